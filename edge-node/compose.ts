@@ -155,7 +155,7 @@ async function identify(
 ): Promise<NodeIdentity> {
   const { store } = parts;
   const known = await store.load();
-  if (known !== null && !(known.isRemoved && mayRejoin(known, config))) return known;
+  if (known !== null && !((known.isRemoved || config.joinsAgain) && mayRejoin(known, config))) return known;
   if (known !== null) await store.setAside();
   const { url, name, kind } = config;
   const admission = admissionOf(config);

@@ -43,6 +43,9 @@ const settings = z.object({
       "The join token that `skerry token create` makes; needed for the first start, and to join again after a removal.",
     ),
   SKERRY_JOIN_TOKEN_FILE: z.string().optional().describe("A file with the join token, in place of SKERRY_JOIN_TOKEN."),
+  SKERRY_JOIN_AGAIN: flag.describe(
+    "1: join with the token although this folder has an identity, which is set aside; its models stay. Without effect once that token was used here.",
+  ),
   SKERRY_POD_TOKEN_FILE: z
     .string()
     .optional()
@@ -120,6 +123,8 @@ export interface Config {
   readonly stateDir: string;
   readonly url: string | undefined;
   readonly joinToken: JoinToken | undefined;
+  /** Even if there is an identity, unless it joined with this very token. */
+  readonly joinsAgain: boolean;
   readonly podTokenFile: string | undefined;
   /** Undefined: versions need not be signed. */
   readonly signingKeys: TrustedKeys | undefined;
@@ -171,6 +176,7 @@ export function readConfig(env: NodeJS.ProcessEnv, args: readonly string[] = [])
     stateDir: data.SKERRY_STATE_DIR,
     url: data.SKERRY_URL,
     joinToken: token,
+    joinsAgain: data.SKERRY_JOIN_AGAIN,
     podTokenFile: data.SKERRY_POD_TOKEN_FILE,
     authorities,
     signingKeys,

@@ -177,12 +177,15 @@ function registerTokens(program: Command, shell: CommandRunner): void {
       .option("--label <name=value>", "a label of the node; may be repeated", collectPair)
       .option("--ttl <seconds>", "how long the token is good for", wholeNumber(30))
       .option("--uses <count>", "how many nodes may join with it (default: 1)", wholeNumber(1))
+      .option("--replaces <node>", "for the machine that takes the place of this node, whose key is void then (admin)")
+      .option("--why <text>", "the reason of a replacement, for the audit log")
       .option("--needs-approval", "a node that joins with it waits until `skerry nodes approve`")
       .action((options: TokenOptions, command: Command) =>
         shell.run(command, async (run) => (await import("../actions/nodes/tokens.ts")).createToken(run, options)),
       ),
     "skerry token create --print-join --site harbour --name edge-c",
     "skerry token create --needs-approval --uses 20 --ttl 86400",
+    'skerry token create --print-join --replaces dock-7 --why "its disk is broken"',
   );
   withExamples(
     token

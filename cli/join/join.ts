@@ -40,7 +40,7 @@ export async function join(run: CommandContext, token: string | undefined, optio
   output.say(
     `${node.name} ${node.hasIdentity ? "has joined before; it connects" : "joins"} at ${node.server}; its data is in ${node.directory}`,
   );
-  const child = start(run, node, options.kind);
+  const child = start(run, node, options);
   const watching = new AbortController();
   const told = announce(run, node, AbortSignal.any([run.signal, watching.signal])).catch(() => {});
   const ended = await Promise.race([child.ended, aborted(run.signal)]);
@@ -95,7 +95,7 @@ async function chooseLocalPort(wanted: number | undefined): Promise<number> {
   });
 }
 
-function start(run: CommandContext, node: JoiningNode, kind: string): Child {
+function start(run: CommandContext, node: JoiningNode, { kind, again }: JoinOptions): Child {
   const child = new Child({
     name: node.name,
     ...EDGE_NODE,
@@ -108,6 +108,7 @@ function start(run: CommandContext, node: JoiningNode, kind: string): Child {
       SKERRY_NODE_KIND: kind,
       ...(run.authoritiesFile !== undefined && { SKERRY_CA_FILE: run.authoritiesFile }),
       ...(node.token === undefined ? {} : { SKERRY_JOIN_TOKEN: node.token }),
+      ...(again === true && { SKERRY_JOIN_AGAIN: "1" }),
     }),
   });
   run.processEnv.interrupts.onForce(() => child.kill());

@@ -16,6 +16,7 @@ export interface JoinOptions {
   readonly localKeys?: string;
   /** File of public keys. */
   readonly signingKeys?: string;
+  readonly again?: boolean;
   readonly kind: string;
   /** `openai=URL` or `oip=URL`, with options after a comma. */
   readonly engine?: readonly string[];

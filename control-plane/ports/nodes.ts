@@ -45,6 +45,8 @@ export interface JoinedNode {
   readonly zone: string;
   /** It may not connect before an operator has approved it. */
   readonly isWaiting?: boolean;
+  /** It took the place of another machine. */
+  readonly isReplacement?: boolean;
 }
 
 export interface SessionOpening {
@@ -203,6 +205,15 @@ export interface NodeAdminStore {
       needsApproval?: boolean;
     },
     actor: Actor,
+  ): Promise<JoinTokenInfo>;
+  /**
+   * A token for a machine that takes the place of the node `name` as it is now: of several the first that is used counts.
+   * Throws `NOT_FOUND`, also when it was removed, and `CONFLICT` when it waits for an approval or is a pod.
+   */
+  createReplaceToken(
+    name: string,
+    token: { id: string; secretHash: string; ttlSeconds: number },
+    context: { actor: Actor; why: string },
   ): Promise<JoinTokenInfo>;
   listTokens(): Promise<readonly JoinTokenInfo[]>;
   /** Throws `NOT_FOUND`. */

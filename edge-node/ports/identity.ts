@@ -32,12 +32,19 @@ export interface RotatingKeys {
   readonly hasNext: boolean;
   /** Whether proofs are signed by the next key now. */
   readonly signsWithNext: boolean;
+  /** Whether they are signed by the key before the present one. */
+  readonly signsWithPrevious: boolean;
   /** The next key, made once. */
   next(): Promise<NodeKey>;
-  /** The next key becomes the only one, durably. */
+  /** The next key becomes the present one, durably. The one before it is kept until the next time. */
   adoptNext(): Promise<void>;
-  /** From now on the other one of two keys signs proofs. */
-  signWithOther(): void;
+  /** The key before becomes the present one again, durably, and what was that the next one, unless there is a next one. */
+  returnToPrevious(): Promise<void>;
+  /**
+   * From now on another one of the keys signs proofs, in turn: the present one, the next, the one before. False when that is
+   * the present one again: all have been tried.
+   */
+  signWithOther(): boolean;
 }
 
 export interface IdentityStore {

@@ -22,6 +22,8 @@ export interface TokenOptions {
   readonly ttl?: number;
   readonly uses?: number;
   readonly needsApproval?: boolean;
+  readonly replaces?: string;
+  readonly why?: string;
 }
 
 /** The line that a technician pastes. From a clone this is how the tool is started: `npx skerry` would look for a stranger's package. */
@@ -30,7 +32,7 @@ export const joinLine = (token: string, server: string): string =>
 
 export async function createToken(run: CommandContext, options: TokenOptions): Promise<void> {
   const api = await run.api();
-  const { body } = await api.post("/api/v1/join-tokens", tokenRequest(options));
+  const { body } = await api.post(...asked(options));
   const made = decode(createdJoinToken, body, "a join token");
   const line = joinLine(made.token, api.target.server);
   if (options.printJoin === true) {
@@ -41,9 +43,23 @@ export async function createToken(run: CommandContext, options: TokenOptions): P
   run.output.say(
     `Good for ${made.uses === 1 ? `one ${made.kind} node` : `${made.uses} ${made.kind} nodes`} at ${made.site}, for ${formatAge(Date.parse(made.expiresAt) - Date.now())}. It is shown this once.`,
   );
+  if (made.replaces !== null)
+    run.output.say(`What joins with it under this name takes the place of ${options.replaces}, whose key is void then.`);
   if (made.needsApproval) run.output.say("What joins with it waits until it is approved: skerry nodes approve NAME.");
   if (options.printJoin !== true) run.output.say(`On the device: ${line}`);
   run.output.next("nodes ls");
+}
+
+/** Path and body of the request. What a node is like that takes another's place is that one's. */
+function asked(options: TokenOptions): [path: string, body: object] {
+  const { replaces, why, ttl } = options;
+  if (replaces === undefined) {
+    if (why !== undefined) throw usageFailure("--why is for --replaces", "name the node that is replaced");
+    return ["/api/v1/join-tokens", tokenRequest(options)];
+  }
+  if (why === undefined) throw usageFailure("--replaces needs --why", 'e.g. --why "its disk is broken"');
+  const path = `/api/v1/nodes/${encodeURIComponent(replaces)}/replace`;
+  return [path, { why, ...(ttl !== undefined && { ttlSeconds: ttl }) }];
 }
 
 /** The request's body; refuses here what the server would refuse, naming the option. */

@@ -39,7 +39,7 @@ export class IdentityConflicts {
   }
 
   /** Throws `CONFLICT` when another process with this identity holds a session, here or elsewhere, and lives. */
-  async refuseClone({ bootId }: Hello, nodeId: NodeId, address: string): Promise<void> {
+  async refuseClone({ bootId, generation }: Hello, nodeId: NodeId, address: string): Promise<void> {
     const { registry, clock, replica, sessions, fleet } = this.#parts;
     const holder = registry.get(nodeId);
     if (!holder) {
@@ -50,6 +50,8 @@ export class IdentityConflicts {
       return;
     }
     if (holder.bootId === bootId || holder.isHandedOver) return;
+    // Another machine has taken its place: it is about to be closed.
+    if (holder.identity.generation < generation) return;
     const heardAt = holder.control.lastByteAt();
     holder.control.ping();
     for (const end = clock.now() + ANSWER_MS; clock.now() < end; await sleep(clock, LOOK_MS)) {

@@ -317,6 +317,8 @@ export class NodeSessions implements NodeSessionHandler {
     const node = this.#parts.fleet.snapshot().nodes.get(session.nodeId);
     if (!node) return;
     if (node.revoked) return session.control.close(CLOSE.NODE_DELETED, "this node was removed");
+    if (node.generation > session.identity.generation)
+      return session.control.close(CLOSE.NODE_DELETED, "another machine has taken the place of this node");
     session.desired.sync();
   }
 }

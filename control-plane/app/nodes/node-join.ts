@@ -40,6 +40,13 @@ export class NodeJoin {
       throw new SkerryError("JOIN_REFUSED", "the join token is wrong, used, expired, or made for another node");
     const joinedAs = `${name} joined as ${joined.kind} node at site ${joined.site}`;
     const object = `node/${name}`;
+    if (joined.isReplacement === true)
+      recordEvent({
+        type: "Warning",
+        reason: "NodeReplaced",
+        object,
+        message: `another machine, at ${from.address}, has taken the place of ${name}: the key of the one before is void`,
+      });
     recordEvent(
       joined.isWaiting === true
         ? {

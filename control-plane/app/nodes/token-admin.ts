@@ -1,4 +1,4 @@
-import type { JoinTokenInfo, JoinTokenRequest } from "../../../shared/api/v1/nodes.ts";
+import type { JoinTokenInfo, JoinTokenRequest, ReplaceNode } from "../../../shared/api/v1/nodes.ts";
 import { invalidFields } from "../../../shared/base/invalid-fields.ts";
 import { formatJoinToken } from "../../../shared/protocol/proofs.ts";
 import type { Random } from "../../../shared/base/random.ts";
@@ -44,14 +44,35 @@ export class TokenAdmin {
   ): Promise<JoinTokenInfo & { token: string; joinCommand: string }> {
     if (request.name !== undefined && request.uses > 1)
       throw invalidFields("body", [{ field: "uses", message: "a token for one name is for one node" }]);
-    const id = Buffer.from(this.#random.bytes(12)).toString("base64url");
-    const secret = this.#keys.secret();
+    const { id, secret } = this.#newToken();
     const { kind, site, zone = site, name, labels, ttlSeconds, uses, needsApproval } = request;
     const info = await this.#store.createToken(
       { id, secretHash: secretHash(secret), kind, site, zone, name, labels, ttlSeconds, uses, needsApproval },
       actor,
     );
-    const token = formatJoinToken({ ...this.#trust, id, secret });
+    return this.#shown(info, secret);
+  }
+
+  /**
+   * A token for the machine that takes the place of the node `name`, whose key is void when it is used. Throws `NOT_FOUND`,
+   * and `CONFLICT` when the node waits for an approval or is a pod.
+   */
+  async replace(
+    name: string,
+    { why, ttlSeconds }: ReplaceNode,
+    actor: Actor,
+  ): Promise<JoinTokenInfo & { token: string; joinCommand: string }> {
+    const { id, secret } = this.#newToken();
+    const made = { id, secretHash: secretHash(secret), ttlSeconds };
+    return this.#shown(await this.#store.createReplaceToken(name, made, { actor, why }), secret);
+  }
+
+  #newToken(): { readonly id: string; readonly secret: string } {
+    return { id: Buffer.from(this.#random.bytes(12)).toString("base64url"), secret: this.#keys.secret() };
+  }
+
+  #shown(info: JoinTokenInfo, secret: string): JoinTokenInfo & { token: string; joinCommand: string } {
+    const token = formatJoinToken({ ...this.#trust, id: info.id, secret });
     return { ...info, token, joinCommand: `echo ${token} | npm run -s skerry -- join - --server ${this.#publicUrl}` };
   }
 

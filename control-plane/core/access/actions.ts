@@ -36,6 +36,8 @@ export const ACTIONS = {
   /** Approve or reject nodes that wait. */
   "nodes.approve": OPERATORS,
   "join-tokens.write": OPERATORS,
+  /** Tokens for machines that take the place of nodes: whoever has one gets what the node gets. */
+  "nodes.replace": ADMINS,
   /** Models and versions with their bytes: nothing brings them back. */
   "models.delete": ADMINS,
   "keys.read": ADMINS,

@@ -14,21 +14,26 @@ const identitySchema = joinResponse.extend({
   removed: z.boolean().optional(),
 });
 
+type Signer = "current" | "next" | "previous";
+
 /** `node.key` (mode 0600, never leaves the disk) and `identity.json` (what the control plane answered) in the state folder. */
 export class IdentityFiles implements IdentityStore, RotatingKeys {
   readonly #stateDir: string;
   readonly #keyPath: string;
   readonly #identityPath: string;
   readonly #nextKeyPath: string;
+  readonly #previousKeyPath: string;
   #key: NodeKey | undefined;
   #next: NodeKey | undefined;
-  #signsWithNext = false;
+  #previous: NodeKey | undefined;
+  #signer: Signer = "current";
 
   constructor(stateDir: string) {
     this.#stateDir = stateDir;
     this.#keyPath = join(stateDir, "node.key");
     this.#identityPath = join(stateDir, "identity.json");
     this.#nextKeyPath = join(stateDir, "node.key.next");
+    this.#previousKeyPath = join(stateDir, "node.key.previous");
   }
 
   async load(): Promise<NodeIdentity | null> {
@@ -37,6 +42,7 @@ export class IdentityFiles implements IdentityStore, RotatingKeys {
     let key = await this.#readKey();
     if (!key) throw new Error(`${this.#identityPath} is here, but its key ${this.#keyPath} is not`);
     this.#next = await this.#readKey(this.#nextKeyPath);
+    this.#previous = await this.#readKey(this.#previousKeyPath);
     try {
       const identity = identitySchema.parse(JSON.parse(text));
       if (identity.publicKey === this.#next?.publicKey) {
@@ -44,6 +50,11 @@ export class IdentityFiles implements IdentityStore, RotatingKeys {
         await rename(this.#nextKeyPath, this.#keyPath);
         key = this.#next;
         this.#next = undefined;
+      } else if (identity.publicKey === this.#previous?.publicKey && identity.publicKey !== key.publicKey) {
+        // A crash came between the two writes of `returnToPrevious`.
+        await rename(this.#previousKeyPath, this.#keyPath);
+        key = this.#previous;
+        this.#previous = undefined;
       }
       if (identity.publicKey !== key.publicKey) throw new Error("the key is another one");
       this.#key = key;
@@ -74,7 +85,11 @@ export class IdentityFiles implements IdentityStore, RotatingKeys {
   }
 
   get signsWithNext(): boolean {
-    return this.#signsWithNext;
+    return this.#signer === "next";
+  }
+
+  get signsWithPrevious(): boolean {
+    return this.#signer === "previous";
   }
 
   async next(): Promise<NodeKey> {
@@ -86,22 +101,52 @@ export class IdentityFiles implements IdentityStore, RotatingKeys {
     const next = this.#next;
     if (next === undefined) return;
     // In this order: `load` finishes what a crash leaves between the two.
-    const identity = identitySchema.parse(JSON.parse(await readFile(this.#identityPath, "utf8")));
-    const adopted = { ...identity, publicKey: next.publicKey };
-    await writeDurably(this.#identityPath, `${JSON.stringify(adopted, null, 2)}\n`, 0o600);
+    await writeDurably(this.#previousKeyPath, await readFile(this.#keyPath, "utf8"), 0o600);
+    await this.#identifyBy(next);
     await rename(this.#nextKeyPath, this.#keyPath);
+    this.#previous = this.#key;
     this.#key = next;
     this.#next = undefined;
-    this.#signsWithNext = false;
+    this.#signer = "current";
   }
 
-  signWithOther(): void {
-    this.#signsWithNext = !this.#signsWithNext && this.#next !== undefined;
+  async returnToPrevious(): Promise<void> {
+    const [previous, current] = [this.#previous, this.#key];
+    if (previous === undefined || current === undefined) return;
+    // In this order, for the same reason.
+    if (this.#next === undefined)
+      await writeDurably(this.#nextKeyPath, await readFile(this.#keyPath, "utf8"), 0o600);
+    await this.#identifyBy(previous);
+    await rename(this.#previousKeyPath, this.#keyPath);
+    this.#next ??= current;
+    this.#key = previous;
+    this.#previous = undefined;
+    this.#signer = "current";
+  }
+
+  signWithOther(): boolean {
+    const signers: readonly Signer[] = [
+      "current",
+      ...(this.#next ? (["next"] as const) : []),
+      ...(this.#previous ? (["previous"] as const) : []),
+    ];
+    this.#signer = signers[(signers.indexOf(this.#signer) + 1) % signers.length] ?? "current";
+    return this.#signer !== "current";
+  }
+
+  async #identifyBy({ publicKey }: NodeKey): Promise<void> {
+    const identity = identitySchema.parse(JSON.parse(await readFile(this.#identityPath, "utf8")));
+    await writeDurably(this.#identityPath, `${JSON.stringify({ ...identity, publicKey }, null, 2)}\n`, 0o600);
   }
 
   /** With whatever key proofs are signed by at that time. */
   #signing(key: NodeKey): NodeKey {
-    const signer = (): NodeKey => (this.#signsWithNext ? this.#next : this.#key) ?? key;
+    const keys = (): Readonly<Record<Signer, NodeKey | undefined>> => ({
+      current: this.#key,
+      next: this.#next,
+      previous: this.#previous,
+    });
+    const signer = (): NodeKey => keys()[this.#signer] ?? key;
     return { publicKey: key.publicKey, sign: (text) => signer().sign(text) };
   }
 
@@ -114,7 +159,8 @@ export class IdentityFiles implements IdentityStore, RotatingKeys {
 
   async setAside(): Promise<void> {
     // In this order: whatever a crash leaves, the next start joins.
-    for (const file of [join(this.#stateDir, "memory.json"), this.#identityPath, this.#nextKeyPath, this.#keyPath])
+    const keys = [this.#previousKeyPath, this.#nextKeyPath, this.#keyPath];
+    for (const file of [join(this.#stateDir, "memory.json"), this.#identityPath, ...keys])
       await unlessMissing(rename(file, `${file}.removed`));
   }
 

@@ -103,7 +103,7 @@ export class Connection {
     while (!signal.aborted) {
       const closed = await this.#once(signal);
       if (signal.aborted) break;
-      if (closed === "take over") continue;
+      if (closed === "take over" || closed === "dial again") continue;
       const redial = this.#reconnect.after(closed, clock.now());
       if (redial.kind === "never") {
         logger.error({ code: closed.code }, REMOVED);
@@ -117,7 +117,7 @@ export class Connection {
   }
 
   /** One session from dial to end. */
-  async #once(signal: AbortSignal): Promise<ChannelClosed | "take over"> {
+  async #once(signal: AbortSignal): Promise<ChannelClosed | "take over" | "dial again"> {
     let session: Session;
     try {
       session = await this.#open(signal);
@@ -128,8 +128,7 @@ export class Connection {
       this.#isWaiting = closed.code === CLOSE.WAITING;
       if (!signal.aborted) this.#complain(closed);
       this.#become({ isUp: false });
-      this.#parts.keyRotation?.refused(closed.code);
-      return closed;
+      return this.#parts.keyRotation?.refused(closed.code) === true ? "dial again" : closed;
     }
     const end = await Promise.race([session.ended, this.#stopped.promise]);
     if (end === "stopped") return "take over";

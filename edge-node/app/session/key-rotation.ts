@@ -13,7 +13,8 @@ interface Parts {
 
 /**
  * Replaces the node's key when the control plane says that it is due. Until its `ok` was heard both keys are kept: whether
- * the new one is recorded is not known, so a proof that is refused is tried with the other one.
+ * the new one is recorded is not known, so a proof that is refused is tried with the other one. So is the key before: a
+ * database that was restored from a backup may know that one alone, and it is due to be replaced there.
  */
 export class KeyRotation {
   readonly #parts: Parts;
@@ -27,6 +28,7 @@ export class KeyRotation {
   /** A session began: the control plane took the key that signs now. */
   async began(channel: ControlChannel): Promise<void> {
     const { keys } = this.#parts;
+    if (keys.signsWithPrevious) await this.#returnToPrevious();
     if (!keys.hasNext) return;
     await (keys.signsWithNext ? this.#adopt() : this.due(channel));
   }
@@ -53,9 +55,19 @@ export class KeyRotation {
     await this.#adopt();
   }
 
-  /** The control plane refused a session, or closed it. */
-  refused(code: number): void {
-    if (code === CLOSE.BAD_PROOF && this.#parts.keys.hasNext) this.#parts.keys.signWithOther();
+  /** The control plane refused a session. True when another key may be the one that it knows. */
+  refused(code: number): boolean {
+    return code === CLOSE.BAD_PROOF && this.#parts.keys.signWithOther();
+  }
+
+  async #returnToPrevious(): Promise<void> {
+    const { keys, logger } = this.#parts;
+    try {
+      await keys.returnToPrevious();
+      logger.warn({}, "the control plane knows this node by the key before its present one, as after a restored backup");
+    } catch (error) {
+      logger.warn({ error: messageOf(error) }, "the node's key before could not be put back; it is tried again");
+    }
   }
 
   async #adopt(): Promise<void> {

@@ -144,6 +144,13 @@ export type CreateJoinToken = z.input<typeof createJoinToken>;
 /** The same with its defaults filled in. */
 export type JoinTokenRequest = z.output<typeof createJoinToken>;
 
+/** A token for the machine that takes the place of a node. */
+export const replaceNode = z.strictObject({
+  why: z.string().min(1).max(500).describe("For the audit log."),
+  ttlSeconds: createJoinToken.shape.ttlSeconds,
+});
+export type ReplaceNode = z.output<typeof replaceNode>;
+
 export const joinToken = z
   .object({
     id: z.string(),
@@ -154,6 +161,11 @@ export const joinToken = z
     expiresAt: instant,
     uses: z.number().int().describe("How many nodes may join with it"),
     used: z.number().int().describe("How many have"),
+    replaces: z
+      .string()
+      .nullable()
+      .default(null)
+      .describe("The id of the node whose place the machine takes that joins with it; null: it makes new nodes."),
     needsApproval: z.boolean().default(false).describe("What joins with it waits for an operator."),
     /** Of the last one that joined. */
     usedAt: instant.nullable(),

@@ -103,6 +103,46 @@ describe("the key of a node", () => {
     expect(isSignedBy(publicKey)).toBe(true);
   });
 
+  it("is the one before again where the control plane knows no other, as after a restored backup, and is replaced at once", async () => {
+    const { publicKey: before } = identity;
+    await rotation.due(channel);
+    await rotation.answered(channel, said.length);
+    const { publicKey: present } = last();
+    await open();
+    expect(rotation.refused(CLOSE.BAD_PROOF)).toBe(true);
+    expect(isSignedBy(before)).toBe(true);
+    await rotation.began(channel);
+    expect(isSignedBy(before)).toBe(true);
+    expect(last().publicKey).toBe(present);
+    const text = keyRotationText({ nodeId: "n-1", generation: 1, publicKey: present });
+    expect(keys.verify(before, text, last().sigOld)).toBe(true);
+    await open();
+    expect(isSignedBy(before)).toBe(true);
+    await rotation.began(channel);
+    await rotation.answered(channel, said.length);
+    expect(isSignedBy(present)).toBe(true);
+  });
+
+  it("says when all of its keys were refused", async () => {
+    expect(rotation.refused(CLOSE.BAD_PROOF)).toBe(false);
+    await rotation.due(channel);
+    await rotation.answered(channel, said.length);
+    await rotation.due(channel);
+    expect([1, 2, 3].map(() => rotation.refused(CLOSE.BAD_PROOF))).toEqual([true, true, false]);
+    expect(rotation.refused(CLOSE.RESTART)).toBe(false);
+  });
+
+  it("is the one before after a crash while that is put back", async () => {
+    const { publicKey: before } = identity;
+    await rotation.due(channel);
+    await rotation.answered(channel, said.length);
+    await open();
+    const file = path.join(folder, "identity.json");
+    await writeFile(file, JSON.stringify({ ...JSON.parse(await readFile(file, "utf8")), publicKey: before }));
+    await open();
+    expect(isSignedBy(before)).toBe(true);
+  });
+
   it("is the new one after a crash between the two files", async () => {
     await rotation.due(channel);
     const { publicKey } = last();

@@ -57,7 +57,7 @@ const STATE = `SELECT json_build_array(
   (SELECT json_agg(json_build_array(model_name, version, labels) ORDER BY model_name, version) FROM model_versions),
   (SELECT json_agg(a ORDER BY model_name, alias) FROM aliases a),
   (SELECT json_agg(json_build_array(name, spec, generation) ORDER BY name) FROM deployments),
-  (SELECT json_agg(json_build_array(name, labels, site, zone, cordoned, draining, revoked, waiting_until) ORDER BY name) FROM nodes),
+  (SELECT json_agg(json_build_array(name, labels, site, zone, cordoned, draining, revoked, waiting_until, public_key, generation) ORDER BY name) FROM nodes),
   (SELECT json_agg(t ORDER BY id) FROM join_tokens t),
   (SELECT json_agg(json_build_array(id, expires_at, revoked_at, successor_id) ORDER BY id) FROM api_keys),
   (SELECT json_agg(id ORDER BY id) FROM login_sessions), (SELECT json_agg(id ORDER BY id) FROM login_codes))::text AS state`;
@@ -146,6 +146,8 @@ describe("a change through the API", () => {
     await change("DELETE", `/api/v1/join-tokens/${spare.body.id}`);
     await eventually("the node is seen", async () => (await ask("GET", "/api/v1/nodes/edge-a")).status === 200);
     await change("PATCH", "/api/v1/nodes/edge-a", { body: { labels: { gpu: "no" } } });
+    const replace = await change("POST", "/api/v1/nodes/edge-a/replace", { body: { why: "its disk is broken" } });
+    await change("POST", "/api/v1/join", { body: joinOf(String(replace.body.token), "edge-a") });
     for (const verb of ["cordon", "uncordon", "drain"]) await change("POST", `/api/v1/nodes/edge-a/${verb}`);
     await change("DELETE", "/api/v1/nodes/edge-a");
 
@@ -163,7 +165,7 @@ describe("a change through the API", () => {
     await change("DELETE", "/api/v1/models/digits/aliases/champion");
     await change("DELETE", "/api/v1/models/digits/versions/1");
     await change("DELETE", "/api/v1/models/digits");
-    expect(changed.size).toBe(26);
+    expect(changed.size).toBe(27);
   }, 120_000);
 
   it("is one of those, for every route that changes something", async () => {

@@ -1,5 +1,5 @@
 import { listOf, listQuery } from "../../../../shared/api/v1/common.ts";
-import { createdJoinToken, createJoinToken, joinToken } from "../../../../shared/api/v1/nodes.ts";
+import { createdJoinToken, createJoinToken, joinToken, replaceNode } from "../../../../shared/api/v1/nodes.ts";
 import type { Clock } from "../../../../shared/base/clock.ts";
 import { isSkerryError, SkerryError } from "../../../../shared/base/errors.ts";
 import {
@@ -16,7 +16,7 @@ import type { Limits } from "../server/limits.ts";
 import { paginate } from "../rest/paginate.ts";
 import { definePublicRoute, defineRoute, type Route } from "../server/route.ts";
 import { TokenBuckets } from "../auth/token-buckets.ts";
-import { idParams } from "./params.ts";
+import { idParams, nodeParams } from "./params.ts";
 
 const TAG = "Enrolment";
 
@@ -79,6 +79,21 @@ export function joinRoutes({ tokens, join, joinPod, clock, limits }: JoinParts):
       answersSecret: true,
       async handle({ body, actor }) {
         return { body: await tokens.create(body, actor) };
+      },
+    }),
+    defineRoute({
+      method: "POST",
+      path: "/api/v1/nodes/{node}/replace",
+      summary: "Make a token for the machine that takes the place of a node; it is shown this once",
+      tag: TAG,
+      action: "nodes.replace",
+      params: nodeParams,
+      body: replaceNode,
+      answer: createdJoinToken,
+      statuses: [201],
+      answersSecret: true,
+      async handle({ params, body, actor }) {
+        return { body: await tokens.replace(params.node, body, actor) };
       },
     }),
     defineRoute({

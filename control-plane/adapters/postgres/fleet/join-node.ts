@@ -5,6 +5,7 @@ import type { JoinAttempt, JoinedNode } from "../../../ports/nodes.ts";
 import type { Transaction } from "../database.ts";
 import { audit } from "../events/audit.ts";
 import { appendEvents } from "../events/events.ts";
+import { replaceNode } from "./replace-node.ts";
 
 /** Nodes that wait for an approval at once, and how long one may. */
 export const MAX_WAITING_NODES = 1_000;
@@ -17,8 +18,13 @@ interface UsedToken {
   readonly zone: string;
   readonly labels: string;
   readonly needsApproval: boolean;
+  /** The node whose place is taken; null: the token makes a new one. */
+  readonly replaces: NodeId | null;
+  readonly replacesGeneration: number | null;
   /** The node that the token was used for with this key. */
   readonly usedBy: NodeId;
+  /** It was not used with this key before. */
+  readonly isFirstUse: boolean;
 }
 
 /**
@@ -28,7 +34,9 @@ interface UsedToken {
 export async function joinNode(tx: Transaction, attempt: JoinAttempt): Promise<JoinedNode | null> {
   const token = await useToken(tx, attempt);
   if (!token) return null;
-  const { kind, site, zone, usedBy, needsApproval } = token;
+  const { kind, site, zone, usedBy, needsApproval, replaces, replacesGeneration, isFirstUse } = token;
+  if (isFirstUse && replaces !== null && replacesGeneration !== null)
+    return replaceNode(tx, attempt, { id: replaces, generation: replacesGeneration });
   const earlier = await tx.node.findUnique({ where: { id: usedBy } });
   if (earlier) {
     if (earlier.revoked || earlier.name !== attempt.name) return null;
@@ -47,19 +55,20 @@ async function useToken(
   tx: Transaction,
   { tokenId, secretHash, publicKey, kind, name, newNodeId }: JoinAttempt,
 ): Promise<UsedToken | undefined> {
-  const [token] = await tx.$queryRaw<(Omit<UsedToken, "usedBy"> & { readonly maxUses: number })[]>`
+  const [token] = await tx.$queryRaw<(Omit<UsedToken, "usedBy" | "isFirstUse"> & { readonly maxUses: number })[]>`
     SELECT kind, site, zone, labels::text AS labels, max_uses AS "maxUses",
-      needs_approval AS "needsApproval" FROM join_tokens
+      needs_approval AS "needsApproval", replaces, replaces_generation AS "replacesGeneration" FROM join_tokens
     WHERE id = ${tokenId} AND secret_hash = ${secretHash} AND expires_at > now()
       AND kind = ${kind} AND (name IS NULL OR name = ${name})
     FOR UPDATE`;
   if (!token) return undefined;
   const uses = await tx.joinTokenUse.findMany({ where: { tokenId }, select: { publicKey: true, nodeId: true } });
   const earlier = uses.find((use) => use.publicKey === publicKey);
-  if (earlier) return { ...token, usedBy: earlier.nodeId as NodeId };
+  if (earlier) return { ...token, usedBy: earlier.nodeId as NodeId, isFirstUse: false };
   if (uses.length >= token.maxUses) return undefined;
-  await tx.joinTokenUse.create({ data: { tokenId, publicKey, nodeId: newNodeId } });
-  return { ...token, usedBy: newNodeId };
+  const usedBy = token.replaces ?? newNodeId;
+  await tx.joinTokenUse.create({ data: { tokenId, publicKey, nodeId: usedBy } });
+  return { ...token, usedBy, isFirstUse: true };
 }
 
 /** One joins after the other, so that no two take the last place. */

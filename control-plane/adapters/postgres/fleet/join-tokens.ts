@@ -27,6 +27,7 @@ interface JoinTokenRow {
   readonly expiresAt: Date;
   readonly maxUses: number;
   readonly needsApproval: boolean;
+  readonly replaces: string | null;
   readonly uses: readonly { readonly nodeId: string; readonly usedAt: Date }[];
   readonly createdAt: Date;
 }
@@ -39,7 +40,7 @@ export async function createToken(tx: Transaction, token: NewJoinToken, actor: A
     VALUES (${id}, ${secretHash}, ${kind}, ${site}, ${zone}, ${name ?? null}, ${JSON.stringify(labels)}::jsonb,
       ${uses}, ${needsApproval}, now() + ${ttlSeconds} * interval '1 second')
     RETURNING id, kind, site, zone, name, expires_at AS "expiresAt", max_uses AS "maxUses",
-      needs_approval AS "needsApproval", created_at AS "createdAt"`;
+      needs_approval AS "needsApproval", replaces, created_at AS "createdAt"`;
   if (!row) throw new Error("an inserted row was not returned");
   await audit(tx, actor, {
     action: "join-token.create",
@@ -77,6 +78,7 @@ export function toJoinTokenInfo({
   expiresAt,
   maxUses,
   needsApproval,
+  replaces,
   uses,
   createdAt,
 }: JoinTokenRow): JoinTokenInfo {
@@ -91,6 +93,7 @@ export function toJoinTokenInfo({
     uses: maxUses,
     used: uses.length,
     needsApproval,
+    replaces,
     usedAt: last?.usedAt.toISOString() ?? null,
     usedBy: last?.nodeId ?? null,
     createdAt: createdAt.toISOString(),

@@ -9,6 +9,7 @@ import { createToken, deleteToken, toJoinTokenInfo, type NewJoinToken } from "./
 import { approveNode, rejectNode } from "./waiting-nodes.ts";
 import { audit } from "../events/audit.ts";
 import { appendEvents } from "../events/events.ts";
+import { createReplaceToken } from "./replace-node.ts";
 import { removeAll } from "./remove-placement.ts";
 import { requireOwner } from "../owner.ts";
 import { requireVersion } from "../row-version.ts";
@@ -88,6 +89,10 @@ export class PostgresNodeAdminStore implements NodeAdminStore {
 
   createToken(token: NewJoinToken, actor: Actor): Promise<JoinTokenInfo> {
     return this.#database.transaction((tx) => createToken(tx, token, actor));
+  }
+
+  createReplaceToken(...asked: Parameters<NodeAdminStore["createReplaceToken"]>): Promise<JoinTokenInfo> {
+    return this.#database.transaction((tx) => createReplaceToken(tx, ...asked));
   }
 
   async listTokens(): Promise<readonly JoinTokenInfo[]> {

@@ -66,6 +66,7 @@ const TABLE: Readonly<Record<string, Row>> = {
   "POST /api/v1/nodes/{node}/drain": CHANGE,
   "POST /api/v1/nodes/{node}/approve": CHANGE,
   "POST /api/v1/nodes/{node}/reject": CHANGE,
+  "POST /api/v1/nodes/{node}/replace": ADMIN,
   "GET /api/v1/cloud-pools": READ,
   "GET /api/v1/cloud-pools/{pool}": READ,
   "PUT /api/v1/cloud-pools/{pool}": CHANGE,
