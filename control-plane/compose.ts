@@ -196,6 +196,7 @@ export async function composeControlPlane(
     artifacts,
     check: new CheckProcess({ clock }),
     keys,
+    fleet,
     clock,
     logger,
     random,

@@ -110,7 +110,7 @@ async function composeLocked(
     probe: new MachineProbe(
       stateDir,
       { url: localUrl(config), asksForKey: keys !== undefined },
-      { engines: () => engines.offer() },
+      { engines: () => engines.offer(), signingKeys: config.signingKeys?.publicKeys },
     ),
     telemetry: metrics,
     signingKeys: config.signingKeys,

@@ -41,6 +41,9 @@ export const MAX_ENGINES = 8;
 export const MAX_ENGINE_MODELS = 64;
 
 /** What a node can do: sent in `hello`, shown by `skerry nodes get`, read by the filters. */
+/** Keys that a node names; one with more names none. */
+export const MAX_SIGNING_KEYS = 64;
+
 export const capabilities = z.object({
   arch: words(32),
   os: words(32),
@@ -59,6 +62,8 @@ export const capabilities = z.object({
   localUrl: words(256).optional(),
   /** Whether that address asks callers for a key of the node's own. */
   localKeys: z.boolean().optional(),
+  /** Short names of the keys whose releases alone it takes; absent when it takes unsigned versions, and from older agents. */
+  signingKeys: z.array(words(32)).max(MAX_SIGNING_KEYS).optional(),
   /** Engines beside it, and the models that each listed when it last answered. Absent from older agents. */
   engines: z
     .array(

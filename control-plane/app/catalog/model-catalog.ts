@@ -12,6 +12,7 @@ import { ArtifactScrub } from "./artifact-scrub.ts";
 import { CatalogChecks } from "./catalog-checks.ts";
 import { chooseFile } from "./choose-file.ts";
 import { reclaimFiles } from "./catalog-reclaim.ts";
+import type { FleetReader } from "../fleet/fleet-reader.ts";
 import { Releases } from "./releases.ts";
 import { UploadJanitor } from "./upload-janitor.ts";
 import { Uploads } from "./uploads.ts";
@@ -49,6 +50,7 @@ export class ModelCatalog {
     artifacts: ArtifactStore;
     check: ModelCheck;
     keys: Pick<Keys, "verify">;
+    fleet: Pick<FleetReader, "snapshot">;
     clock: Clock;
     random: Random;
     logger: Logger;

@@ -5,6 +5,16 @@ import { keyIdOf, type Release, releaseText } from "../../../shared/protocol/rel
 import type { Actor } from "../../ports/audit.ts";
 import type { CatalogStore } from "../../ports/catalog.ts";
 import type { Keys } from "../../ports/keys.ts";
+import { nodesThatWouldStop } from "../../core/fleet/signing-keys.ts";
+import type { FleetReader } from "../fleet/fleet-reader.ts";
+
+/** Names in a sentence; the rest is a number. */
+const MAX_NAMES = 10;
+
+function namesOf(names: readonly string[]): string {
+  const more = names.length - MAX_NAMES;
+  return more > 0 ? `${names.slice(0, MAX_NAMES).join(", ")} and ${more} more` : names.join(", ");
+}
 
 /**
  * What signers say of versions. The control plane has no private key and decides nothing by a signature: nodes do, with keys of
@@ -13,13 +23,16 @@ import type { Keys } from "../../ports/keys.ts";
 export class Releases {
   readonly #catalog: Pick<CatalogStore, "getVersion" | "signVersion" | "manifest">;
   readonly #keys: Pick<Keys, "verify">;
+  readonly #fleet: Pick<FleetReader, "snapshot">;
 
   constructor(parts: {
     readonly catalog: Pick<CatalogStore, "getVersion" | "signVersion" | "manifest">;
     readonly keys: Pick<Keys, "verify">;
+    readonly fleet: Pick<FleetReader, "snapshot">;
   }) {
     this.#catalog = parts.catalog;
     this.#keys = parts.keys;
+    this.#fleet = parts.fleet;
   }
 
   /** The exact bytes of a version's manifest. Throws `NOT_FOUND`, and `CONFLICT` before the version is ready. */
@@ -30,8 +43,16 @@ export class Releases {
     return text;
   }
 
-  /** Keeps the signature. Throws `NOT_FOUND`, `CONFLICT` before the version is ready, and `INVALID_REQUEST` when it does not hold. */
-  async sign(model: string, version: number, release: Release, actor: Actor): Promise<ModelVersion> {
+  /**
+   * Keeps the signature. Throws `NOT_FOUND`, `CONFLICT` before the version is ready, and `INVALID_REQUEST` when it does not hold.
+   * Unless `isForced`, `CONFLICT` too when nodes that run the version do not hold the key: they would all stop it at once.
+   */
+  async sign(
+    model: string,
+    version: number,
+    release: Release,
+    { actor, isForced }: { readonly actor: Actor; readonly isForced: boolean },
+  ): Promise<ModelVersion> {
     const { artifact } = await this.#ready(model, version);
     const { publicKey, signature, counter, floor } = release;
     if (floor > counter)
@@ -42,6 +63,13 @@ export class Releases {
       !this.#keys.verify(publicKey, releaseText({ model, version: String(version), artifact, ...release }), signature)
     )
       throw invalidFields("body", [{ field: "signature", message: `it does not hold for ${model}:${version}` }]);
+    const stopping = isForced ? [] : nodesThatWouldStop(this.#fleet.snapshot(), { model, version, publicKey });
+    if (stopping.length > 0)
+      throw new SkerryError(
+        "CONFLICT",
+        `${namesOf(stopping)} would stop ${model}:${version}: they run it and do not hold the key ${keyIdOf(publicKey)}. ` +
+          "Give them that key first, or sign with ?force=true",
+      );
     const message = `${model}:${version} was signed by the key ${keyIdOf(publicKey)} as release ${counter}`;
     const event = { type: "Normal", reason: "ModelSigned", object: `model/${model}`, message } as const;
     await this.#catalog.signVersion({ model, version, artifact, release }, { actor, event });

@@ -1,6 +1,7 @@
 import { statfs } from "node:fs/promises";
 import { availableParallelism, cpus, freemem, totalmem } from "node:os";
-import type { Capabilities } from "../../../shared/protocol/messages.ts";
+import { type Capabilities, MAX_SIGNING_KEYS } from "../../../shared/protocol/messages.ts";
+import { keyIdOf } from "../../../shared/protocol/release.ts";
 import type { SystemProbe } from "../../ports/machine.ts";
 import { installedRuntime } from "./runtime.ts";
 
@@ -21,6 +22,8 @@ interface LocalAddress {
 interface Beside {
   /** Engines and their models, as of now; undefined without any. */
   engines(): Capabilities["engines"];
+  /** The keys whose releases alone it takes; undefined: it takes unsigned versions. */
+  readonly signingKeys?: ReadonlySet<string> | undefined;
 }
 
 /** What this machine, or the container it gave us, can do and how busy it is. */
@@ -39,6 +42,7 @@ export class MachineProbe implements SystemProbe {
   async capabilities(): Promise<Capabilities> {
     const { blocks, bsize } = await statfs(this.#stateDir);
     const engines = this.#beside.engines();
+    const { signingKeys } = this.#beside;
     return {
       arch: process.arch,
       os: process.platform,
@@ -49,6 +53,8 @@ export class MachineProbe implements SystemProbe {
       providers: ["cpu"],
       optionalInputs: true,
       ...(engines !== undefined && { engines }),
+      ...(signingKeys !== undefined &&
+        signingKeys.size <= MAX_SIGNING_KEYS && { signingKeys: [...signingKeys].map(keyIdOf) }),
       ...(this.#local.url !== undefined && { localUrl: this.#local.url, localKeys: this.#local.asksForKey }),
     };
   }

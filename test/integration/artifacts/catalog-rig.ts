@@ -12,6 +12,7 @@ import type { Actor } from "../../../control-plane/ports/audit.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
 import { seededRandom } from "../../../shared/base/random.ts";
 import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
+import { aFleet } from "../../support/fleet/fleet-builder.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
 import { TestClock } from "../../support/test-clock.ts";
 import { FakeCatalogStore } from "./fake-catalog-store.ts";
@@ -67,7 +68,8 @@ export class CatalogRig {
   start(check: ModelCheck = new CheckProcess({ clock: systemClock })): ModelCatalog {
     const { rows, artifacts, clock } = this;
     const random = seededRandom(this.#started.length + 1);
-    const catalog = new ModelCatalog({ catalog: rows, artifacts, check, keys, clock, random, logger: silentLogger });
+    const fleet = { snapshot: () => aFleet({}) };
+    const catalog = new ModelCatalog({ catalog: rows, artifacts, check, keys, fleet, clock, random, logger: silentLogger });
     catalog.start();
     this.#started.push(catalog);
     return catalog;

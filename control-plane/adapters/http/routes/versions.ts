@@ -25,6 +25,13 @@ const PATH = "/api/v1/models/{model}/versions";
 
 const fileQuery = z.strictObject({ file: z.string().max(MAX_PATH_CHARACTERS).optional() });
 
+const signQuery = z.strictObject({
+  force: z
+    .enum(["true", "false"])
+    .default("false")
+    .describe("`true`: also when nodes that run the version do not hold the key, and so stop it."),
+});
+
 async function* oneOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }
@@ -161,11 +168,13 @@ export function versionRoutes({
       tag: TAG,
       action: "models.write",
       params: versionParams,
+      query: signQuery,
       body: release,
       answer: modelVersion,
       statuses: [200],
-      async handle({ params, body, actor }) {
-        return { body: await catalog.releases.sign(params.model, params.version, body, actor) };
+      async handle({ params, query, body, actor }) {
+        const how = { actor, isForced: query.force === "true" };
+        return { body: await catalog.releases.sign(params.model, params.version, body, how) };
       },
     }),
     defineRoute({

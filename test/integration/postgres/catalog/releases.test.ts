@@ -2,19 +2,22 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { keyPair, keys } from "../../../../control-plane/adapters/system/ed25519.ts";
 import type { PostgresStores } from "../../../../control-plane/adapters/postgres/postgres.ts";
 import { Releases } from "../../../../control-plane/app/catalog/releases.ts";
-import { releaseText } from "../../../../shared/protocol/release.ts";
+import { keyIdOf, releaseText } from "../../../../shared/protocol/release.ts";
+import { aFleet, aNode, aPlacement } from "../../../support/fleet/fleet-builder.ts";
 import { startTestDatabase, type TestDatabase } from "../../../support/postgres/postgres.ts";
 import { alice, openStores, readyVersion } from "../fixture.ts";
 
 let database: TestDatabase;
 let stores: PostgresStores;
 let releases: Releases;
+let fleet = aFleet({});
 const signer = keyPair();
+const by = { actor: alice, isForced: false };
 
 beforeAll(async () => {
   database = await startTestDatabase();
   stores = await openStores(database.url);
-  releases = new Releases({ catalog: stores.catalog, keys });
+  releases = new Releases({ catalog: stores.catalog, keys, fleet: { snapshot: () => fleet } });
 });
 afterAll(async () => {
   await stores.close();
@@ -32,7 +35,7 @@ describe("the release of a version", () => {
   it("is kept with its signature, reaches the fleet, and is an audit entry", async () => {
     await readyVersion(stores, "signed");
     const release = await aRelease("signed", { counter: 4, floor: 2 });
-    expect((await releases.sign("signed", 1, release, alice)).release).toEqual(release);
+    expect((await releases.sign("signed", 1, release, by)).release).toEqual(release);
     const { versions } = await stores.fleet.load(0);
     expect(versions.find(({ model }) => model === "signed")?.release).toEqual(release);
     const [entry] = await stores.audit.list({ before: null, limit: 1 });
@@ -43,10 +46,37 @@ describe("the release of a version", () => {
   it("is refused when its signature is for something else, or it would withdraw itself", async () => {
     await readyVersion(stores, "other");
     const wrong = await aRelease("other", { artifact: `sha256:${"0".repeat(64)}` });
-    await expect(releases.sign("other", 1, wrong, alice)).rejects.toMatchObject({ code: "INVALID_REQUEST" });
+    await expect(releases.sign("other", 1, wrong, by)).rejects.toMatchObject({ code: "INVALID_REQUEST" });
     const own = await aRelease("other", { counter: 1, floor: 2 });
-    await expect(releases.sign("other", 1, own, alice)).rejects.toMatchObject({ code: "INVALID_REQUEST" });
+    await expect(releases.sign("other", 1, own, by)).rejects.toMatchObject({ code: "INVALID_REQUEST" });
     expect((await stores.catalog.getVersion("other", 1))?.release).toBeUndefined();
     await expect(releases.manifest("nobody", 1)).rejects.toMatchObject({ code: "NOT_FOUND" });
+  });
+
+  it("is refused when nodes that run the version do not hold its key, with their names, unless it is forced", async () => {
+    await readyVersion(stores, "served");
+    const other = keyPair();
+    const holds = (name: string, signingKeys: string[] | undefined) => {
+      const node = aNode(name);
+      return aNode(name, { capabilities: node.capabilities && { ...node.capabilities, ...(signingKeys && { signingKeys }) } });
+    };
+    const nodes = [
+      holds("has-both", [keyIdOf(signer.publicKey), keyIdOf(other.publicKey)]),
+      holds("has-old", [keyIdOf(other.publicKey)]),
+      holds("takes-all", undefined),
+      holds("has-failed", [keyIdOf(other.publicKey)]),
+    ];
+    const placements = nodes.map((node) =>
+      aPlacement(node, { model: "served", ...(node.name === "has-failed" && { state: "failed" as const }) }),
+    );
+    fleet = aFleet({ nodes, placements });
+    const release = await aRelease("served");
+    await expect(releases.sign("served", 1, release, by)).rejects.toMatchObject({
+      code: "CONFLICT",
+      message: expect.stringMatching(/^has-old would stop served:1: they run it and do not hold the key/),
+    });
+    expect((await stores.catalog.getVersion("served", 1))?.release).toBeUndefined();
+    expect((await releases.sign("served", 1, release, { ...by, isForced: true })).release).toEqual(release);
+    fleet = aFleet({});
   });
 });
