@@ -30,6 +30,7 @@ import { EvidenceMeter } from "./app/rollouts/evidence-meter.ts";
 import { countCrash } from "./app/rollouts/host-crashes.ts";
 import { ModelPush } from "./app/transfer/model-push.ts";
 import { NodeAdmin } from "./app/nodes/node-admin.ts";
+import { CallerKeys } from "./app/node-sessions/caller-keys.ts";
 import { NodeSessions } from "./app/node-sessions/node-sessions.ts";
 import { NodeJoin } from "./app/nodes/node-join.ts";
 import { SessionRegistry } from "./app/node-sessions/node-session.ts";
@@ -122,6 +123,7 @@ export async function composeControlPlane(
     onSuspect: (artifact) => catalog.suspect(artifact),
     onPushed: ({ received }) => metrics.bytesPushed(received),
   });
+  const callerKeys = new CallerKeys({ store: postgres.keys, fleet, clock, logger });
   const gateway = new NodeSessions({
     replica,
     sessions: postgres.sessions,
@@ -137,6 +139,7 @@ export async function composeControlPlane(
     random,
     logger,
     recorder,
+    callerKeys,
     onHostEnded: (placement) => countCrash(placement, { fleet, meter: evidence }),
   });
   const watch = new SessionWatch({
@@ -286,6 +289,7 @@ export async function composeControlPlane(
         if (topic === "keys") {
           apiKeys.invalidate();
           logins.invalidate();
+          callerKeys.changed();
         }
         if (topic === "events") events.wake();
         if (topic === "demand") demand.changed();

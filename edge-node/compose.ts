@@ -12,6 +12,7 @@ import { Engines } from "./adapters/engine/engines.ts";
 import { ArtifactFolders, readMainFile } from "./adapters/filesystem/artifact-folders.ts";
 import { lockFolder } from "./adapters/filesystem/folder-lock.ts";
 import { IdentityFiles } from "./adapters/filesystem/identity-files.ts";
+import { JsonCallersFile } from "./adapters/filesystem/callers-file.ts";
 import { JsonStateFile } from "./adapters/filesystem/state-file.ts";
 import { findConfinement } from "./adapters/host-process/confinement.ts";
 import { ProcessModelHosts } from "./adapters/host-process/model-hosts.ts";
@@ -19,6 +20,7 @@ import { SharedProcesses } from "./adapters/host-process/shared-processes.ts";
 import { GrpcServer } from "../shared/grpc-server/grpc-server.ts";
 import { LocalFront } from "./adapters/http/grpc/local-front.ts";
 import { LocalApi } from "./adapters/http/local-api.ts";
+import { LocalCallers } from "./adapters/http/local-callers.ts";
 import { LocalKeys } from "./adapters/http/local-keys.ts";
 import { NodeMetrics } from "./adapters/http/metrics.ts";
 import { HttpJoinClient } from "./adapters/system/http-join-client.ts";
@@ -30,6 +32,7 @@ import { HostsByRuntime } from "./app/hosts/hosts-by-runtime.ts";
 import { SharedHosts } from "./app/hosts/shared-hosts.ts";
 import { InferenceWorker } from "./app/inference/inference-worker.ts";
 import { type Admission, join } from "./app/session/join.ts";
+import { CallerKeys } from "./app/session/caller-keys.ts";
 import { KeyRotation } from "./app/session/key-rotation.ts";
 import { localNode } from "./app/placements/local-node.ts";
 import type { Config } from "./config.ts";
@@ -74,6 +77,9 @@ async function composeLocked(
 ): Promise<Node> {
   const { clock, random, logger, stateDir, unlock } = parts;
   const keys = await localKeys(config);
+  const asksForKey = keys !== undefined || !isLoopback(config.localHost);
+  const callerKeys = asksForKey ? await apiKeys(config, parts) : undefined;
+  const callers = asksForKey ? new LocalCallers({ keys, apiKeys: callerKeys }) : undefined;
   const store = new IdentityFiles(stateDir);
   const identity = withUrl(await identify(config, { ...parts, store }), config.url);
   const serving = new InferenceWorker({
@@ -109,11 +115,12 @@ async function composeLocked(
     serving,
     probe: new MachineProbe(
       stateDir,
-      { url: localUrl(config), asksForKey: keys !== undefined },
+      { url: localUrl(config), asksForKey },
       { engines: () => engines.offer(), signingKeys: config.signingKeys?.publicKeys },
     ),
     telemetry: metrics,
     signingKeys: config.signingKeys,
+    callerKeys,
     keyRotation: new KeyRotation({ identity, keys: store, logger }),
     clock,
     random,
@@ -124,7 +131,7 @@ async function composeLocked(
   const bodies = new ByteBudget(config.bodiesBytes);
   const statistics = new InferenceStatistics();
   const { readyWhen, bodyBytes: maxBodyBytes } = config;
-  const serves = { node, metrics, keys, readyWhen, bodies, maxBodyBytes, statistics, clock, logger };
+  const serves = { node, metrics, callers, readyWhen, bodies, maxBodyBytes, statistics, clock, logger };
   const api = new LocalApi({ ...serves, cors: new CorsPolicy(config.corsOrigins) });
   const grpc = new GrpcServer({ front: new LocalFront(serves), maxBodyBytes, clock, logger, trustedProxies: 0 });
   return {
@@ -140,6 +147,7 @@ async function composeLocked(
     },
     async stop(graceMs) {
       await agent.stop(graceMs);
+      await callerKeys?.stop();
       await engines.close();
       await grpc.stop(0);
       await api.close();
@@ -202,14 +210,24 @@ function withUrl(identity: NodeIdentity, url: string | undefined): NodeIdentity 
   return identity.urls.includes(own) ? identity : { ...identity, urls: [...identity.urls, own] };
 }
 
-/** Beyond loopback nobody is asked for nothing: without a file of keys the node does not listen there. */
-async function localKeys({ localHost, localKeysFile }: Config): Promise<LocalKeys | undefined> {
+/** Beyond loopback somebody has to be asked for something: with no kind of key the node does not listen there. */
+async function localKeys({ localHost, localKeysFile, apiKeysOfflineMs }: Config): Promise<LocalKeys | undefined> {
   if (localKeysFile !== undefined) return LocalKeys.open(localKeysFile);
-  if (isLoopback(localHost)) return undefined;
+  if (isLoopback(localHost) || apiKeysOfflineMs > 0) return undefined;
   throw new SkerryError(
     "INVALID_REQUEST",
-    `SKERRY_LOCAL_HOST ${localHost} is reachable by others, so callers need keys: set SKERRY_LOCAL_KEYS_FILE, or listen on 127.0.0.1`,
+    `SKERRY_LOCAL_HOST ${localHost} is reachable by others, so callers need keys: set SKERRY_LOCAL_KEYS_FILE or SKERRY_API_KEYS_OFFLINE_HOURS, or listen on 127.0.0.1`,
   );
+}
+
+async function apiKeys(
+  { apiKeysOfflineMs: maxOfflineMs }: Config,
+  { stateDir, clock, logger }: Pick<Parts, "clock" | "logger"> & { readonly stateDir: string },
+): Promise<CallerKeys | undefined> {
+  if (maxOfflineMs === 0) return undefined;
+  const keys = new CallerKeys({ file: new JsonCallersFile(stateDir), maxOfflineMs, clock, logger });
+  await keys.load();
+  return keys;
 }
 
 async function listen(

@@ -76,7 +76,16 @@ const settings = z.object({
     .string()
     .optional()
     .describe(
-      "A file with the SHA-256 of one key a line; callers of the node's own /v2 must send one. Needed beyond loopback.",
+      "A file with the SHA-256 of one key a line; callers of the node's own /v2 must send one, or an API key of the control plane.",
+    ),
+  SKERRY_API_KEYS_OFFLINE_HOURS: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(8_760)
+    .default(168)
+    .describe(
+      "Where the node's own /v2 asks for keys: how long it takes API keys of a control plane that is away. 0: it takes none, not even while it is there.",
     ),
   SKERRY_CORS_ORIGINS: origins.describe(
     "Origins whose pages may call the node's own /v2 from a browser, comma-separated, e.g. https://app.example; * for any. Default: none.",
@@ -139,6 +148,8 @@ export interface Config {
   /** Without a slash at the end. */
   readonly localUrl: string | undefined;
   readonly localKeysFile: string | undefined;
+  /** 0: API keys are not taken. */
+  readonly apiKeysOfflineMs: number;
   readonly corsOrigins: readonly string[];
   readonly readyWhen: "all" | "any";
   /** Bytes of request bodies that are held together. */
@@ -187,6 +198,7 @@ export function readConfig(env: NodeJS.ProcessEnv, args: readonly string[] = [])
     grpcPort: data.SKERRY_GRPC_PORT,
     localUrl: data.SKERRY_LOCAL_URL,
     localKeysFile: data.SKERRY_LOCAL_KEYS_FILE,
+    apiKeysOfflineMs: data.SKERRY_API_KEYS_OFFLINE_HOURS * 3_600_000,
     corsOrigins: data.SKERRY_CORS_ORIGINS,
     readyWhen: data.SKERRY_READY,
     bodyBytes: data.SKERRY_BODY_MIB * 1_048_576,

@@ -62,9 +62,7 @@ async function readToken(
   return token ?? env["SKERRY_JOIN_TOKEN"];
 }
 
-const HERE = /^(localhost|::1|127(\.\d{1,3}){3})$/;
-
-/** Options go before the environment. Beyond this machine the node takes no request without a key, so that is said at once. */
+/** Options go before the environment. Beyond this machine the node asks for keys: the control plane's, and its own. */
 export function localSettings(
   run: CommandContext,
   { localHost, localKeys, signingKeys, engine }: JoinOptions,
@@ -74,19 +72,16 @@ export function localSettings(
   const keys = localKeys === undefined ? env["SKERRY_LOCAL_KEYS_FILE"] : resolve(cwd, localKeys);
   const signing = signingKeys === undefined ? env["SKERRY_SIGNING_KEYS_FILE"] : resolve(cwd, signingKeys);
   const url = env["SKERRY_LOCAL_URL"];
+  const hours = env["SKERRY_API_KEYS_OFFLINE_HOURS"];
   const engines =
     engine === undefined
       ? env["SKERRY_ENGINES"]
       : engine.map((text, at) => engineFrom(text, `--engine ${at + 1}`, cwd)).join(" ");
-  if (host !== undefined && keys === undefined && !HERE.test(host))
-    throw usageFailure(
-      `at ${host} others can reach the node, so it asks them for a key, and there is no file of keys`,
-      "make one with `skerry keys local callers.keys`, and name it with --local-keys",
-    );
   return {
     ...(host !== undefined && { SKERRY_LOCAL_HOST: host }),
     ...(keys !== undefined && { SKERRY_LOCAL_KEYS_FILE: keys }),
     ...(signing !== undefined && { SKERRY_SIGNING_KEYS_FILE: signing }),
+    ...(hours !== undefined && { SKERRY_API_KEYS_OFFLINE_HOURS: hours }),
     ...(url !== undefined && { SKERRY_LOCAL_URL: url }),
     ...(engines !== undefined && { SKERRY_ENGINES: engines }),
   };

@@ -18,6 +18,13 @@ export interface StoredKey {
   readonly revokedAt: number | null;
 }
 
+/** A key that lets callers in now. */
+export interface GoodKey extends Pick<StoredKey, "id" | "role" | "models" | "deployments" | "secretHash"> {
+  /** By the store's clock, in ms since 1970; null: it does not expire. */
+  readonly expiresAt: number | null;
+  readonly expiresInMs: number | null;
+}
+
 export interface NewKey {
   readonly id: string;
   readonly name: string;
@@ -44,6 +51,8 @@ export interface Rotation {
 export interface KeyStore {
   find(id: string): Promise<StoredKey | null>;
   list(): Promise<readonly ApiKeyInfo[]>;
+  /** Those that are neither revoked nor expired, by id, `limit` at most. */
+  good(limit: number): Promise<readonly GoodKey[]>;
   create(key: NewKey, actor: Actor): Promise<ApiKeyInfo>;
   /** A new key with the name and the rights of an old one. Throws `NOT_FOUND`, and `CONFLICT` for one that is void or was rotated. */
   rotate(id: string, rotation: Rotation, actor: Actor): Promise<ApiKeyInfo>;

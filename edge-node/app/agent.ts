@@ -11,6 +11,7 @@ import type { Dialer } from "../ports/channels.ts";
 import type { SystemProbe } from "../ports/machine.ts";
 import type { ModelHost, ModelHosts } from "../ports/model-hosts.ts";
 import type { LocalStatus, NodeTelemetry } from "../ports/serving.ts";
+import type { CallerKeys } from "./session/caller-keys.ts";
 import { Connection } from "./session/connection.ts";
 import { DesiredStateReceiver } from "./placements/desired-state-receiver.ts";
 import { Executor } from "./placements/executor.ts";
@@ -40,6 +41,8 @@ export interface AgentParts {
   readonly signingKeys?: TrustedKeys | undefined;
   /** Left out: the node's key stays. */
   readonly keyRotation?: KeyRotation;
+  /** Undefined: the node's own address takes no API keys. */
+  readonly callerKeys?: CallerKeys | undefined;
   /** Called once, when the control plane has said that this node's identity is void. */
   readonly onRemoved: () => void;
 }
@@ -112,6 +115,7 @@ export class Agent {
       bootId: newId("b", random),
       onRemoved: parts.onRemoved,
       keyRotation: parts.keyRotation,
+      callerKeys: parts.callerKeys,
       capabilities: () => this.#capabilitiesNow(),
     });
     this.#memory = memory;

@@ -1,6 +1,6 @@
 import type { DesiredState } from "../../shared/protocol/desired.ts";
 import type { Manifest } from "../../shared/protocol/manifest.ts";
-import type { DesiredPlacement } from "../../shared/protocol/messages.ts";
+import type { CallerKey, DesiredPlacement } from "../../shared/protocol/messages.ts";
 
 /** What survives a restart beside the artifacts. */
 export interface NodeState {
@@ -13,6 +13,29 @@ export interface NodeState {
   readonly floors?: Readonly<Record<string, number>> | undefined;
   /** Artifacts that served before and are kept for a way back, newest first. */
   readonly previous: readonly string[];
+}
+
+/** The API keys that the node's own address takes, as the control plane said them last. */
+export interface KnownCallers {
+  /** The control plane's name for just these. */
+  readonly digest: string | undefined;
+  readonly keys: readonly KnownCaller[];
+  /** When the control plane was last there to say otherwise, ms since 1970. */
+  readonly confirmedAt: number;
+  /** Time that the node has run since then, in ms: a clock that was set back makes no key younger. */
+  readonly ranMs: number;
+}
+
+export interface KnownCaller extends Omit<CallerKey, "expiresInMs"> {
+  /** Ms since 1970 by this machine's clock; null: it does not expire. */
+  readonly expiresAt: number | null;
+}
+
+export interface CallersFile {
+  /** Null when there is none, or it is damaged. */
+  load(): Promise<KnownCallers | null>;
+  /** Durable when it resolves; for the node's own user alone. */
+  save(callers: KnownCallers): Promise<void>;
 }
 
 export interface StateFile {

@@ -7,6 +7,8 @@ export const FEATURE = {
   RESPONSE_STREAMS: "response-streams",
   /** The node may say `capabilities` again when they have changed. */
   CHANGED_CAPABILITIES: "changed-capabilities",
+  /** The node may ask for the API keys that its own address takes. */
+  CALLER_KEYS: "caller-keys",
 } as const;
 
 /** What this build has, as `hello` names it. */

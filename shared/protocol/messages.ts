@@ -40,10 +40,10 @@ const message = <Type extends string, Shape extends z.ZodRawShape>(type: Type, s
 export const MAX_ENGINES = 8;
 export const MAX_ENGINE_MODELS = 64;
 
-/** What a node can do: sent in `hello`, shown by `skerry nodes get`, read by the filters. */
 /** Keys that a node names; one with more names none. */
 export const MAX_SIGNING_KEYS = 64;
 
+/** What a node can do: sent in `hello`, shown by `skerry nodes get`, read by the filters. */
 export const capabilities = z.object({
   arch: words(32),
   os: words(32),
@@ -249,8 +249,12 @@ const keyRotate = message("key.rotate", {
 });
 export type KeyRotate = z.infer<typeof keyRotate>;
 
+/** The node's own address asks callers for keys, and it takes the API keys too. `digest`: of those that it has. */
+const callerGet = message("caller.get", { digest: z.string().max(80).optional() });
+
 export const nodeMessage = z.discriminatedUnion("type", [
   hello,
+  callerGet,
   keyRotate,
   changedCapabilities,
   heartbeat,
@@ -319,6 +323,33 @@ const goaway = message("goaway", {
 /** The node's key is old, and it should make another one (`key.rotate`). An older node passes it over. */
 const keyDue = message("key.due", {});
 
+/** Keys of one message, so that it fits. */
+export const MAX_KEYS_PER_MESSAGE = 200;
+
+const callerKey = z.object({
+  /** The part of the key that is no secret. */
+  id: z.string().max(64),
+  /** SHA-256 of the secret, in hexadecimal. */
+  hash: z.string().regex(/^[0-9a-f]{64}$/),
+  role: z.enum(["viewer", "operator", "admin", "application"]),
+  /** Of what the node holds the models that it may see; null: all. */
+  models: z.array(z.string().max(64)).max(64).nullable(),
+  expiresInMs: ms.nullable(),
+});
+export type CallerKey = z.infer<typeof callerKey>;
+
+/**
+ * The API keys that the node's own address takes, in place of those before, to a node that asked with `caller.get`: the answer,
+ * and again whenever they change. In `pages` messages of the same `digest`; none of them (0) when the node has just these.
+ */
+const callerKeys = message("caller.keys", {
+  digest: z.string().max(80),
+  page: count,
+  pages: count.max(1_000),
+  keys: z.array(callerKey).max(MAX_KEYS_PER_MESSAGE),
+});
+export type CallerKeysMessage = z.infer<typeof callerKeys>;
+
 export const controlPlaneMessage = z.discriminatedUnion("type", [
   challenge,
   keyDue,
@@ -329,6 +360,7 @@ export const controlPlaneMessage = z.discriminatedUnion("type", [
   desiredDelta,
   transferOffer,
   goaway,
+  callerKeys,
   ok,
   error,
 ]);

@@ -24,6 +24,7 @@ import type {
 import type { EventRecorder } from "../events/event-recorder.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
 import type { ModelPush } from "../transfer/model-push.ts";
+import type { CallerKeys } from "./caller-keys.ts";
 import { disconnectEvents } from "./disconnect-events.ts";
 import { IdentityConflicts } from "./identity-conflicts.ts";
 import { KeyRotation } from "./key-rotation.ts";
@@ -51,6 +52,8 @@ interface Parts {
   readonly random: Random;
   readonly logger: Logger;
   readonly recorder: Pick<EventRecorder, "record" | "recordLog">;
+  /** Left out: nodes get no API keys. */
+  readonly callerKeys?: Pick<CallerKeys, "asked" | "ended" | "placementsChanged">;
   /** The model host of a placement ended by itself. */
   readonly onHostEnded?: (placement: FleetPlacement) => void;
 }
@@ -79,6 +82,7 @@ export class NodeSessions implements NodeSessionHandler {
   start(): void {
     this.#keyRotation.start();
     this.#parts.fleet.onChange((change, fleet) => {
+      this.#parts.callerKeys?.placementsChanged(new Set(change.placements.values()));
       for (const nodeId of documentsTouched(fleet, change)) {
         const session = this.#parts.registry.get(nodeId);
         if (session) this.#syncDesired(session);
@@ -252,6 +256,8 @@ export class NodeSessions implements NodeSessionHandler {
         return push.onMessage(session, message);
       case "key.rotate":
         return void this.#keyRotation.rotate(session, message);
+      case "caller.get":
+        return this.#parts.callerKeys?.asked(session, message.digest);
       case "log":
         return this.#parts.recorder.recordLog(session.name, message);
       case "hello":
@@ -276,6 +282,7 @@ export class NodeSessions implements NodeSessionHandler {
   async #onControlClosed(session: NodeSession, reports: PlacementReports): Promise<void> {
     const { registry, fleet, clock, push, sessions, recorder, logger } = this.#parts;
     reports.close();
+    this.#parts.callerKeys?.ended(session);
     session.desired.close();
     push.forget(session);
     session.inference?.close(CLOSE.SESSION_ENDED, "the control channel closed");

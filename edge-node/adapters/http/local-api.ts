@@ -25,7 +25,8 @@ import { errorResponse, jsonResponse, type LocalResponse, send, textResponse } f
 import { type AskPath, isOpenAi } from "../../../shared/openai/http/path.ts";
 import { type Answered, infer } from "./infer.ts";
 import { askText, openAiErrorReply, textModel, textModels } from "./openai.ts";
-import type { LocalKeys } from "./local-keys.ts";
+import type { CallerWish } from "../../core/caller-rights.ts";
+import type { LocalCallers } from "./local-callers.ts";
 import type { NodeMetrics } from "./metrics.ts";
 import {
   modelMetadata,
@@ -46,7 +47,7 @@ interface Parts {
   readonly node: LocalNode;
   readonly metrics: NodeMetrics;
   /** Undefined on loopback: every program on this machine may ask. */
-  readonly keys: LocalKeys | undefined;
+  readonly callers: LocalCallers | undefined;
   /** How many of the desired models have to be ready, for `/v2/health/ready`. */
   readonly readyWhen: "all" | "any";
   readonly clock: Clock;
@@ -138,24 +139,29 @@ export class LocalApi {
       throw new SkerryError("NOT_FOUND", `this node serves no ${path.slice(0, 200)}; its APIs begin at /v2 and /v1`);
     const allowed = methodsOf(route);
     if (!allowed.includes(request.method ?? "")) return notAllowed(request, allowed);
-    if (!OPEN.has(route.kind)) await this.#admit(request);
-    return this.#reply(route, request, response);
+    const node = OPEN.has(route.kind) ? this.#parts.node : await this.#admit(request, route);
+    return this.#reply(route, request, { node, response });
   }
 
   /**
-   * Throws `UNAUTHENTICATED`. Without keys, `ORIGIN_REFUSED`: a browser sends a text or a form to any address of this machine
+   * The node as the caller may see it. Throws `UNAUTHENTICATED`, `FORBIDDEN`. Without keys, `ORIGIN_REFUSED`: a browser sends a text or a form to any address of this machine
    * for any page, without asking first, so that a page could let models run here.
    */
-  async #admit({ headers }: IncomingMessage): Promise<void> {
-    const { keys, cors } = this.#parts;
-    if (keys) return keys.check(headers.authorization);
+  async #admit({ headers }: IncomingMessage, route: Route): Promise<LocalNode> {
+    const { callers, cors, node } = this.#parts;
+    if (callers) return callers.admit(headers.authorization, wishOf(route), node);
     const { origin } = headers;
-    if (origin === undefined || cors?.lists(origin) === true) return;
+    if (origin === undefined || cors?.lists(origin) === true) return node;
     throw new SkerryError("ORIGIN_REFUSED", `a page of ${origin.slice(0, 200)} may not ask this node`);
   }
 
-  async #reply(route: Route, request: IncomingMessage, response: ServerResponse): Promise<LocalResponse> {
-    const { node, metrics, clock } = this.#parts;
+  async #reply(
+    route: Route,
+    request: IncomingMessage,
+    asked: { readonly node: LocalNode; readonly response: ServerResponse },
+  ): Promise<LocalResponse> {
+    const { metrics, clock } = this.#parts;
+    const { node } = asked;
     switch (route.kind) {
       case "status":
         return jsonResponse({ body: statusDocument(node, metrics.lastRttMs) });
@@ -196,14 +202,18 @@ export class LocalApi {
       case "text":
         if (route.path.kind === "models") return textModels(node);
         if (route.path.kind === "model") return textModel(node, route.path.id);
-        return this.#askText(route.path, request, response);
+        return this.#askText(route.path, request, asked);
       case "infer":
-        return this.#measured(() => infer(route.target, request, { ...this.#parts, response }));
+        return this.#measured(() => infer(route.target, request, { ...this.#parts, ...asked }));
     }
   }
 
-  #askText(path: AskPath, request: IncomingMessage, response: ServerResponse): Promise<LocalResponse> {
-    return this.#measured(() => askText(path, request, { ...this.#parts, response }));
+  #askText(
+    path: AskPath,
+    request: IncomingMessage,
+    asked: { readonly node: LocalNode; readonly response: ServerResponse },
+  ): Promise<LocalResponse> {
+    return this.#measured(() => askText(path, request, { ...this.#parts, ...asked }));
   }
 
   async #measured(ask: () => Promise<Answered>): Promise<LocalResponse> {
@@ -214,6 +224,21 @@ export class LocalApi {
     if (reply.body instanceof Uint8Array) metrics.answered(model, code, seconds);
     else void reply.body.ended.then((end) => metrics.answered(model, codeOf(end), seconds));
     return reply;
+  }
+}
+
+function wishOf(route: Route): CallerWish {
+  switch (route.kind) {
+    case "status":
+    case "metrics":
+      return "node";
+    case "infer":
+    case "explain":
+      return "invoke";
+    case "text":
+      return route.path.kind === "models" || route.path.kind === "model" ? "models" : "invoke";
+    default:
+      return "models";
   }
 }
 

@@ -10,6 +10,7 @@ import type { SystemProbe } from "../../ports/machine.ts";
 import type { NodeTelemetry } from "../../ports/serving.ts";
 import { FEATURE } from "../../../shared/protocol/features.ts";
 import type { DesiredStateReceiver } from "../placements/desired-state-receiver.ts";
+import type { CallerKeys } from "./caller-keys.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { KeyRotation } from "./key-rotation.ts";
 import { InferenceConnection } from "../inference/inference-connection.ts";
@@ -31,6 +32,8 @@ export interface SessionParts {
   /** Room for transfers. */
   readonly disk: Pick<ArtifactDisk, "freeMiB">;
   readonly probe: SystemProbe;
+  /** Undefined: the node's own address takes no API keys. */
+  readonly callerKeys?: CallerKeys | undefined;
   /** Undefined: the key of this node stays. */
   readonly keyRotation?: KeyRotation | undefined;
   readonly telemetry: NodeTelemetry;
@@ -120,6 +123,7 @@ export class Session {
     this.placementsChanged();
     this.#heartbeat.start();
     void this.#parts.keyRotation?.began(channel);
+    this.#parts.callerKeys?.began(channel);
     void channel.closed.then((closed) => {
       const retryAfterMs = Math.max(closed.retryAfterMs, this.#backAt - this.#parts.clock.now());
       this.#end.resolve({ kind: "closed", closed: { ...closed, retryAfterMs } });
@@ -155,6 +159,8 @@ export class Session {
       case "welcome":
       case "attached":
         return this.#channel.close(CLOSE.INVALID_MESSAGE, `${message.type} was said already`);
+      case "caller.keys":
+        return void this.#parts.callerKeys?.onMessage(message);
       case "key.due":
         return void this.#parts.keyRotation?.due(this.#channel);
       case "ok":
@@ -173,6 +179,7 @@ export class Session {
     statuses.disconnect();
     log.disconnect();
     transfers.disconnect();
+    void this.#parts.callerKeys?.ended();
   }
 
   /** Closes the channels; requests under way get up to 5 s. */

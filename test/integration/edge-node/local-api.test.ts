@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { LocalKeys } from "../../../edge-node/adapters/http/local-keys.ts";
+import type { KnownCaller } from "../../../edge-node/ports/disk.ts";
 import { aPlacement, LocalApiRig, pair, type Answered } from "./support/local-api-rig.ts";
 
 const rig = new LocalApiRig();
@@ -228,5 +229,55 @@ describe("a node's API with keys", () => {
     await writeFile(file, "second\n");
     expect((await withKey("second")).status).toBe(200);
     await expect(LocalKeys.open(file)).rejects.toThrow(/line 1: not a SHA-256/);
+  });
+});
+
+describe("a node's API with API keys of its control plane", () => {
+  const id = "0123456789ab";
+  const secret = "s".repeat(43);
+  const key = `sk_${id}_${secret}`;
+  const hash = createHash("sha256").update(secret).digest("hex");
+  let known: KnownCaller | "stale" | undefined;
+  const find = (asked: string): KnownCaller | "stale" | undefined => (asked === id ? known : undefined);
+  const asKey = { authorization: `Bearer ${key}` };
+  const statuses = async (paths: readonly string[]): Promise<number[]> =>
+    Promise.all(paths.map(async (each) => (await call(each, { headers: asKey })).status));
+
+  beforeEach(async () => {
+    known = { id, hash, role: "operator", models: null, expiresAt: null };
+    await rig.open({}, undefined, { find });
+  });
+
+  it("takes a key whose secret has the hash, and no other one", async () => {
+    expect((await infer(pair, asKey)).status).toBe(200);
+    for (const wrong of [`sk_${id}_${"t".repeat(43)}`, `sk_ffffffffffff_${secret}`, secret, "x"])
+      expect((await infer(pair, { authorization: `Bearer ${wrong}` })).status).toBe(401);
+    expect((await infer(pair)).status).toBe(401);
+  });
+
+  it("shows an application the models of its scope, and nothing of the others", async () => {
+    known = { id, hash, role: "application", models: ["same"], expiresAt: null };
+    expect((await call("/v2/models", { headers: asKey })).json).toEqual({ models: ["same"] });
+    expect((await infer(pair, asKey)).status).toBe(200);
+    expect((await infer(pair, asKey, "loop")).status).toBe(404);
+    expect(await statuses(["/v2/models/loop", "/v2/models/loop/ready", "/", "/metrics"])).toEqual([404, 404, 403, 403]);
+  });
+
+  it("lets a viewer see and not run", async () => {
+    known = { id, hash, role: "viewer", models: null, expiresAt: null };
+    expect(await statuses(["/", "/metrics", "/v2/models/same"])).toEqual([200, 200, 200]);
+    expect((await infer(pair, asKey)).status).toBe(403);
+  });
+
+  it("says why it takes none when its control plane was away for too long, and takes those of its file", async () => {
+    known = "stale";
+    const { status, json } = await infer(pair, asKey);
+    expect([status, JSON.stringify(json)]).toEqual([401, expect.stringContaining("without its control plane")]);
+    await rig.api.close();
+    const file = path.join(rig.directory, "both-keys");
+    await writeFile(file, createHash("sha256").update("own").digest("hex"));
+    await rig.open({}, await LocalKeys.open(file), { find });
+    expect((await infer(pair, { authorization: "Bearer own" })).status).toBe(200);
+    expect((await infer(pair, asKey)).status).toBe(401);
   });
 });

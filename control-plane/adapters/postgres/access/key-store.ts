@@ -1,10 +1,10 @@
 import { labelMap } from "../../../../shared/api/v1/common.ts";
 import { role, type ApiKeyInfo, type KeyLimits } from "../../../../shared/api/v1/keys.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
-import type { ApiKey } from "../../../../prisma/generated/client.ts";
+import { type ApiKey, Prisma } from "../../../../prisma/generated/client.ts";
 import type { GrantedDeployment } from "../../../core/access/decide.ts";
 import type { Actor } from "../../../ports/audit.ts";
-import type { KeyStore, NewKey, Rotation, StoredKey } from "../../../ports/keys.ts";
+import type { GoodKey, KeyStore, NewKey, Rotation, StoredKey } from "../../../ports/keys.ts";
 import type { Database, Transaction } from "../database.ts";
 import { audit } from "../events/audit.ts";
 import { appendEvents } from "../events/events.ts";
@@ -22,17 +22,21 @@ export class PostgresKeyStore implements KeyStore {
       (client) => client.$queryRaw<KeyRow[]>`
         SELECT id, name, role, secret_hash AS "secretHash", revoked_at AS "revokedAt",
           (extract(epoch FROM expires_at - now()) * 1000)::float8 AS "expiresInMs",
-          models || ARRAY(
-            SELECT name FROM models AS model
-            WHERE api_keys.model_labels <> '{}' AND model.labels @> api_keys.model_labels AND model.name <> ALL (api_keys.models)
-            ORDER BY name) AS models,
-          (SELECT coalesce(json_agg(json_build_object('name', name, 'model', spec ->> 'model')), '[]')
-            FROM deployments WHERE name = ANY (api_keys.deployments)) AS deployments,
-          json_build_object('requestsPerMinute', requests_per_minute, 'concurrency', concurrency,
+          ${SCOPE}, json_build_object('requestsPerMinute', requests_per_minute, 'concurrency', concurrency,
             'tokensPerMinute', tokens_per_minute) AS limits
         FROM api_keys WHERE id = ${id}`,
     );
     return row ? toStoredKey(row) : null;
+  }
+
+  good(limit: number): Promise<readonly GoodKey[]> {
+    return this.#database.run(
+      (client) => client.$queryRaw<GoodKey[]>`
+        SELECT id, role, secret_hash AS "secretHash", ${SCOPE},
+          (extract(epoch FROM expires_at) * 1000)::float8 AS "expiresAt",
+          (extract(epoch FROM expires_at - now()) * 1000)::float8 AS "expiresInMs"
+        FROM api_keys WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()) ORDER BY id LIMIT ${limit}`,
+    );
   }
 
   async list(): Promise<readonly ApiKeyInfo[]> {
@@ -136,6 +140,15 @@ export class PostgresKeyStore implements KeyStore {
     return (await this.#database.run((client) => client.apiKey.findFirst({ select: { id: true } }))) === null;
   }
 }
+
+/** The models that a key names or that have its labels, and the deployments that it names and that exist. */
+const SCOPE = Prisma.sql`
+  models || ARRAY(
+    SELECT name FROM models AS model
+    WHERE api_keys.model_labels <> '{}' AND model.labels @> api_keys.model_labels AND model.name <> ALL (api_keys.models)
+    ORDER BY name) AS models,
+  (SELECT coalesce(json_agg(json_build_object('name', name, 'model', spec ->> 'model') ORDER BY name), '[]')
+    FROM deployments WHERE name = ANY (api_keys.deployments)) AS deployments`;
 
 interface KeyRow extends Pick<ApiKey, "id" | "name" | "role" | "models" | "secretHash" | "revokedAt"> {
   readonly deployments: readonly GrantedDeployment[];

@@ -13,7 +13,8 @@ import type { InferenceStatistics, VersionStatistics } from "../../../../shared/
 import { wholeStream } from "../../../../shared/inference/whole-stream.ts";
 import type { LocalNode } from "../../../ports/serving.ts";
 import { askHere, isCatalogd } from "../infer.ts";
-import type { LocalKeys } from "../local-keys.ts";
+import type { CallerWish } from "../../../core/caller-rights.ts";
+import type { LocalCallers } from "../local-callers.ts";
 import type { NodeMetrics } from "../metrics.ts";
 import {
   isModelReady,
@@ -28,7 +29,7 @@ import { resolvePlacement } from "../resolve-placement.ts";
 export interface LocalFrontParts {
   readonly node: LocalNode;
   readonly metrics: NodeMetrics;
-  readonly keys: LocalKeys | undefined;
+  readonly callers: LocalCallers | undefined;
   readonly readyWhen: "all" | "any";
   readonly bodies: ByteBudget;
   readonly statistics: InferenceStatistics;
@@ -53,18 +54,16 @@ export class LocalFront implements InferenceFront {
   }
 
   async isModelReady(call: CallFacts, target: ModelTarget): Promise<boolean> {
-    await this.#check(call);
-    return isModelReady(this.#parts.node, target);
+    return isModelReady(await this.#admit(call, "models"), target);
   }
 
   async modelMetadata(call: CallFacts, target: ModelTarget): Promise<ModelMetadata> {
-    await this.#check(call);
-    return modelMetadata(this.#parts.node, target);
+    return modelMetadata(await this.#admit(call, "models"), target);
   }
 
   async statistics(call: CallFacts, target: ModelTarget | undefined): Promise<readonly VersionStatistics[]> {
-    await this.#check(call);
-    const { node, statistics } = this.#parts;
+    const node = await this.#admit(call, "models");
+    const { statistics } = this.#parts;
     if (target !== undefined) return modelStatistics(node, target, statistics);
     const models = new Set(node.placements().map(({ model }) => model));
     return [...models].flatMap((model) => modelStatistics(node, { model, version: undefined }, statistics));
@@ -74,22 +73,21 @@ export class LocalFront implements InferenceFront {
     call: CallFacts,
     { readyOnly }: { readonly readyOnly: boolean },
   ): Promise<readonly IndexEntry[]> {
-    await this.#check(call);
-    return repositoryIndex(this.#parts.node, { ready: readyOnly });
+    return repositoryIndex(await this.#admit(call, "models"), { ready: readyOnly });
   }
 
   async changeRepository(call: CallFacts): Promise<void> {
-    await this.#check(call);
+    await this.#admit(call, "models");
     repositoryChange();
   }
 
   async infer(call: CallFacts, target: ModelTarget, request: RequestBody): Promise<InferOutcome> {
-    const { node, metrics, clock } = this.#parts;
+    const { metrics, clock } = this.#parts;
     const startedAt = clock.now();
     let model: string | undefined;
     let code: ErrorCode | "OK" = "OK";
     try {
-      await this.#check(call);
+      const node = await this.#admit(call, "invoke");
       const placement = resolvePlacement(target, node.placements());
       ({ model } = placement);
       const outcome = await this.#ask(call, request, { placement, startedAt });
@@ -134,7 +132,8 @@ export class LocalFront implements InferenceFront {
     }
   }
 
-  async #check(call: CallFacts): Promise<void> {
-    await this.#parts.keys?.check(call.header("authorization"));
+  async #admit(call: CallFacts, wish: CallerWish): Promise<LocalNode> {
+    const { callers, node } = this.#parts;
+    return callers ? callers.admit(call.header("authorization"), wish, node) : node;
   }
 }

@@ -4,7 +4,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { ProcessModelHosts } from "../../../../edge-node/adapters/host-process/model-hosts.ts";
 import { LocalApi } from "../../../../edge-node/adapters/http/local-api.ts";
+import { LocalCallers } from "../../../../edge-node/adapters/http/local-callers.ts";
 import type { LocalKeys } from "../../../../edge-node/adapters/http/local-keys.ts";
+import type { KnownCaller } from "../../../../edge-node/ports/disk.ts";
 import { NodeMetrics } from "../../../../edge-node/adapters/http/metrics.ts";
 import { InferenceWorker } from "../../../../edge-node/app/inference/inference-worker.ts";
 import type { ModelHost } from "../../../../edge-node/ports/model-hosts.ts";
@@ -109,7 +111,12 @@ export class LocalApiRig {
     await rm(this.directory, { recursive: true, force: true });
   }
 
-  async open(over: Partial<Facts> = {}, keys?: LocalKeys): Promise<void> {
+  async open(
+    over: Partial<Facts> = {},
+    keys?: LocalKeys,
+    apiKeys?: { find(id: string): KnownCaller | "stale" | undefined },
+  ): Promise<void> {
+    const callers = keys || apiKeys ? new LocalCallers({ keys, apiKeys }) : undefined;
     this.facts = {
       kind: "edge",
       connected: true,
@@ -148,7 +155,7 @@ export class LocalApiRig {
     this.api = new LocalApi({
       node,
       metrics,
-      keys,
+      callers,
       readyWhen,
       bodies,
       maxBodyBytes: 8 * 1_048_576,
@@ -157,7 +164,7 @@ export class LocalApiRig {
       logger,
     });
     this.port = await this.api.listen({ host: "127.0.0.1", port: 0 });
-    const front = new LocalFront({ node, metrics, keys, readyWhen, bodies, statistics, clock: systemClock, logger });
+    const front = new LocalFront({ node, metrics, callers, readyWhen, bodies, statistics, clock: systemClock, logger });
     this.grpc = new GrpcServer({ front, maxBodyBytes: 8 * 1_048_576, clock: systemClock, logger, trustedProxies: 0 });
   }
 
