@@ -67,6 +67,7 @@ describe("docs/metrics.md", () => {
       version: "0.0.0",
       isConnected: () => false,
       isRemoved: () => false,
+      keyToApprove: () => undefined,
       isDraining: () => false,
       placements: () => [],
       declaredSignature: async () => undefined,

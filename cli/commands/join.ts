@@ -31,7 +31,10 @@ export function registerJoin(program: Command, shell: CommandRunner): void {
         "address on which the node's own /v2 listens, for callers on its network (default: this machine only)",
       )
       .option("--local-keys <file>", "who may call it there: a file that `skerry keys local` writes")
-      .option("--again", "join with the token although this folder has an identity, which is set aside; its models stay")
+      .option(
+        "--again",
+        "join with the token although this folder has an identity, which is set aside; its models stay",
+      )
       .option("--signing-keys <file>", "run only versions that one of the public keys in this file has signed")
       .option("--kind <kind>", "edge or cloud", "edge")
       .option(

@@ -34,7 +34,11 @@ export async function drainNode(run: CommandContext, name: string): Promise<void
   run.output.next(run.globals.wait ? `nodes uncordon ${name}` : `nodes describe ${name}`);
 }
 
-export async function approveNode(run: CommandContext, name: string, { key }: { readonly key?: string }): Promise<void> {
+export async function approveNode(
+  run: CommandContext,
+  name: string,
+  { key }: { readonly key?: string },
+): Promise<void> {
   const api = await run.api();
   const { body } = await api.post(pathOf(name, "/approve"), key === undefined ? {} : { publicKey: key });
   await printAnswer(run, body);

@@ -44,7 +44,9 @@ export async function createToken(run: CommandContext, options: TokenOptions): P
     `Good for ${made.uses === 1 ? `one ${made.kind} node` : `${made.uses} ${made.kind} nodes`} at ${made.site}, for ${formatAge(Date.parse(made.expiresAt) - Date.now())}. It is shown this once.`,
   );
   if (made.replaces !== null)
-    run.output.say(`What joins with it under this name takes the place of ${options.replaces}, whose key is void then.`);
+    run.output.say(
+      `What joins with it under this name takes the place of ${options.replaces}, whose key is void then.`,
+    );
   if (made.needsApproval) run.output.say("What joins with it waits until it is approved: skerry nodes approve NAME.");
   if (options.printJoin !== true) run.output.say(`On the device: ${line}`);
   run.output.next("nodes ls");

@@ -138,7 +138,10 @@ export class NodeAdmin {
    * A node that waits may connect from now on. `publicKey`: only if that is its key. Throws `NOT_FOUND`, `STALE_ETAG`, and
    * `CONFLICT` when it was rejected, has waited for too long, or has another key.
    */
-  async approve(name: string, { publicKey, ...change }: Change & { readonly publicKey?: string | undefined }): Promise<Node> {
+  async approve(
+    name: string,
+    { publicKey, ...change }: Change & { readonly publicKey?: string | undefined },
+  ): Promise<Node> {
     const { actor, ifMatch } = change;
     const expected = await expectedVersion(ifMatch, `node ${name}`, () => this.#store.rowVersion(name));
     const message = `${actor.name} approved ${name}: it may connect`;

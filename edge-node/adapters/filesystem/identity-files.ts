@@ -114,8 +114,7 @@ export class IdentityFiles implements IdentityStore, RotatingKeys {
     const [previous, current] = [this.#previous, this.#key];
     if (previous === undefined || current === undefined) return;
     // In this order, for the same reason.
-    if (this.#next === undefined)
-      await writeDurably(this.#nextKeyPath, await readFile(this.#keyPath, "utf8"), 0o600);
+    if (this.#next === undefined) await writeDurably(this.#nextKeyPath, await readFile(this.#keyPath, "utf8"), 0o600);
     await this.#identifyBy(previous);
     await rename(this.#previousKeyPath, this.#keyPath);
     this.#next ??= current;

@@ -64,7 +64,10 @@ export class KeyRotation {
     const { keys, logger } = this.#parts;
     try {
       await keys.returnToPrevious();
-      logger.warn({}, "the control plane knows this node by the key before its present one, as after a restored backup");
+      logger.warn(
+        {},
+        "the control plane knows this node by the key before its present one, as after a restored backup",
+      );
     } catch (error) {
       logger.warn({ error: messageOf(error) }, "the node's key before could not be put back; it is tried again");
     }

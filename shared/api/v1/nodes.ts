@@ -70,7 +70,9 @@ export const node = z
     ),
     approval: z
       .object({
-        publicKey: z.string().describe("The key that joined. The node shows it too: compare the two before you approve."),
+        publicKey: z
+          .string()
+          .describe("The key that joined. The node shows it too: compare the two before you approve."),
         from: z.string().describe("The address that it joined from."),
         expiresAt: instant.describe("It is rejected when nobody has approved it by then."),
       })

@@ -47,7 +47,9 @@ interface Row {
   readonly generation: number;
 }
 const rowOf = async (name: string): Promise<Row> => {
-  const found = await sql.query<Row>('SELECT id, public_key AS "publicKey", generation FROM nodes WHERE name = $1', [name]);
+  const found = await sql.query<Row>('SELECT id, public_key AS "publicKey", generation FROM nodes WHERE name = $1', [
+    name,
+  ]);
   const [row] = found.rows;
   if (row === undefined) throw new Error(`there is no node ${name}`);
   return row;

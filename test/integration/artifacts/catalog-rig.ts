@@ -69,7 +69,16 @@ export class CatalogRig {
     const { rows, artifacts, clock } = this;
     const random = seededRandom(this.#started.length + 1);
     const fleet = { snapshot: () => aFleet({}) };
-    const catalog = new ModelCatalog({ catalog: rows, artifacts, check, keys, fleet, clock, random, logger: silentLogger });
+    const catalog = new ModelCatalog({
+      catalog: rows,
+      artifacts,
+      check,
+      keys,
+      fleet,
+      clock,
+      random,
+      logger: silentLogger,
+    });
     catalog.start();
     this.#started.push(catalog);
     return catalog;

@@ -25,11 +25,15 @@ describe("a node beyond its own machine", () => {
       signal: new AbortController().signal,
     });
 
-  it.each(["0.0.0.0", "::", "10.0.0.7", "dock-7.example"])("does not start at %s without keys", async (host) => {
-    await expect(compose({ SKERRY_LOCAL_HOST: host })).rejects.toMatchObject({
+  it.each(["0.0.0.0", "::", "10.0.0.7", "dock-7.example"])("does not start at %s with no kind of key", async (host) => {
+    await expect(compose({ SKERRY_LOCAL_HOST: host, SKERRY_API_KEYS_OFFLINE_HOURS: "0" })).rejects.toMatchObject({
       code: "INVALID_REQUEST",
       message: expect.stringContaining("SKERRY_LOCAL_KEYS_FILE"),
     });
+  });
+
+  it("asks for API keys beyond loopback without a file of keys", async () => {
+    await expect(compose({ SKERRY_LOCAL_HOST: "0.0.0.0" })).rejects.toThrow(/has to join first/);
   });
 
   it.each(["127.0.0.1", "127.0.0.2", "localhost", "::1"])("needs no keys at %s", async (host) => {

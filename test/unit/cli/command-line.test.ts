@@ -36,10 +36,8 @@ describe("the command line", () => {
     [["models", "push", "x", "--model", "digits:3"], "the version's number is assigned"],
     [["dev", "--node-ports", "1"], "1 ports for 3 nodes"],
     [["join", "--name", "Bad Name"], "is not a name for a node"],
-    [
-      ["join", "--name", "n", "--dir", "/nonexistent/x", "skj1.a.b.c.d", "--local-host", "10.0.0.7"],
-      "there is no file of keys",
-    ],
+    [["token", "create", "--replaces", "n"], "--replaces needs --why"],
+    [["token", "create", "--why", "x"], "--why is for --replaces"],
     [["join", "skj1.a.b.c.d", "--token-file", "x", "--name", "n"], "exclude one another"],
     [["join", "nonsense", "--name", "n", "--dir", "/nonexistent/x"], "this is not a join token"],
     [["nodes", "ls", "--server", "ftp://x"], "is not the address of a server"],

@@ -23,7 +23,10 @@ export async function approveNode(
   const node = await lockWaiting(tx, name, ifMatch);
   if (node.revoked) throw new SkerryError("CONFLICT", `${name} was rejected or removed: it has to join again`);
   if (publicKey !== undefined && publicKey !== node.publicKey)
-    throw new SkerryError("CONFLICT", `the key of ${name} is ${node.publicKey}, not ${publicKey}: it is another machine`);
+    throw new SkerryError(
+      "CONFLICT",
+      `the key of ${name} is ${node.publicKey}, not ${publicKey}: it is another machine`,
+    );
   if (!node.isWaiting) return;
   if (node.isOverdue) throw new SkerryError("CONFLICT", `${name} has waited for too long: it has to join again`);
   await tx.node.update({

@@ -24,6 +24,7 @@ export function nodeNamed(name: string, change: Partial<Node> = {}): Node {
     capabilities: null,
     load: null,
     placements: [],
+    approval: null,
     createdAt,
     ...change,
   };

@@ -81,6 +81,11 @@ export class MemoryStores {
       return { ...row, expiresInMs: row.expiresInMs === null ? null : row.expiresInMs - ageMs };
     },
     list: async () => [...this.keyRows.values()].map(keyInfo),
+    good: async (limit) =>
+      [...this.keyRows.values()]
+        .filter(({ revokedAt }) => revokedAt === null)
+        .slice(0, limit)
+        .map((row) => ({ ...row, expiresAt: row.expiresInMs })),
     create: async ({ ttlMs, modelLabels: _labels, deployments, ...key }, actor) => {
       const granted = this.rows.deployments.filter(({ name }) => deployments.includes(name));
       const row: StoredKey = {
@@ -141,10 +146,28 @@ export class MemoryStores {
       this.#audit(actor, "revoke", `node/${name}`);
       this.happen(event);
     },
+    approve: async (name, { actor, event }) => {
+      const at = this.#node(name);
+      const row = this.rows.nodes[at];
+      if (row) this.rows.nodes[at] = { ...row, waiting: undefined };
+      this.#audit(actor, "approve", `node/${name}`);
+      this.happen(event);
+    },
+    reject: (name, { actor, event }) => this.nodes.revoke(name, { actor, event }),
+    createReplaceToken: async (name, { id, ttlSeconds }, { actor }) => {
+      const row = this.rows.nodes[this.#node(name)];
+      if (!row) throw new SkerryError("NOT_FOUND", `there is no node ${name}`);
+      const { kind, site, zone } = row;
+      const made = await this.nodes.createToken(
+        { id, secretHash: "", kind, site, zone, name, labels: {}, ttlSeconds, uses: 1 },
+        actor,
+      );
+      return { ...made, replaces: row.id };
+    },
     rowVersion: async (name) =>
       this.rows.nodes.some((node) => node.name === name) ? this.#versionOf(`node/${name}`) : null,
     createToken: async (token, actor) => {
-      const { id, kind, site, zone, name = null, ttlSeconds, uses } = token;
+      const { id, kind, site, zone, name = null, ttlSeconds, uses, needsApproval = false } = token;
       const info: JoinTokenInfo = {
         id,
         kind,
@@ -154,6 +177,8 @@ export class MemoryStores {
         expiresAt: toInstant(WALL + ttlSeconds * 1_000),
         uses,
         used: 0,
+        needsApproval,
+        replaces: null,
         usedAt: null,
         usedBy: null,
         createdAt: toInstant(WALL),

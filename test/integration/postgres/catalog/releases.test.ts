@@ -58,7 +58,9 @@ describe("the release of a version", () => {
     const other = keyPair();
     const holds = (name: string, signingKeys: string[] | undefined) => {
       const node = aNode(name);
-      return aNode(name, { capabilities: node.capabilities && { ...node.capabilities, ...(signingKeys && { signingKeys }) } });
+      return aNode(name, {
+        capabilities: node.capabilities && { ...node.capabilities, ...(signingKeys && { signingKeys }) },
+      });
     };
     const nodes = [
       holds("has-both", [keyIdOf(signer.publicKey), keyIdOf(other.publicKey)]),

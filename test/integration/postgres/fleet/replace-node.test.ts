@@ -3,17 +3,7 @@ import type { PostgresStores } from "../../../../control-plane/adapters/postgres
 import { newId } from "../../../../shared/base/ids.ts";
 import { systemRandom } from "../../../../shared/base/random.ts";
 import { startTestDatabase, type TestDatabase } from "../../../support/postgres/postgres.ts";
-import {
-  alice,
-  attemptWith,
-  event,
-  hashOf,
-  joinNode,
-  makeToken,
-  nodeOf,
-  openingOf,
-  openStores,
-} from "../fixture.ts";
+import { alice, attemptWith, event, hashOf, joinNode, makeToken, nodeOf, openingOf, openStores } from "../fixture.ts";
 
 let database: TestDatabase;
 let stores: PostgresStores;
@@ -43,7 +33,11 @@ const entries = async (count: number) =>
 describe("a token that replaces a node", () => {
   it("makes the joining machine the node, with the next generation, and closes what the old one had", async () => {
     const nodeId = await joinNode(stores, "dock-1");
-    await stores.nodes.update("dock-1", { labels: { gpu: "yes" } }, { actor: alice, ifMatch: undefined, event: undefined });
+    await stores.nodes.update(
+      "dock-1",
+      { labels: { gpu: "yes" } },
+      { actor: alice, ifMatch: undefined, event: undefined },
+    );
     await stores.sessions.open(openingOf(nodeId));
     const token = await replaceToken("dock-1");
     const joined = await stores.sessions.join(attemptWith(token, { name: "dock-1", publicKey: "new key" }));

@@ -85,7 +85,9 @@ describe("a node that joined with a token that needs an approval", () => {
     await expect(stores.nodes.approve("dock-4", decision({ publicKey: "another" }))).rejects.toMatchObject({
       code: "CONFLICT",
     });
-    await expect(stores.nodes.approve("dock-4", decision({ ifMatch: 7 }))).rejects.toMatchObject({ code: "STALE_ETAG" });
+    await expect(stores.nodes.approve("dock-4", decision({ ifMatch: 7 }))).rejects.toMatchObject({
+      code: "STALE_ETAG",
+    });
     await expect(stores.nodes.approve("nobody", decision())).rejects.toMatchObject({ code: "NOT_FOUND" });
     expect((await nodeOf(stores, "dock-4")).waiting).toBeDefined();
   });
@@ -115,9 +117,7 @@ describe("a node that joined with a token that needs an approval", () => {
     expect(await nodeOf(stores, "dock-7")).toMatchObject({ revoked: true });
     expect(await nodeOf(stores, "dock-8")).toMatchObject({ revoked: false });
     expect(await lastAudit()).toMatchObject({ action: "node.reject", detail: { why: "overdue" } });
-    expect(await messagesOf(stores)).toContain(
-      "nobody approved dock-7 in time: it was rejected, and its key is void",
-    );
+    expect(await messagesOf(stores)).toContain("nobody approved dock-7 in time: it was rejected, and its key is void");
   });
 
   it("is told to come again when a thousand wait, without a use of its token", async () => {

@@ -1,10 +1,7 @@
 import { beforeEach, describe, expect, it } from "@jest/globals";
 import { CallerKeys } from "../../../../../control-plane/app/node-sessions/caller-keys.ts";
 import type { GoodKey } from "../../../../../control-plane/ports/keys.ts";
-import {
-  type CallerKeysMessage,
-  controlPlaneMessage,
-} from "../../../../../shared/protocol/messages.ts";
+import { type CallerKeysMessage, controlPlaneMessage } from "../../../../../shared/protocol/messages.ts";
 import { MAX_MESSAGE_BYTES } from "../../../../../shared/protocol/limits.ts";
 import { aFleet, aNode, aPlacement } from "../../../../support/fleet/fleet-builder.ts";
 import { silentLogger } from "../../../../support/silent-logger.ts";
@@ -153,7 +150,7 @@ describe("the API keys that a node is told", () => {
     callers.asked(session, undefined);
     await clock.advance(200);
     for (const message of sent) {
-      const whole = { id: 1e9, epoch: 1e9, ...message };
+      const whole = { ...message, id: 1e9, epoch: 1e9 };
       expect(controlPlaneMessage.safeParse(whole).error).toBeUndefined();
       expect(Buffer.byteLength(JSON.stringify(whole))).toBeLessThan(MAX_MESSAGE_BYTES);
     }

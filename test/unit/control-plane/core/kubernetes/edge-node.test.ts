@@ -25,6 +25,7 @@ const node = (over: Partial<Node> = {}): Node => ({
   capabilities: null,
   load: null,
   placements: [],
+  approval: null,
   createdAt: "",
   ...over,
 });

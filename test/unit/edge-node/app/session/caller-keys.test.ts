@@ -64,7 +64,11 @@ describe("the API keys that a node takes", () => {
     await keys.onMessage(message("d-1", [keyOf("one")], { page: 0, pages: 2 }));
     expect(keys.find("one")).toBeUndefined();
     await keys.onMessage(message("d-1", [keyOf("two")], { page: 1, pages: 2 }));
-    expect([keys.find("one"), keys.find("two"), keys.find("three")]).toMatchObject([{ id: "one" }, { id: "two" }, undefined]);
+    expect([keys.find("one"), keys.find("two"), keys.find("three")]).toMatchObject([
+      { id: "one" },
+      { id: "two" },
+      undefined,
+    ]);
     await keys.onMessage(message("d-2", [keyOf("three")]));
     expect([keys.find("one"), keys.find("three")]).toMatchObject([undefined, { id: "three" }]);
     expect(saved).toMatchObject({ digest: "d-2", keys: [{ id: "three" }] });
