@@ -138,6 +138,7 @@ async function composeLocked(
     async start() {
       engines.onChange(() => void agent.capabilitiesChanged());
       engines.open();
+      callerKeys?.start();
       // First what it holds: a caller who comes at once must not hear that there is nothing.
       await agent.restore();
       await listen(config.localHost, config.localPort, { api, setting: "SKERRY_LOCAL_PORT" });

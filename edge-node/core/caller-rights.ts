@@ -1,5 +1,5 @@
-/** What a caller wants of the node's own address. */
-export type CallerWish =
+/** What a caller asks of the node's own address. */
+export type CallerAccess =
   /** To run a model. */
   | "invoke"
   /** To see the models that are here. */
@@ -10,11 +10,11 @@ export type CallerWish =
 export type CallerRole = "viewer" | "operator" | "admin" | "application";
 
 /** As the control plane has it for the same keys. */
-const ALLOWED: Readonly<Record<CallerRole, readonly CallerWish[]>> = {
+const ALLOWED: Readonly<Record<CallerRole, readonly CallerAccess[]>> = {
   viewer: ["models", "node"],
   operator: ["invoke", "models", "node"],
   admin: ["invoke", "models", "node"],
   application: ["invoke", "models"],
 };
 
-export const mayCall = (role: CallerRole, wish: CallerWish): boolean => ALLOWED[role].includes(wish);
+export const mayCall = (role: CallerRole, access: CallerAccess): boolean => ALLOWED[role].includes(access);

@@ -104,7 +104,7 @@ export class CallerKeys {
         for (const session of this.#sessions.keys()) this.#due.add(session);
       }
       this.#hasFailed = false;
-      for (const session of this.#due) this.#tell(session);
+      for (const session of this.#due) this.#send(session);
       this.#due.clear();
     } catch (error) {
       this.#readAt = -Infinity;
@@ -116,7 +116,7 @@ export class CallerKeys {
     }
   }
 
-  #tell(session: Session): void {
+  #send(session: Session): void {
     const has = this.#sessions.get(session);
     const placements = placementsOn(this.#parts.fleet.snapshot(), session.nodeId).filter(isWanted);
     const found = keysForNode(this.#keys, placements);

@@ -36,7 +36,7 @@ export const ACTIONS = {
   /** Approve or reject nodes that wait. */
   "nodes.approve": OPERATORS,
   "join-tokens.write": OPERATORS,
-  /** Tokens for machines that take the place of nodes: whoever has one gets what the node gets. */
+  /** Tokens for machines that take the place of nodes: such a machine gets what the node gets. */
   "nodes.replace": ADMINS,
   /** Models and versions with their bytes: nothing brings them back. */
   "models.delete": ADMINS,

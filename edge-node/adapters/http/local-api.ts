@@ -25,7 +25,7 @@ import { errorResponse, jsonResponse, type LocalResponse, send, textResponse } f
 import { type AskPath, isOpenAi } from "../../../shared/openai/http/path.ts";
 import { type Answered, infer } from "./infer.ts";
 import { askText, openAiErrorReply, textModel, textModels } from "./openai.ts";
-import type { CallerWish } from "../../core/caller-rights.ts";
+import type { CallerAccess } from "../../core/caller-rights.ts";
 import type { LocalCallers } from "./local-callers.ts";
 import type { NodeMetrics } from "./metrics.ts";
 import {
@@ -149,7 +149,7 @@ export class LocalApi {
    */
   async #admit({ headers }: IncomingMessage, route: Route): Promise<LocalNode> {
     const { callers, cors, node } = this.#parts;
-    if (callers) return callers.admit(headers.authorization, wishOf(route), node);
+    if (callers) return callers.admit(headers.authorization, accessOf(route), node);
     const { origin } = headers;
     if (origin === undefined || cors?.lists(origin) === true) return node;
     throw new SkerryError("ORIGIN_REFUSED", `a page of ${origin.slice(0, 200)} may not ask this node`);
@@ -227,7 +227,7 @@ export class LocalApi {
   }
 }
 
-function wishOf(route: Route): CallerWish {
+function accessOf(route: Route): CallerAccess {
   switch (route.kind) {
     case "status":
     case "metrics":
@@ -237,7 +237,18 @@ function wishOf(route: Route): CallerWish {
       return "invoke";
     case "text":
       return route.path.kind === "models" || route.path.kind === "model" ? "models" : "invoke";
-    default:
+    case "live":
+    case "ready":
+    case "server-metadata":
+    case "server-live":
+    case "server-ready":
+    case "model-names":
+    case "model-metadata":
+    case "model-config":
+    case "model-stats":
+    case "model-ready":
+    case "repository-index":
+    case "repository-change":
       return "models";
   }
 }

@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import { bearerOf } from "../../../shared/inference/http/message.ts";
-import { type CallerRole, type CallerWish, mayCall } from "../../core/caller-rights.ts";
+import { type CallerRole, type CallerAccess, mayCall } from "../../core/caller-rights.ts";
 import type { KnownCaller } from "../../ports/disk.ts";
 import type { LocalNode } from "../../ports/serving.ts";
 import type { LocalKeys } from "./local-keys.ts";
@@ -36,11 +36,11 @@ export class LocalCallers {
 
   /**
    * The node as the caller may see it: a model outside the scope of its key is not there. Throws `UNAUTHENTICATED`, and
-   * `FORBIDDEN` when the role of its key does not allow `wish`.
+   * `FORBIDDEN` when the role of its key does not allow `access`.
    */
-  async admit(authorization: string | undefined, wish: CallerWish, node: LocalNode): Promise<LocalNode> {
+  async admit(authorization: string | undefined, access: CallerAccess, node: LocalNode): Promise<LocalNode> {
     const { role, models } = await this.#identify(authorization);
-    if (!mayCall(role, wish)) throw new SkerryError("FORBIDDEN", `a key with the role ${role} may not do this`);
+    if (!mayCall(role, access)) throw new SkerryError("FORBIDDEN", `a key with the role ${role} may not do this`);
     return models === null ? node : nodeWith(node, new Set(models));
   }
 

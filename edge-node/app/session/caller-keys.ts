@@ -44,7 +44,14 @@ export class CallerKeys {
   async load(): Promise<void> {
     this.#take((await this.#parts.file.load()) ?? NONE);
     this.#since = this.#parts.clock.now();
-    this.#noteLater();
+  }
+
+  /** From now on the time without a control plane is noted. */
+  start(): void {
+    this.#cancel = this.#parts.clock.after(NOTE_MS, () => {
+      void this.#note();
+      this.start();
+    });
   }
 
   /** The node stops. */
@@ -115,13 +122,6 @@ export class CallerKeys {
     const { clock } = this.#parts;
     const { confirmedAt, ranMs } = this.#known;
     return Math.max(ranMs + (clock.now() - this.#since), clock.wallNow() - confirmedAt);
-  }
-
-  #noteLater(): void {
-    this.#cancel = this.#parts.clock.after(NOTE_MS, () => {
-      void this.#note();
-      this.#noteLater();
-    });
   }
 
   /** Never rejects: with a full disk the keys of before are read at the next start, and asked for anew. */

@@ -89,6 +89,7 @@ describe("a node that a restored database does not know by its present key", () 
     node.restart();
     await cluster.whenNode("dock-2", "ready");
     await until("its key was replaced again", async () => (await rowOf("dock-2")).publicKey !== backup.publicKey);
+    expect((await rowOf("dock-2")).generation).toBe(1);
   }, 90_000);
 
   it("joins again in its folder with a token that replaces it, when it knows none of its keys", async () => {

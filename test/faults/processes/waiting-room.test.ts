@@ -70,5 +70,6 @@ describe("a node whose token needs an approval", () => {
     await until("it waits", async () => /this node waits/.test(await readyz().catch(() => "")));
     await cluster.request("POST", "/nodes/dock-2/reject");
     await until("it says that it is void", async () => (await readyz()).includes("its key is void"));
+    expect(await readyz()).not.toContain("this node waits");
   }, 60_000);
 });

@@ -13,7 +13,7 @@ import type { InferenceStatistics, VersionStatistics } from "../../../../shared/
 import { wholeStream } from "../../../../shared/inference/whole-stream.ts";
 import type { LocalNode } from "../../../ports/serving.ts";
 import { askHere, isCatalogd } from "../infer.ts";
-import type { CallerWish } from "../../../core/caller-rights.ts";
+import type { CallerAccess } from "../../../core/caller-rights.ts";
 import type { LocalCallers } from "../local-callers.ts";
 import type { NodeMetrics } from "../metrics.ts";
 import {
@@ -132,8 +132,8 @@ export class LocalFront implements InferenceFront {
     }
   }
 
-  async #admit(call: CallFacts, wish: CallerWish): Promise<LocalNode> {
+  async #admit(call: CallFacts, access: CallerAccess): Promise<LocalNode> {
     const { callers, node } = this.#parts;
-    return callers ? callers.admit(call.header("authorization"), wish, node) : node;
+    return callers ? callers.admit(call.header("authorization"), access, node) : node;
   }
 }

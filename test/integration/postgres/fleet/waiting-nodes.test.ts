@@ -120,7 +120,7 @@ describe("a node that joined with a token that needs an approval", () => {
     expect(await messagesOf(stores)).toContain("nobody approved dock-7 in time: it was rejected, and its key is void");
   });
 
-  it("is told to come again when a thousand wait, without a use of its token", async () => {
+  it("is refused when a thousand wait, without a use of its token", async () => {
     await sql.query(`
       INSERT INTO nodes (id, name, kind, site, zone, public_key, waiting_until)
       SELECT 'n-full-' || n, 'full-' || n, 'edge', 'harbour', 'harbour', 'key', now() + interval '1 day' FROM generate_series(1, 1000) AS n`);

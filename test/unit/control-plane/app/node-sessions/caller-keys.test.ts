@@ -48,7 +48,7 @@ beforeEach(() => {
 
 const ids = (): string[][] => sent.map((message) => message.keys.map(({ id }) => id));
 
-describe("the API keys that a node is told", () => {
+describe("the API keys that a node gets", () => {
   it("are those that may ask for what it holds, with what of that they may see", async () => {
     keys = [
       aKey("one"),
@@ -109,7 +109,7 @@ describe("the API keys that a node is told", () => {
     expect(sent[1]).toMatchObject({ digest: sent[0]?.digest, pages: 0, keys: [] });
   });
 
-  it("are not read while no node asks, and told as soon as they can be read", async () => {
+  it("are not read while no node asks, and sent as soon as they can be read", async () => {
     callers.changed();
     await clock.advance(20_000);
     expect(reads).toBe(0);
