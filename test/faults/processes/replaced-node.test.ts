@@ -62,10 +62,14 @@ describe("a machine that takes the place of a node", () => {
     const token = await replaceToken("dock-1");
     await startNode("dock-1", path.join(cluster.directory, "dock-1-new"), { SKERRY_JOIN_TOKEN: token });
     await until("the old machine was told", () => Promise.resolve(old.process.output.includes("its key is void")));
-    await until("the new machine is the node", async () => {
-      const { state, epoch } = await cluster.get<{ state: string; epoch: number }>("/nodes/dock-1");
-      return state === "ready" && epoch > 1;
-    });
+    await until(
+      "the new machine is the node",
+      async () => {
+        const { state, epoch } = await cluster.get<{ state: string; epoch: number }>("/nodes/dock-1");
+        return state === "ready" && epoch > 1;
+      },
+      60_000,
+    );
     expect(await rowOf("dock-1")).toMatchObject({ id: before.id, generation: 2 });
   }, 90_000);
 });
@@ -98,10 +102,14 @@ describe("a node that a restored database does not know by its present key", () 
     const { id } = await rowOf("dock-2");
     const token = await replaceToken("dock-2");
     await startNode("dock-2", node.stateDir, { SKERRY_JOIN_TOKEN: token, SKERRY_JOIN_AGAIN: "1" });
-    await until("it is ready", async () => {
-      const { generation } = await rowOf("dock-2");
-      return generation === 2 && (await cluster.get<{ state: string }>("/nodes/dock-2")).state === "ready";
-    });
+    await until(
+      "it is ready",
+      async () => {
+        const { generation } = await rowOf("dock-2");
+        return generation === 2 && (await cluster.get<{ state: string }>("/nodes/dock-2")).state === "ready";
+      },
+      60_000,
+    );
     expect((await rowOf("dock-2")).id).toBe(id);
   }, 90_000);
 });
