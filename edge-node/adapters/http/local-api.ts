@@ -237,6 +237,7 @@ function accessOf(route: Route): CallerAccess {
       return "invoke";
     case "text":
       return route.path.kind === "models" || route.path.kind === "model" ? "models" : "invoke";
+    case "page":
     case "live":
     case "ready":
     case "server-metadata":

@@ -260,12 +260,14 @@ describe("a node's API with API keys of its control plane", () => {
     expect((await call("/v2/models", { headers: asKey })).json).toEqual({ models: ["same"] });
     expect((await infer(pair, asKey)).status).toBe(200);
     expect((await infer(pair, asKey, "loop")).status).toBe(404);
-    expect(await statuses(["/v2/models/loop", "/v2/models/loop/ready", "/", "/metrics"])).toEqual([404, 404, 403, 403]);
+    expect(await statuses(["/v2/models/loop", "/v2/models/loop/ready", "/status.json", "/metrics"])).toEqual([
+      404, 404, 403, 403,
+    ]);
   });
 
   it("lets a viewer see and not run", async () => {
     known = { id, hash, role: "viewer", models: null, expiresAt: null };
-    expect(await statuses(["/", "/metrics", "/v2/models/same"])).toEqual([200, 200, 200]);
+    expect(await statuses(["/status.json", "/metrics", "/v2/models/same"])).toEqual([200, 200, 200]);
     expect((await infer(pair, asKey)).status).toBe(403);
   });
 

@@ -8,7 +8,7 @@ import { appendEvents } from "../events/events.ts";
 import { replaceNode } from "./replace-node.ts";
 
 /** Nodes that wait for an approval at once, and how long one may. */
-export const MAX_WAITING_NODES = 1_000;
+const MAX_WAITING_NODES = 1_000;
 const WAITING_DAYS = 7;
 const FULL_RETRY_MS = 60_000;
 
