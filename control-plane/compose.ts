@@ -1,4 +1,5 @@
 import { hostname } from "node:os";
+import path from "node:path";
 import { NO_PIN } from "../shared/base/certificate-pin.ts";
 import { sleep, type Clock } from "../shared/base/clock.ts";
 import { newId } from "../shared/base/ids.ts";
@@ -8,6 +9,7 @@ import { CorsPolicy } from "../shared/inference/http/cors.ts";
 import { VERSION } from "../shared/base/version.ts";
 import { DRAIN_MS } from "../shared/protocol/limits.ts";
 import { CheckProcess } from "./adapters/artifacts/check-process.ts";
+import { readConsole } from "./adapters/http/web-console/console-files.ts";
 import { createHttpApi, type HttpApi } from "./adapters/http/server/http-api.ts";
 import type { HttpServer } from "./adapters/http/server/server.ts";
 import { PrometheusMetrics } from "./adapters/metrics/prometheus.ts";
@@ -50,6 +52,8 @@ import { openArtifacts } from "./open-artifacts.ts";
 import type { Tls } from "./open-tls.ts";
 import type { NewEvent } from "./ports/events.ts";
 
+/** Where `npm run build:console` leaves the web console. */
+const CONSOLE_DIR = path.join(import.meta.dirname, "../console/dist");
 /** How long a control plane that stops waits for its nodes to be ready at another one, in ms. */
 const HAND_OVER_MS = 10_000;
 
@@ -277,6 +281,7 @@ export async function composeControlPlane(
     publicUrl,
     trustedProxies: config.trustedProxies,
     certificates: tls.server?.certificates,
+    console: await readConsole(CONSOLE_DIR),
     cors: new CorsPolicy(config.corsOrigins),
     limits: { inferenceBodyBytes: config.bodyBytes, inferenceBytes: config.bodiesBytes },
   });

@@ -18,7 +18,17 @@ const OTHER_LLAMA = new RegExp(`^@node-llama-cpp/(?!${process.platform}-${proces
 /** Types, source maps and tests of packages, Prisma's compilers for other databases and loaders, and llama.cpp's sources: nothing is compiled. */
 const NOT_RUN =
   /\.(map|md|lock|d\.[cm]?ts|bundle)$|node_modules\/(@[^/]+\/)?[^/]+\/(tests?|examples?|bench\w*|coverage)$|query_compiler_(small|\w+\.(cockroachdb|mysql|sqlite|sqlserver)\.|.*\.js$)/;
-const PROGRAMS = ["control-plane", "edge-node", "cli", "shared", "prisma", "deploy/systemd", "package.json", "LICENSE"];
+const PROGRAMS = [
+  "control-plane",
+  "edge-node",
+  "cli",
+  "shared",
+  "prisma",
+  "console/dist",
+  "deploy/systemd",
+  "package.json",
+  "LICENSE",
+];
 
 for (const name of PROGRAMS) copy(name);
 for (const folder of packagesOf(root)) copy(folder);

@@ -35,6 +35,8 @@ import { RoutedFront } from "../grpc/routed-front.ts";
 import { InferenceAdmission } from "../inference/inference-admission.ts";
 import { createInferenceHandler } from "../inference/inference-routes.ts";
 import { createOpenAiHandler } from "../openai/openai-handler.ts";
+import type { ConsoleFiles } from "../web-console/console-files.ts";
+import { createConsoleHandler } from "../web-console/console-handler.ts";
 import { openAiRoutes } from "../openai/openai-routes.ts";
 import { cloudPoolRoutes } from "../routes/cloud-pools.ts";
 import { deploymentRoutes } from "../routes/deployments.ts";
@@ -86,6 +88,8 @@ export interface HttpApiParts extends Pick<SystemParts, "readiness" | "renderMet
   readonly certificates?: CertificateSource | undefined;
   /** Left out: pages of other origins cannot read answers. */
   readonly cors?: CorsPolicy;
+  /** The web console; left out: it was not built. */
+  readonly console?: ConsoleFiles | undefined;
   /** Check every answer against its schema: for tests and dev mode. */
   readonly checkAnswers?: boolean;
   readonly limits?: Partial<Limits>;
@@ -161,9 +165,11 @@ export function createHttpApi(http: HttpServer, parts: HttpApiParts): HttpApi {
     stopping: http.stopping,
     checkAnswers,
   });
+  const webConsole = createConsoleHandler(parts.console);
   const handle: Handler = (request, response) => {
     if (parts.cors?.apply(request, response) === true) return;
-    if (!inference(request, response) && !openAi(request, response)) router(request, response);
+    if (inference(request, response) || openAi(request, response) || webConsole(request, response)) return;
+    router(request, response);
   };
   return { http, open: (upgrade) => http.serve(handle, upgrade), grpc, routes };
 }
