@@ -6,6 +6,7 @@ import { text } from "node:stream/consumers";
 /** Everything that can be said about the code without running it. One failure hides no other. */
 const CHECKS = [
   { name: "types", command: ["node_modules/.bin/tsc", "--noEmit"] },
+  { name: "console", command: ["scripts/check-console.ts"] },
   { name: "lint", command: ["node_modules/.bin/oxlint"] },
   { name: "format", command: ["node_modules/.bin/oxfmt", "--check"] },
   { name: "unused", command: ["node_modules/.bin/knip", "--no-config-hints"] },

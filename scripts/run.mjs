@@ -13,6 +13,7 @@ const node = at("node_modules/.bin/node");
 
 if (!isInstalled()) install();
 if (!isGenerated()) generate();
+if (process.argv.includes("dev")) buildConsole();
 run(process.argv.slice(2));
 
 /** By content, not by age: a checkout gives package-lock.json a new time without changing it. */
@@ -61,6 +62,11 @@ function isGenerated() {
 function generate() {
   const { status } = spawnSync(node, [at("scripts/generate-prisma.mjs")], { stdio: ["ignore", "ignore", "inherit"] });
   if (status !== 0) process.exit(1);
+}
+
+/** Without the console everything else works, so a build that fails stops nothing. */
+function buildConsole() {
+  spawnSync(node, [at("scripts/build-console.mjs"), "--optional"], { stdio: ["ignore", "ignore", "inherit"] });
 }
 
 function run(args) {

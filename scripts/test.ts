@@ -16,6 +16,7 @@ const SUITES: Readonly<Record<string, readonly string[]>> = {
   simulation: ["test/simulation/**/*.test.ts"],
   kubernetes: ["test/kubernetes/**/*.test.ts"],
   rollouts: ["test/rollouts/**/*.test.ts"],
+  console: ["test/console/**/*.test.ts"],
   "object-store": ["test/object-store/**/*.test.ts"],
 };
 
@@ -34,6 +35,6 @@ if (patterns === undefined) {
   // The globs come last: Jest takes everything after --testMatch for a glob.
   const jestArgs = args.filter((arg) => !arg.startsWith(flag));
   // One file at a time: a burst that fills the machine would look like a fault to the test beside it.
-  if (["faults", "kubernetes", "object-store"].includes(suite)) jestArgs.unshift("--maxWorkers=1");
+  if (["console", "faults", "kubernetes", "object-store"].includes(suite)) jestArgs.unshift("--maxWorkers=1");
   await run([...jestArgs, "--testMatch", ...patterns.map((pattern) => `<rootDir>/${pattern}`)], root);
 }

@@ -102,6 +102,16 @@ const fixtures: readonly Fixture[] = [
   ),
   refused("cli/bad-edge-node.ts", `export * from "../edge-node/main.ts";`, IMPORTS, "starts the programs by path"),
 
+  allowed("console/src/ui/good.ts", `export * from "react"; export * from "../core/age.ts";`),
+  allowed("console/src/core/good.ts", `export * from "./age.ts";`),
+  ...["shared/base/ids.ts", "control-plane/core/x.ts", "edge-node/x.ts", "cli/x.ts"].map((path, i) =>
+    refused(`console/src/ui/bad-${i}.ts`, `export * from "../../../${path}";`, IMPORTS, "knows the API alone"),
+  ),
+  ...["react", "../api/client.ts"].map((name, i) =>
+    refused(`console/src/core/bad-${i}.ts`, `export * from "${name}";`, IMPORTS, "imports only itself"),
+  ),
+  refused("control-plane/bad-console.ts", `export * from "../console/src/x.ts";`, IMPORTS, "Nothing that runs"),
+
   allowed(
     "control-plane/core/scheduling/filters/good.ts",
     `export * from "../rank.ts"; export * from "../../fleet/x.ts";`,

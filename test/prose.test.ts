@@ -5,6 +5,7 @@ import { describe, expect, it } from "@jest/globals";
 const ROOT = join(import.meta.dirname, "..");
 const TEXTS = [
   "{shared,control-plane,edge-node,cli,scripts}/**/*.{ts,mjs,md}",
+  "console/{*,src/**/*}.{ts,tsx,css,html,md}",
   "{docs,prisma}/**/*.{md,prisma}",
   "*.md",
 ];

@@ -1,0 +1,55 @@
+import { queryOptions } from "@tanstack/react-query";
+import { ApiFailure } from "./failure.ts";
+import { api, bodyOf } from "./client.ts";
+import { keepCsrfToken } from "./session-token.ts";
+import type { Session } from "./types.ts";
+
+/** Behind `#` of the address, which browsers send to no server: `npm start` prints such an address. */
+const CODE = "code";
+
+/** The session of this browser; null without one. */
+export const sessionQuery = queryOptions({
+  queryKey: ["session"],
+  queryFn: readSession,
+  staleTime: Infinity,
+  retry: false,
+});
+
+async function readSession(): Promise<Session | null> {
+  const code = takeCode();
+  // A code that was used or has expired is no reason to leave a session that is still good.
+  if (code !== undefined) return openSession({ code }).catch(() => currentSession());
+  return currentSession();
+}
+
+async function currentSession(): Promise<Session | null> {
+  try {
+    return kept(await bodyOf(api.GET("/api/v1/session")));
+  } catch (error) {
+    if (error instanceof ApiFailure && error.status === 401) return null;
+    throw error;
+  }
+}
+
+/** Begins a session with an API key or a one-time code. Throws `ApiFailure`. */
+export async function openSession(by: { key: string } | { code: string }): Promise<Session> {
+  return kept(await bodyOf(api.POST("/api/v1/session", { body: by })));
+}
+
+export async function endSession(): Promise<void> {
+  await api.DELETE("/api/v1/session");
+  keepCsrfToken(undefined);
+}
+
+function kept(session: Session): Session {
+  keepCsrfToken(session.csrfToken);
+  return session;
+}
+
+/** The one-time code of the address, which is then removed from it and from the history. */
+function takeCode(): string | undefined {
+  const code = new URLSearchParams(location.hash.slice(1)).get(CODE);
+  if (code === null) return undefined;
+  history.replaceState(null, "", location.pathname + location.search);
+  return code;
+}

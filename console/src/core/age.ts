@@ -1,0 +1,23 @@
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** A length of time in its largest unit, as an operator reads it: `now`, `12 s`, `3 min`, `5 h`, `2 d`. */
+export function ageText(ms: number): string {
+  if (!Number.isFinite(ms) || ms < SECOND) return "now";
+  if (ms < 100 * SECOND) return `${Math.floor(ms / SECOND)} s`;
+  if (ms < 100 * MINUTE) return `${Math.floor(ms / MINUTE)} min`;
+  if (ms < 2 * DAY) return `${Math.floor(ms / HOUR)} h`;
+  return `${Math.floor(ms / DAY)} d`;
+}
+
+/** `ageText` as a sentence's end: `12 s ago`, `now`. */
+export const agoText = (ms: number): string => (ms < SECOND ? "now" : `${ageText(ms)} ago`);
+
+/** How long until the text of an age differs, in ms: so long a page need not be drawn again. */
+export function untilNextAge(ms: number): number {
+  if (ms < 100 * SECOND) return SECOND - (Math.max(0, ms) % SECOND);
+  if (ms < 100 * MINUTE) return MINUTE - (ms % MINUTE);
+  return HOUR - (ms % HOUR);
+}

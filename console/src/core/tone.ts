@@ -1,0 +1,52 @@
+/** How a state looks: good, under way, worth a look, wrong, or nothing. */
+export type Tone = "good" | "busy" | "warn" | "bad" | "idle";
+
+export const toneOfNode = ({
+  state,
+  cordoned,
+  draining,
+}: {
+  readonly state: string;
+  readonly cordoned: boolean;
+  readonly draining: boolean;
+}): Tone => {
+  if (state === "lost" || state === "revoked") return "bad";
+  if (state === "suspect" || state === "detached") return "warn";
+  if (draining) return "busy";
+  if (cordoned || state === "pending") return "idle";
+  return "good";
+};
+
+/** The state of a node in a word or two: that an operator holds it back comes before that it is connected. */
+export function stateOfNode(node: {
+  readonly state: string;
+  readonly cordoned: boolean;
+  readonly draining: boolean;
+}): string {
+  const held = node.draining ? "draining" : node.cordoned ? "cordoned" : undefined;
+  if (node.state === "ready") return held ?? "ready";
+  return held === undefined ? node.state : `${node.state}, ${held}`;
+}
+
+const RUNNING = new Set(["offered", "downloading", "verifying", "staged", "loading", "warming", "draining"]);
+
+export const toneOfPlacement = (state: string): Tone =>
+  state === "ready" ? "good" : state === "failed" ? "bad" : RUNNING.has(state) ? "busy" : "idle";
+
+const PHASES: Readonly<Record<string, Tone>> = {
+  promoted: "good",
+  "rolled-back": "bad",
+  "rolling-back": "warn",
+  paused: "warn",
+  superseded: "idle",
+};
+
+export const toneOfPhase = (phase: string): Tone => PHASES[phase] ?? "busy";
+
+/** A condition of a deployment: `Ready` is good when true, `Stalled` is bad, `Progressing` is under way. */
+export function toneOfCondition({ type, status }: { readonly type: string; readonly status: string }): Tone {
+  if (status === "Unknown") return "idle";
+  if (type === "Ready") return status === "True" ? "good" : "warn";
+  if (type === "Stalled") return status === "True" ? "bad" : "good";
+  return status === "True" ? "busy" : "idle";
+}

@@ -1,0 +1,51 @@
+import { useQuery } from "@tanstack/react-query";
+import { api, bodyOf } from "../api/client.ts";
+import type { Node } from "../api/types.ts";
+import { selectorsOfNames } from "../core/chunks.ts";
+
+const EVERY_MS = 5_000;
+/** A history of 5 minutes. */
+const KEPT = 60;
+
+export interface NodeLoad {
+  readonly load: Node["load"];
+  /** When it was last heard of, in ms of this page's clock. */
+  readonly heardAt: number | undefined;
+}
+
+/** Of the CPU, oldest first, since this page first showed the node: the control plane keeps no history. */
+const histories = new Map<string, number[]>();
+
+export const cpuHistory = (name: string): readonly number[] => histories.get(name) ?? [];
+
+/**
+ * Load and last sign of the nodes that are shown. A watch does not report them, since they differ each second; so they
+ * are asked for while the page is seen, and only for what it shows.
+ */
+export function useLoads(names: readonly string[]): ReadonlyMap<string, NodeLoad> {
+  const { data } = useQuery({
+    queryKey: ["loads", ...names],
+    queryFn: () => readLoads(names),
+    enabled: names.length > 0,
+    refetchInterval: EVERY_MS,
+    placeholderData: (before) => before,
+  });
+  return data ?? NONE;
+}
+
+const NONE: ReadonlyMap<string, NodeLoad> = new Map();
+
+async function readLoads(names: readonly string[]): Promise<ReadonlyMap<string, NodeLoad>> {
+  const pages = await Promise.all(
+    selectorsOfNames(names).map((labelSelector) =>
+      bodyOf(api.GET("/api/v1/nodes", { params: { query: { labelSelector, limit: 500 } } })),
+    ),
+  );
+  const now = Date.now();
+  const loads = new Map<string, NodeLoad>();
+  for (const { name, load, lastSeenAgeMs } of pages.flatMap(({ items }) => items)) {
+    loads.set(name, { load, heardAt: lastSeenAgeMs === null ? undefined : now - lastSeenAgeMs });
+    if (load) histories.set(name, [...(histories.get(name) ?? []), load.cpuPct].slice(-KEPT));
+  }
+  return loads;
+}

@@ -1,0 +1,203 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link, useParams } from "@tanstack/react-router";
+import { api, bodyOf } from "../../api/client.ts";
+import type { Deployment } from "../../api/types.ts";
+import { useMayOperate } from "../../app/session-context.ts";
+import { toneOfCondition, toneOfPlacement } from "../../core/tone.ts";
+import { bytesText, percentOf } from "../../core/units.ts";
+import { useDeployments } from "../../live/lists.ts";
+import { Age } from "../../ui/age.tsx";
+import { ConfirmButton } from "../../ui/dialog.tsx";
+import { PageHead, Section } from "../../ui/page.tsx";
+import { LiveState, QueryState } from "../../ui/query-state.tsx";
+import { Empty } from "../../ui/states.tsx";
+import { Meter, Status } from "../../ui/status.tsx";
+import { RolloutSection } from "./rollout-section.tsx";
+
+/** One deployment: what it says of itself, where its replicas are, and how its versions came and went. */
+export function DeploymentPage() {
+  const { deployment: name } = useParams({ from: "/deployments/$deployment" });
+  const deployments = useDeployments();
+  return (
+    <LiveState list={deployments}>
+      {({ byName }) => {
+        const deployment = byName.get(name)?.item;
+        return deployment === undefined ? (
+          <Empty title={`There is no deployment ${name}`}>
+            <Link to="/deployments">All deployments</Link>
+          </Empty>
+        ) : (
+          <OneDeployment deployment={deployment} />
+        );
+      }}
+    </LiveState>
+  );
+}
+
+function OneDeployment({ deployment }: { readonly deployment: Deployment }) {
+  const { name, spec, status } = deployment;
+  const mayOperate = useMayOperate();
+  return (
+    <>
+      <PageHead
+        title={name}
+        sentence={
+          <>
+            {spec.model}, declared version <code>{spec.version}</code>, answers with version{" "}
+            {status.activeVersion ?? "none"}
+            {deployment.managedBy && `, declared by ${deployment.managedBy}`}
+          </>
+        }
+      >
+        <Link className="button" to="/explain/$deployment" params={{ deployment: name }}>
+          Explain
+        </Link>
+        <Link className="button" to="/topology" search={{ deployment: name }}>
+          On the map
+        </Link>
+        {mayOperate && !deployment.managedBy && <Retry deployment={name} />}
+      </PageHead>
+      <div className="columns">
+        <Section title="Conditions">
+          <ul className="conditions">
+            {status.conditions.map((condition) => (
+              <li key={condition.type}>
+                <Status tone={toneOfCondition(condition)}>
+                  {condition.type}: {condition.status}
+                </Status>
+                <p>
+                  <strong>{condition.reason}</strong> {condition.message}
+                </p>
+              </li>
+            ))}
+            {status.conditions.length === 0 && <li className="faint">The control plane has not planned for it yet.</li>}
+          </ul>
+          {status.unplaced.map((sentence) => (
+            <p key={sentence} className="note warn">
+              {sentence}
+            </p>
+          ))}
+        </Section>
+        <Section title="Replicas">
+          {(["edge", "cloud"] as const).map((kind) => (
+            <div key={kind} className="replicas">
+              <span>{kind}</span>
+              <Meter
+                value={percentOf(status[kind].ready, status[kind].wanted)}
+                label={`${status[kind].ready} ready, ${status[kind].placed} placed, ${status[kind].wanted} wanted`}
+                tone={status[kind].ready < status[kind].wanted ? "busy" : "good"}
+              />
+            </div>
+          ))}
+          <p>
+            Requests go to <code>{status.url}</code>
+          </p>
+        </Section>
+      </div>
+      <Section title="Where it runs">
+        <Placements deployment={deployment} />
+      </Section>
+      <Section title="Rollout">
+        <RolloutSection deployment={deployment} />
+      </Section>
+      <Section title="Spec">
+        <pre tabIndex={0} aria-label="Spec of the deployment">
+          {JSON.stringify(spec, null, 2)}
+        </pre>
+      </Section>
+      <p>
+        <Link to="/events" search={{ object: `deployment/${name}` }}>
+          Events of this deployment
+        </Link>
+      </p>
+    </>
+  );
+}
+
+const Retry = ({ deployment }: { readonly deployment: string }) => (
+  <ConfirmButton
+    label="Retry failed"
+    title={`Try failed replicas of ${deployment} again?`}
+    confirm="Retry"
+    run={() => api.POST("/api/v1/deployments/{deployment}/retry", { params: { path: { deployment } } })}
+  >
+    <p>Replicas that failed wait longer with each attempt. This begins a new attempt at once.</p>
+  </ConfirmButton>
+);
+
+/** While replicas are on their way their progress differs each second, and no watch reports it. */
+const MOVING_MS = 1_000;
+const SETTLED_MS = 15_000;
+
+function Placements({ deployment: { name, status, generation } }: { readonly deployment: Deployment }) {
+  const counts = JSON.stringify([status.edge, status.cloud, status.conditions, generation]);
+  const query = useQuery({
+    queryKey: ["placements", name, counts],
+    queryFn: () =>
+      bodyOf(
+        api.GET("/api/v1/deployments/{deployment}/placements", {
+          params: { path: { deployment: name }, query: { limit: 500 } },
+        }),
+      ).then((body) => ({ ...body, at: Date.now() })),
+    placeholderData: (before) => before,
+    refetchInterval: ({ state }) =>
+      state.data?.items.some((each) => each.state !== "ready" && each.state !== "failed") ? MOVING_MS : SETTLED_MS,
+  });
+  return (
+    <QueryState query={query}>
+      {({ items, at }) =>
+        items.length === 0 ? (
+          <p className="faint">Nowhere.</p>
+        ) : (
+          <div className="table">
+            <table>
+              <thead>
+                <tr>
+                  <th scope="col">Node</th>
+                  <th scope="col">Version</th>
+                  <th scope="col">State</th>
+                  <th scope="col">Since</th>
+                  <th scope="col">Why here</th>
+                </tr>
+              </thead>
+              <tbody>
+                {items.map((placement) => (
+                  <tr key={placement.id}>
+                    <th scope="row">
+                      <Link to="/nodes/$node" params={{ node: placement.node }}>
+                        {placement.node}
+                      </Link>{" "}
+                      <span className="tag">{placement.kind}</span>
+                    </th>
+                    <td className="number">{placement.version}</td>
+                    <td>
+                      <Status tone={toneOfPlacement(placement.state)}>
+                        {placement.wanted === "gone" ? `${placement.state}, leaves` : placement.state}
+                      </Status>
+                      {placement.progress && (
+                        <Meter
+                          tone="busy"
+                          value={percentOf(placement.progress.done, placement.progress.total)}
+                          label={`${bytesText(placement.progress.done)} of ${bytesText(placement.progress.total)}`}
+                        />
+                      )}
+                      {placement.failure && (
+                        <p className="faint">
+                          <code>{placement.failure.code}</code> {placement.failure.detail}
+                        </p>
+                      )}
+                    </td>
+                    <td className="nowrap">
+                      <Age since={at - placement.stateAgeMs} />
+                    </td>
+                    <td>{placement.why}</td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+        )
+      }
+    </QueryState>
+  );
+}

@@ -1,0 +1,93 @@
+import { useQuery } from "@tanstack/react-query";
+import { useNavigate, useSearch } from "@tanstack/react-router";
+import { api, bodyOf } from "../../api/client.ts";
+import { matchesWords } from "../../core/text-filter.ts";
+import { useEvents } from "../../live/events.ts";
+import { useIsAdmin } from "../../app/session-context.ts";
+import { PageHead } from "../../ui/page.tsx";
+import { QueryState } from "../../ui/query-state.tsx";
+import { Search } from "../../ui/search.tsx";
+import { Failure, Loading } from "../../ui/states.tsx";
+import { AuditLog } from "./audit-log.tsx";
+import { EventList } from "./event-list.tsx";
+
+/** What happened, as it happens; and for admins who changed what. */
+export function EventsPage() {
+  const search = useSearch({ from: "/events" });
+  const { q = "", object, view } = search;
+  const navigate = useNavigate();
+  const isAdmin = useIsAdmin();
+  const show = (next: typeof search): void => void navigate({ to: "/events", search: next, replace: true });
+  const { view: _view, ...ofEvents } = search;
+  return (
+    <>
+      <PageHead
+        title={view === "audit" ? "Audit log" : "Events"}
+        sentence={view === "audit" ? "Who changed what, newest first." : "What happened, newest first."}
+      >
+        <Search
+          label={view === "audit" ? "Search the audit log" : "Search events"}
+          value={q}
+          onChange={(value) => {
+            const { q: _q, ...rest } = search;
+            show(value === "" ? rest : { ...rest, q: value });
+          }}
+        />
+        {isAdmin && (
+          <span role="group" aria-label="What is shown">
+            <button type="button" className="toggle" aria-pressed={view !== "audit"} onClick={() => show(ofEvents)}>
+              Events
+            </button>
+            <button
+              type="button"
+              className="toggle"
+              aria-pressed={view === "audit"}
+              onClick={() => show({ ...(q !== "" && { q }), view: "audit" })}
+            >
+              Audit
+            </button>
+          </span>
+        )}
+      </PageHead>
+      {view === "audit" ? (
+        <AuditLog filter={q} />
+      ) : object === undefined ? (
+        <AllEvents filter={q} />
+      ) : (
+        <>
+          <p>
+            Of <code>{object}</code> alone.{" "}
+            <button type="button" className="quiet" onClick={() => show(q === "" ? {} : { q })}>
+              Show all
+            </button>
+          </p>
+          <EventsOf object={object} filter={q} />
+        </>
+      )}
+    </>
+  );
+}
+
+function AllEvents({ filter }: { readonly filter: string }) {
+  const { events, isWhole, link } = useEvents();
+  if (link.kind === "refused") return <Failure error={link.failure} />;
+  if (!isWhole) return link.kind === "broken" ? <Failure error={new Error(link.why)} /> : <Loading />;
+  return <EventList events={filtered(events, filter)} />;
+}
+
+const EVERY_MS = 5_000;
+
+function EventsOf({ object, filter }: { readonly object: string; readonly filter: string }) {
+  const query = useQuery({
+    queryKey: ["events", object],
+    queryFn: () => bodyOf(api.GET("/api/v1/events", { params: { query: { object, limit: 200 } } })),
+    refetchInterval: EVERY_MS,
+  });
+  return (
+    <QueryState query={query}>{({ items }) => <EventList events={filtered(items.toReversed(), filter)} />}</QueryState>
+  );
+}
+
+type Events = ReturnType<typeof useEvents>["events"];
+const filtered = (events: Events, filter: string): Events =>
+  events.filter(({ object, reason, message, type }) => matchesWords(filter, [object, reason, message, type]));

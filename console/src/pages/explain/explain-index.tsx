@@ -1,0 +1,38 @@
+import { Link } from "@tanstack/react-router";
+import { useDeployments } from "../../live/lists.ts";
+import { PageHead } from "../../ui/page.tsx";
+import { LiveState } from "../../ui/query-state.tsx";
+import { Empty } from "../../ui/states.tsx";
+
+/** Which deployment to explain. */
+export function ExplainIndex() {
+  const deployments = useDeployments();
+  return (
+    <>
+      <PageHead
+        title="Explain"
+        sentence="Why the replicas of a deployment are where they are, why not elsewhere, and what would change it."
+      />
+      <LiveState list={deployments}>
+        {({ rows }) =>
+          rows.length === 0 ? (
+            <Empty title="Nothing is deployed" />
+          ) : (
+            <ul className="cards">
+              {rows.map(({ item }) => (
+                <li key={item.name} className="card">
+                  <h3>
+                    <Link to="/explain/$deployment" params={{ deployment: item.name }}>
+                      {item.name}
+                    </Link>
+                  </h3>
+                  <p className="faint">{item.spec.model}</p>
+                </li>
+              ))}
+            </ul>
+          )
+        }
+      </LiveState>
+    </>
+  );
+}

@@ -1,0 +1,79 @@
+import { Link } from "@tanstack/react-router";
+import { useQuery } from "@tanstack/react-query";
+import type { ReactNode } from "react";
+import { api, bodyOf } from "../../api/client.ts";
+import { quickstartOf } from "../../core/quickstart.ts";
+import { useDeployments, useNodes } from "../../live/lists.ts";
+import { CopyText } from "../../ui/copy.tsx";
+import { PageHead } from "../../ui/page.tsx";
+import { Status } from "../../ui/status.tsx";
+
+const DEPLOYMENT = `name: hello
+model: hello
+version: 1
+placement:
+  edge: { min: 1 }`;
+
+/** What leads to a model that answers; each step is ticked as soon as it has happened. */
+export function Quickstart() {
+  const nodes = useNodes();
+  const deployments = useDeployments();
+  const models = useQuery({
+    queryKey: ["models"],
+    queryFn: () => bodyOf(api.GET("/api/v1/models", { params: { query: { limit: 100 } } })),
+    refetchInterval: 3_000,
+  });
+  const done = quickstartOf({
+    nodes: nodes.rows.map(({ item }) => item),
+    deployments: deployments.rows.map(({ item }) => item),
+    models: models.data?.items.length ?? 0,
+  });
+  return (
+    <>
+      <PageHead
+        title="Begin here"
+        sentence="Nothing serves yet. Four steps lead to a model that answers; each is ticked when it has happened."
+      />
+      <ol className="steps">
+        <Step isDone={done.node} title="Join a node">
+          <p>
+            A node is the program that runs models, on a device or in a pod. <Link to="/nodes">Make a join token</Link>{" "}
+            and paste its line there.
+          </p>
+        </Step>
+        <Step isDone={done.model} title="Publish a model">
+          <CopyText label="Publish a model" text="skerry models push hello.onnx --name hello" />
+        </Step>
+        <Step isDone={done.deployment} title="Declare a deployment">
+          <CopyText
+            label="A deployment"
+            text={`cat > hello.yaml <<'EOF'\n${DEPLOYMENT}\nEOF\nskerry apply -f hello.yaml`}
+          />
+        </Step>
+        <Step isDone={done.ready} title="It answers">
+          <CopyText label="Ask the model" text="skerry infer hello --help" />
+        </Step>
+      </ol>
+    </>
+  );
+}
+
+const Step = ({
+  isDone,
+  title,
+  children,
+}: {
+  readonly isDone: boolean;
+  readonly title: string;
+  readonly children: ReactNode;
+}) => (
+  <li className={isDone ? "done" : undefined}>
+    <h2>
+      <Status tone={isDone ? "good" : "idle"}>
+        {title}
+        <span className="visually-hidden">{isDone ? ": done" : ": to do"}</span>
+      </Status>
+    </h2>
+    {!isDone && children}
+  </li>
+);

@@ -1,0 +1,65 @@
+import type { ReactNode } from "react";
+import { ApiFailure } from "../api/failure.ts";
+
+export const Loading = ({ what = "Loading" }: { readonly what?: string }) => (
+  <div className="state" role="status" aria-busy="true">
+    <div className="skeleton" aria-hidden="true" />
+    <div className="skeleton short" aria-hidden="true" />
+    <div className="skeleton" aria-hidden="true" />
+    <span className="visually-hidden">{what} …</span>
+  </div>
+);
+
+export const Empty = ({ title, children }: { readonly title: string; readonly children?: ReactNode }) => (
+  <div className="state empty">
+    <h2>{title}</h2>
+    {children}
+  </div>
+);
+
+/** What went wrong, what to do about it, and a way to try again. A refusal for lack of rights says so. */
+export function Failure({ error, retry }: { readonly error: unknown; readonly retry?: () => void }) {
+  if (error instanceof ApiFailure && error.status === 403)
+    return (
+      <div className="state forbidden" role="alert">
+        <h2>Your key does not allow this</h2>
+        <p>{error.message}</p>
+        {error.fix !== "" && <p>{error.fix}</p>}
+      </div>
+    );
+  return (
+    <div className="state failure" role="alert">
+      <h2>{error instanceof ApiFailure ? error.message : "The control plane could not be asked"}</h2>
+      <p>{error instanceof ApiFailure ? error.fix : error instanceof Error ? error.message : String(error)}</p>
+      {error instanceof ApiFailure && error.requestId !== "" && (
+        <p className="faint">
+          Request <code>{error.requestId}</code>
+        </p>
+      )}
+      {retry && (
+        <button type="button" onClick={retry}>
+          Try again
+        </button>
+      )}
+    </div>
+  );
+}
+
+/** A failure beside the control that caused it. */
+export function Complaint({ error }: { readonly error: unknown }) {
+  return (
+    <div className="complaint" role="alert">
+      <p>{error instanceof Error ? error.message : String(error)}</p>
+      {error instanceof ApiFailure && error.causes.length > 0 && (
+        <ul>
+          {error.causes.map(({ field, message }) => (
+            <li key={`${field} ${message}`}>
+              {field !== "" && <code>{field}</code>} {message}
+            </li>
+          ))}
+        </ul>
+      )}
+      {error instanceof ApiFailure && error.fix !== "" && <p className="faint">{error.fix}</p>}
+    </div>
+  );
+}

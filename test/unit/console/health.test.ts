@@ -1,0 +1,71 @@
+import { describe, expect, it } from "@jest/globals";
+import { healthOf } from "../../../console/src/core/health.ts";
+
+type Nodes = Parameters<typeof healthOf>[0];
+type Deployments = Parameters<typeof healthOf>[1];
+
+const node = (name: string, over: Partial<Nodes[number]> = {}): Nodes[number] => ({
+  name,
+  state: "ready",
+  cordoned: false,
+  draining: false,
+  placements: [],
+  ...over,
+});
+
+const deployment = (
+  name: string,
+  conditions: Record<string, string>,
+  unplaced: string[] = [],
+): Deployments[number] => ({
+  name,
+  status: {
+    unplaced,
+    conditions: Object.entries(conditions).map(([type, status]) => ({
+      type,
+      status,
+      reason: "Because",
+      message: `${type} is ${status}`,
+    })),
+  },
+});
+
+describe("the health of a fleet", () => {
+  it("is one sentence when nothing needs anybody", () => {
+    const { tone, sentence, needs } = healthOf([node("a"), node("b")], [deployment("digits", { Ready: "True" })]);
+    expect([tone, needs]).toEqual(["good", []]);
+    expect(sentence).toBe("All is well: 1 of 1 deployment serves as declared, 2 of 2 nodes connected.");
+  });
+
+  it("names the worst first, and counts only what is wrong", () => {
+    const { tone, sentence, needs } = healthOf(
+      [node("a", { state: "lost" }), node("b", { cordoned: true }), node("c", { state: "suspect" })],
+      [deployment("digits", { Ready: "True" })],
+    );
+    expect(needs.map(({ name, tone: each }) => [name, each])).toEqual([
+      ["a", "bad"],
+      ["c", "warn"],
+      ["b", "idle"],
+    ]);
+    expect([tone, sentence]).toEqual([
+      "bad",
+      "2 things need you: 1 of 1 deployment serves as declared, 1 of 3 nodes connected.",
+    ]);
+  });
+
+  it.each([
+    [{ Ready: "False", Progressing: "True" }, "busy"],
+    [{ Ready: "False", Progressing: "False" }, "warn"],
+    [{ Ready: "False", Stalled: "True" }, "bad"],
+  ])("is for a deployment with %j %s", (conditions, tone) => {
+    expect(healthOf([], [deployment("digits", conditions)]).tone).toBe(tone);
+  });
+
+  it("says why a replica has no place", () => {
+    const { needs } = healthOf(
+      [],
+      [deployment("digits", { Ready: "True" }, ["one edge replica has no place: no node matches"])],
+    );
+    expect(needs.map(({ sentence }) => sentence)).toEqual(["one edge replica has no place: no node matches"]);
+  });
+});
