@@ -108,7 +108,7 @@ async function demonstrate(
   if (right < rows.length)
     output.data("The model misreads 2.65 % of held-out digits; the samples were not picked to hide that.");
   await explainPlacements(run, api, deployment.name);
-  await printAddresses(run, settings, stack);
+  await printAddresses(run, settings, { stack, api });
   if (isConvincing(rows)) return EXIT.ok;
   output.warn(`only ${right} of ${count(rows.length, "answer")} right: something is broken`);
   return EXIT.error;
