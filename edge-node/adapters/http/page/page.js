@@ -153,7 +153,7 @@ const plural = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
 async function run() {
   await ask();
-  setTimeout(run, EVERY_MS);
+  setTimeout(() => void run(), EVERY_MS);
 }
 void run();
 setInterval(show, 1_000);
