@@ -1,0 +1,226 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { useId } from "react";
+import { api, bodyOf } from "../../api/client.ts";
+import type { ModelVersion, Placement } from "../../api/types.ts";
+import { shapeText } from "../../core/tensor-text.ts";
+import { toneOfPlacement } from "../../core/tone.ts";
+import { Age } from "../../ui/age.tsx";
+import { Section } from "../../ui/page.tsx";
+import { QueryState } from "../../ui/query-state.tsx";
+import { Status } from "../../ui/status.tsx";
+
+/** One version: what it takes and gives, what differs from another, where it runs. */
+export function VersionPanel({
+  version,
+  others,
+  against,
+  onAgainst,
+}: {
+  readonly version: ModelVersion;
+  readonly others: readonly ModelVersion[];
+  readonly against: number | undefined;
+  readonly onAgainst: (version: number | undefined) => void;
+}) {
+  const id = useId();
+  const name = `${version.model}:${version.version}`;
+  return (
+    <>
+      <Section title={`Signature of ${name}`}>
+        <Signature version={version} />
+        {others.length > 0 && version.state === "ready" && (
+          <label className="field inline" htmlFor={id}>
+            <span>Compare with version</span>
+            <select
+              id={id}
+              value={against ?? ""}
+              onChange={(event) => onAgainst(event.target.value === "" ? undefined : Number(event.target.value))}
+            >
+              <option value="">–</option>
+              {others.map((other) => (
+                <option key={other.version} value={other.version}>
+                  {other.version}
+                </option>
+              ))}
+            </select>
+          </label>
+        )}
+        {against !== undefined && <Difference model={version.model} from={against} to={version.version} />}
+      </Section>
+      <Section title={`Where ${name} runs`}>
+        <Placements version={version} />
+      </Section>
+      <Section title="Details">
+        <dl className="facts">
+          <dt>Digest</dt>
+          <dd>
+            <code>{version.digest}</code>
+          </dd>
+          {version.producer !== null && (
+            <>
+              <dt>Producer</dt>
+              <dd>{version.producer}</dd>
+            </>
+          )}
+          <dt>Requests share runs</dt>
+          <dd>{rowsText(version)}</dd>
+          {Object.entries(version.metrics).map(([metric, value]) => (
+            <Fact key={metric} name={metric} value={String(value)} />
+          ))}
+          {Object.entries(version.labels).map(([label, value]) => (
+            <Fact key={label} name={label} value={value} />
+          ))}
+        </dl>
+        {version.notes.map((note) => (
+          <p key={note} className="note">
+            {note}
+          </p>
+        ))}
+      </Section>
+    </>
+  );
+}
+
+const Fact = ({ name, value }: { readonly name: string; readonly value: string }) => (
+  <>
+    <dt>{name}</dt>
+    <dd>{value}</dd>
+  </>
+);
+
+const rowsText = ({ rows }: ModelVersion): string =>
+  rows === null ? "not proven" : rows.kind === "independent" ? "yes: its rows are independent" : `no: ${rows.reason}`;
+
+function Signature({ version: { inputs, outputs, state } }: { readonly version: ModelVersion }) {
+  const tensors = [
+    ...inputs.map((tensor) => ({ side: "input", tensor })),
+    ...outputs.map((tensor) => ({ side: "output", tensor })),
+  ];
+  if (tensors.length === 0)
+    return <p className="faint">{state === "ready" ? "It takes no tensors: it is asked for text." : "Known after the check."}</p>;
+  return (
+    <div className="table">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Side</th>
+            <th scope="col">Name</th>
+            <th scope="col">Datatype</th>
+            <th scope="col">Shape</th>
+          </tr>
+        </thead>
+        <tbody>
+          {tensors.map(({ side, tensor: { name, datatype, shape, parameters } }) => (
+            <tr key={`${side} ${name}`}>
+              <td>{side}</td>
+              <th scope="row">
+                <code>{name}</code>
+                {parameters?.optional === true && <span className="tag">may be left out</span>}
+              </th>
+              <td>{datatype}</td>
+              <td>{shapeText(shape)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Difference({ model, from, to }: { readonly model: string; readonly from: number; readonly to: number }) {
+  const query = useQuery({
+    queryKey: ["models", model, "diff", from, to],
+    queryFn: () =>
+      bodyOf(
+        api.GET("/api/v1/models/{model}/versions/{version}/diff/{other}", {
+          params: { path: { model, version: String(from), other: String(to) } },
+        }),
+      ),
+  });
+  return (
+    <QueryState query={query}>
+      {({ compatible, sentence, inputs, outputs }) => (
+        <div className={compatible ? "note good" : "note warn"} role="status">
+          <Status tone={compatible ? "good" : "warn"}>{compatible ? "Callers notice nothing" : "Callers notice"}</Status>
+          <p>{sentence}</p>
+          <ul>
+            {[...inputs.map((change) => ({ side: "input", change })), ...outputs.map((change) => ({ side: "output", change }))].map(
+              ({ side, change: { name, change, from: before, to: after } }) => (
+                <li key={`${side} ${name}`}>
+                  {side} <code>{name}</code> {change}
+                  {before && after && `: ${before.datatype} ${shapeText(before.shape)} → ${after.datatype} ${shapeText(after.shape)}`}
+                </li>
+              ),
+            )}
+          </ul>
+        </div>
+      )}
+    </QueryState>
+  );
+}
+
+function Placements({ version: { model, version } }: { readonly version: ModelVersion }) {
+  const query = useQuery({
+    queryKey: ["models", model, "placements", version],
+    queryFn: async () => {
+      const { items } = await bodyOf(
+        api.GET("/api/v1/models/{model}/versions/{version}/placements", {
+          params: { path: { model, version: String(version) }, query: { limit: 500 } },
+        }),
+      );
+      return { items, at: Date.now() };
+    },
+    refetchInterval: 2_000,
+  });
+  return (
+    <QueryState query={query}>
+      {({ items, at }) =>
+        items.length === 0 ? (
+          <p className="faint">Nowhere.</p>
+        ) : (
+          <div className="table">
+            <table>
+              <thead>
+                <tr>
+                  <th scope="col">Node</th>
+                  <th scope="col">Deployment</th>
+                  <th scope="col">State</th>
+                  <th scope="col">Since</th>
+                  <th scope="col">Why here</th>
+                </tr>
+              </thead>
+              <tbody>
+                {items.map((placement) => (
+                  <PlacementRow key={placement.id} placement={placement} at={at} />
+                ))}
+              </tbody>
+            </table>
+          </div>
+        )
+      }
+    </QueryState>
+  );
+}
+
+const PlacementRow = ({ placement, at }: { readonly placement: Placement; readonly at: number }) => (
+  <tr>
+    <th scope="row">
+      <Link to="/nodes/$node" params={{ node: placement.node }}>
+        {placement.node}
+      </Link>
+    </th>
+    <td>
+      <Link to="/deployments/$deployment" params={{ deployment: placement.deployment }}>
+        {placement.deployment}
+      </Link>
+    </td>
+    <td>
+      <Status tone={toneOfPlacement(placement.state)}>{placement.state}</Status>
+      {placement.failure && <p className="faint">{placement.failure.detail}</p>}
+    </td>
+    <td>
+      <Age since={at - placement.stateAgeMs} />
+    </td>
+    <td>{placement.why}</td>
+  </tr>
+);

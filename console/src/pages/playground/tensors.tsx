@@ -1,0 +1,220 @@
+import { useMutation } from "@tanstack/react-query";
+import { useId, useState } from "react";
+import type { ModelVersion } from "../../api/types.ts";
+import { elementsText, type OutputTensor, scoresOf } from "../../core/output-rows.ts";
+import { formOf, type InputForm, type InputSpec, parseNumbers } from "../../core/playground-inputs.ts";
+import { shapeText } from "../../core/tensor-text.ts";
+import { Section } from "../../ui/page.tsx";
+import { Complaint } from "../../ui/states.tsx";
+import { Meter } from "../../ui/status.tsx";
+import { type AnswerFacts, Facts, factsOf } from "./answer-facts.tsx";
+import { ask, nodeHeaders } from "./ask.ts";
+import { Code, here } from "./code.tsx";
+import { ImageInput } from "./image-input.tsx";
+
+interface Answer {
+  readonly outputs: readonly OutputTensor[];
+  readonly facts: AnswerFacts;
+}
+
+/** A form made of a model's signature, and what it answers. */
+export function Tensors({ version, node }: { readonly version: ModelVersion; readonly node: string | undefined }) {
+  const inputs = version.inputs.filter(({ parameters }) => parameters?.optional !== true);
+  const [values, setValues] = useState<Readonly<Record<string, InputValue>>>(() =>
+    Object.fromEntries(inputs.map((spec) => [spec.name, emptyOf(spec)])),
+  );
+  const path = `/v2/models/${encodeURIComponent(version.model)}/infer`;
+  const send = useMutation({
+    mutationFn: async (): Promise<Answer> => {
+      const body = requestOf(inputs, values);
+      const startedAt = performance.now();
+      const response = await ask(path, { body, headers: nodeHeaders(node) });
+      const answer: { readonly outputs?: readonly OutputTensor[] } = await response.json();
+      return { outputs: answer.outputs ?? [], facts: factsOf(response.headers, performance.now() - startedAt) };
+    },
+  });
+  const written = tryRequest(inputs, values);
+  return (
+    <form
+      className="playground columns"
+      onSubmit={(event) => {
+        event.preventDefault();
+        send.mutate();
+      }}
+    >
+      <Section title="Input">
+        {inputs.map((spec) => (
+          <InputField
+            key={spec.name}
+            spec={spec}
+            value={values[spec.name] ?? emptyOf(spec)}
+            onChange={(value) => setValues((before) => ({ ...before, [spec.name]: value }))}
+            onDone={() => send.mutate()}
+          />
+        ))}
+        {inputs.length === 0 && <p className="faint">This model takes nothing.</p>}
+        <button type="submit" className="primary" disabled={send.isPending}>
+          Ask
+        </button>
+      </Section>
+      <Section title="Answer">
+        {send.isError && <Complaint error={send.error} />}
+        {send.data ? (
+          <>
+            <Facts facts={send.data.facts} />
+            {send.data.outputs.map((output) => (
+              <Output
+                key={output.name}
+                output={output}
+                classes={version.outputs.find(({ name }) => name === output.name)?.parameters?.classes}
+              />
+            ))}
+          </>
+        ) : (
+          !send.isError && <p className="faint">Nothing was asked yet.</p>
+        )}
+        {written !== undefined && <Code request={{ url: here(path), headers: nodeHeaders(node), body: written }} />}
+      </Section>
+    </form>
+  );
+}
+
+/** Numbers and texts as they are typed; of an image the numbers that its pixels are. */
+interface InputValue {
+  readonly form: InputForm;
+  readonly text: string;
+  readonly pixels: readonly number[] | undefined;
+}
+
+function emptyOf(spec: InputSpec): InputValue {
+  const form = formOf(spec);
+  if (form.kind === "text") return { form, text: "Hello", pixels: undefined };
+  const elements = form.shape.reduce((product, size) => product * size, 1);
+  // A long row of zeros says nothing that its length does not.
+  const text = elements <= 64 ? Array.from({ length: elements }, () => 0).join(", ") : "";
+  return { form, text, pixels: form.kind === "image" ? Array.from({ length: elements }, () => 0) : undefined };
+}
+
+/** Throws what is wrong with an input, with its name. */
+function requestOf(inputs: readonly InputSpec[], values: Readonly<Record<string, InputValue>>): object {
+  return {
+    inputs: inputs.map((spec) => {
+      const { name, datatype, shape } = spec;
+      const { form, text, pixels } = values[name] ?? emptyOf(spec);
+      if (form.kind === "text") return { name, datatype, shape: shape.map((size) => (size === -1 ? 1 : size)), data: [text] };
+      const elements = form.shape.reduce((product, size) => product * size, 1);
+      if (pixels !== undefined) return { name, datatype, shape: form.shape, data: pixels };
+      try {
+        const data = text.trim() === "" ? Array.from({ length: elements }, () => 0) : parseNumbers(text, elements);
+        const rows = data.length / elements;
+        if (rows > 1 && shape[0] !== -1) throw new Error(`${data.length} numbers are there, and it takes ${elements}`);
+        const bools = datatype === "BOOL";
+        return {
+          name,
+          datatype,
+          shape: rows > 1 ? [rows, ...form.shape.slice(1)] : form.shape,
+          data: bools ? data.map((value) => value !== 0) : data,
+        };
+      } catch (error) {
+        throw new Error(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }),
+  };
+}
+
+function tryRequest(inputs: readonly InputSpec[], values: Readonly<Record<string, InputValue>>): object | undefined {
+  try {
+    return requestOf(inputs, values);
+  } catch {
+    return undefined;
+  }
+}
+
+function InputField({
+  spec,
+  value,
+  onChange,
+  onDone,
+}: {
+  readonly spec: InputSpec;
+  readonly value: InputValue;
+  readonly onChange: (value: InputValue) => void;
+  readonly onDone: () => void;
+}) {
+  const id = useId();
+  const { form, text } = value;
+  const [isTyped, setTyped] = useState(false);
+  const title = `${spec.name}, ${spec.datatype} ${shapeText(spec.shape)}`;
+  if (form.kind === "image" && !isTyped)
+    return (
+      <fieldset className="field">
+        <legend>{title}</legend>
+        <ImageInput
+          form={form}
+          datatype={spec.datatype}
+          onPixels={(pixels) => onChange({ ...value, pixels })}
+          onDone={onDone}
+        />
+        <button
+          type="button"
+          className="quiet"
+          onClick={() => {
+            setTyped(true);
+            onChange({ ...value, pixels: undefined });
+          }}
+        >
+          Type numbers instead
+        </button>
+      </fieldset>
+    );
+  return (
+    <label className="field" htmlFor={id}>
+      <span>{title}</span>
+      <textarea
+        id={id}
+        rows={form.kind === "text" ? 3 : 4}
+        value={text}
+        placeholder={form.kind === "text" ? "" : "numbers, separated by commas, or a JSON array; empty: zeros"}
+        onChange={(event) => onChange({ ...value, text: event.target.value })}
+      />
+    </label>
+  );
+}
+
+function Output({
+  output,
+  classes,
+}: {
+  readonly output: OutputTensor;
+  readonly classes: readonly (string | number)[] | undefined;
+}) {
+  const scores = scoresOf(output, classes ?? output.parameters?.classes);
+  return (
+    <div className="output">
+      <h3>
+        <code>{output.name}</code>{" "}
+        <span className="faint">
+          {output.datatype} {shapeText(output.shape)}
+        </span>
+      </h3>
+      {scores === undefined ? (
+        <p>
+          <code>{elementsText(output.data)}</code>
+        </p>
+      ) : (
+        <table className="scores" aria-label={`Scores of ${output.name}`}>
+          <tbody>
+            {scores.map(({ label, value, percent, isBest }) => (
+              <tr key={label} className={isBest ? "best" : undefined}>
+                <th scope="row">{label}</th>
+                <td>
+                  <Meter value={percent} label={Number(value.toPrecision(4)).toString()} tone={isBest ? "good" : "busy"} />
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </div>
+  );
+}
