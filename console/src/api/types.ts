@@ -8,6 +8,10 @@ type Answer<Path extends keyof paths> = paths[Path] extends { get: { responses: 
   : never;
 
 export type Node = Schemas["Node"];
+export type Model = Schemas["Model"];
+export type ModelVersion = Schemas["ModelVersion"];
+export type Placement = Schemas["Placement"];
+export type Traffic = Schemas["Traffic"];
 export type Deployment = Schemas["Deployment"];
 export type Rollout = Schemas["Rollout"];
 export type SkerryEvent = Schemas["Event"];

@@ -7,6 +7,8 @@ import { Shell } from "./shell.tsx";
 const root = createRootRoute({ component: Shell, notFoundComponent: NoSuchPage, errorComponent: RouteFailure });
 const text = (value: unknown): string | undefined => (typeof value === "string" && value !== "" ? value : undefined);
 
+const whole = (value: unknown): number | undefined => (Number.isSafeInteger(value) ? Number(value) : undefined);
+
 /** What narrows a list is part of the address, so that a view can be shared. */
 const filter = (search: Record<string, unknown>): { readonly q?: string } => {
   const q = text(search["q"]);
@@ -64,6 +66,39 @@ const routes = [
       return { ...filter(search), ...(node !== undefined && { node }) };
     },
     component: lazyRouteComponent(() => import("../pages/explain/explain-page.tsx"), "ExplainPage"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/models",
+    validateSearch: filter,
+    component: lazyRouteComponent(() => import("../pages/models/models-page.tsx"), "ModelsPage"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/models/$model",
+    validateSearch: (search: Record<string, unknown>): { readonly version?: number; readonly against?: number } => {
+      const [version, against] = [whole(search["version"]), whole(search["against"])];
+      return { ...(version !== undefined && { version }), ...(against !== undefined && { against }) };
+    },
+    component: lazyRouteComponent(() => import("../pages/models/model-page.tsx"), "ModelPage"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/playground",
+    validateSearch: (search: Record<string, unknown>): { readonly model?: string; readonly node?: string } => {
+      const [model, node] = [text(search["model"]), text(search["node"])];
+      return { ...(model !== undefined && { model }), ...(node !== undefined && { node }) };
+    },
+    component: lazyRouteComponent(() => import("../pages/playground/playground-page.tsx"), "PlaygroundPage"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/traffic",
+    validateSearch: (search: Record<string, unknown>): { readonly q?: string; readonly view?: "nodes" | "pairs" } => {
+      const { view } = search;
+      return { ...filter(search), ...((view === "nodes" || view === "pairs") && { view }) };
+    },
+    component: lazyRouteComponent(() => import("../pages/traffic/traffic-page.tsx"), "TrafficPage"),
   }),
   createRoute({
     getParentRoute: () => root,

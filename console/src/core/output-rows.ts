@@ -18,7 +18,10 @@ export interface ScoreRow {
 const MOST_SCORES = 20;
 
 /** The numbers of a short vector as bars, in their order; undefined of anything else. */
-export function scoresOf({ datatype, shape, data }: OutputTensor, classes: readonly (string | number)[] = []): readonly ScoreRow[] | undefined {
+export function scoresOf(
+  { datatype, shape, data }: OutputTensor,
+  classes: readonly (string | number)[] = [],
+): readonly ScoreRow[] | undefined {
   const isVector = shape.length > 0 && shape.slice(0, -1).every((size) => size === 1);
   if (!isVector || !/^(?:FP|BF)/.test(datatype) || data.length < 2 || data.length > MOST_SCORES) return undefined;
   const values = data.map(Number);
@@ -37,6 +40,10 @@ const SHOWN = 24;
 export function elementsText(data: readonly unknown[]): string {
   const texts = data
     .slice(0, SHOWN)
-    .map((value) => (typeof value === "number" && !Number.isInteger(value) ? String(Number(value.toPrecision(5))) : JSON.stringify(value)));
+    .map((value) =>
+      typeof value === "number" && !Number.isInteger(value)
+        ? String(Number(value.toPrecision(5)))
+        : JSON.stringify(value),
+    );
   return data.length > SHOWN ? `${texts.join(" ")} … ${data.length - SHOWN} more` : texts.join(" ");
 }

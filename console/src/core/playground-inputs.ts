@@ -64,7 +64,7 @@ export function tensorOfPixels(
   const { width, height, channels, layout } = form;
   const scale = datatype === "UINT8" ? 1 : 1 / 255;
   const count = width * height;
-  const values = new Array<number>(count * channels);
+  const values = Array.from({ length: count * channels }, () => 0);
   for (let at = 0; at < count; at += 1) {
     const [red = 0, green = 0, blue = 0] = [pixels[4 * at], pixels[4 * at + 1], pixels[4 * at + 2]];
     const grey = 0.299 * red + 0.587 * green + 0.114 * blue;
@@ -81,7 +81,16 @@ export function tensorOfPixels(
 export function inkOf(
   ink: ArrayLike<number>,
   width: number,
-): { readonly left: number; readonly top: number; readonly right: number; readonly bottom: number; readonly x: number; readonly y: number } | undefined {
+):
+  | {
+      readonly left: number;
+      readonly top: number;
+      readonly right: number;
+      readonly bottom: number;
+      readonly x: number;
+      readonly y: number;
+    }
+  | undefined {
   let [left, top, right, bottom, sum, x, y] = [Infinity, Infinity, -Infinity, -Infinity, 0, 0, 0];
   for (let at = 0; at < ink.length; at += 1) {
     const value = ink[at] ?? 0;
@@ -95,12 +104,16 @@ export function inkOf(
     x += value * column;
     y += value * row;
   }
-  return sum === 0 ? undefined : { left, top, right: right + 1, bottom: bottom + 1, x: x / sum + 0.5, y: y / sum + 0.5 };
+  return sum === 0
+    ? undefined
+    : { left, top, right: right + 1, bottom: bottom + 1, x: x / sum + 0.5, y: y / sum + 0.5 };
 }
 
 /** Numbers as a person types them: JSON, or separated by spaces and commas. Throws what is wrong with them. */
 export function parseNumbers(text: string, elements: number): readonly number[] {
-  const flat = text.trim().startsWith("[") ? flatten(JSON.parse(text)) : text.split(/[\s,;]+/).filter((part) => part !== "");
+  const flat = text.trim().startsWith("[")
+    ? flatten(JSON.parse(text))
+    : text.split(/[\s,;]+/).filter((part) => part !== "");
   const values = flat.map((part) => (typeof part === "boolean" ? Number(part) : Number(part)));
   const wrong = values.findIndex((value) => Number.isNaN(value));
   if (wrong !== -1) throw new Error(`element ${wrong + 1} is no number`);

@@ -67,15 +67,15 @@ interface Upload {
 }
 
 async function declare(model: string, of: { readonly bytes: number; readonly sha256: string }): Promise<Upload> {
-  const declared = await bodyOf(
-    api.POST("/api/v1/models/{model}/versions", { params: { path: { model } }, body: of }),
-  );
+  const declared = await bodyOf(api.POST("/api/v1/models/{model}/versions", { params: { path: { model } }, body: of }));
   return { version: declared.version.version, uploadUrl: declared.uploadUrl };
 }
 
 async function unfinished({ model, version }: ModelVersion): Promise<Upload> {
   const { uploadUrl } = await bodyOf(
-    api.GET("/api/v1/models/{model}/versions/{version}/upload", { params: { path: { model, version: String(version) } } }),
+    api.GET("/api/v1/models/{model}/versions/{version}/upload", {
+      params: { path: { model, version: String(version) } },
+    }),
   );
   return { version, uploadUrl };
 }

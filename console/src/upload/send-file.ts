@@ -28,7 +28,7 @@ export async function sendFile(
   },
 ): Promise<void> {
   let offset = await offsetAt(uploadUrl, signal);
-  for (let failures = 0; offset < file.size; ) {
+  for (let failures = 0; offset < file.size;) {
     onProgress(offset);
     signal.throwIfAborted();
     try {
@@ -59,7 +59,10 @@ async function put(piece: Blob, uploadUrl: string, offset: number, signal: Abort
 }
 
 async function offsetAt(uploadUrl: string, signal: AbortSignal): Promise<number> {
-  const response = await fetch(uploadUrl, { method: "HEAD", signal: AbortSignal.any([signal, AbortSignal.timeout(20_000)]) });
+  const response = await fetch(uploadUrl, {
+    method: "HEAD",
+    signal: AbortSignal.any([signal, AbortSignal.timeout(20_000)]),
+  });
   if (!response.ok) throw await failureOf(response);
   return offsetOf(response) ?? 0;
 }

@@ -43,7 +43,9 @@ describe("an image as numbers", () => {
   it("is grey with one channel, and has its channels in the order of its shape", () => {
     expect(tensorOfPixels(pixels, { ...image, channels: 1, layout: "chw" }, "FP32")).toEqual([0.299, 1]);
     expect(tensorOfPixels(pixels, { ...image, channels: 3, layout: "chw" }, "FP32")).toEqual([1, 1, 0, 1, 0, 1]);
-    expect(tensorOfPixels(pixels, { ...image, channels: 3, layout: "hwc" }, "UINT8")).toEqual([255, 0, 0, 255, 255, 255]);
+    expect(tensorOfPixels(pixels, { ...image, channels: 3, layout: "hwc" }, "UINT8")).toEqual([
+      255, 0, 0, 255, 255, 255,
+    ]);
   });
 
   it("has its ink in a box with a centre of mass", () => {
@@ -102,7 +104,12 @@ describe("an output", () => {
     [output([2, 2], [1, 2, 3, 4])],
     [output([1, 1], [1])],
     [output([1, 3], [1, 2, 3], "INT64")],
-    [output([1, 50], Array.from({ length: 50 }, () => 0))],
+    [
+      output(
+        [1, 50],
+        Array.from({ length: 50 }, () => 0),
+      ),
+    ],
   ])("of another kind is shown as it is: %j", (of) => {
     expect(scoresOf(of)).toBeUndefined();
   });
@@ -141,7 +148,10 @@ describe("a model's name", () => {
 describe("the history of traffic", () => {
   it("keeps five minutes", () => {
     const point = { ratePerS: 1, errorsPerS: 0, p95Ms: 1, tokensPerS: 0 };
-    const history = Array.from({ length: 200 }).reduce<ReturnType<typeof withPoint>>((all) => withPoint(all, point), []);
+    const history = Array.from({ length: 200 }).reduce<ReturnType<typeof withPoint>>(
+      (all) => withPoint(all, point),
+      [],
+    );
     expect(history).toHaveLength(150);
   });
 

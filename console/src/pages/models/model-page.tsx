@@ -73,7 +73,12 @@ function OneModel({ whole: { model, versions } }: { readonly whole: Whole }) {
               versions={versions}
               chosen={chosen.version}
               onChoose={(to) =>
-                void navigate({ to: "/models/$model", params: { model: model.name }, search: { version: to }, replace: true })
+                void navigate({
+                  to: "/models/$model",
+                  params: { model: model.name },
+                  search: { version: to },
+                  replace: true,
+                })
               }
             />
           </Section>
@@ -156,11 +161,7 @@ function VersionTable({
               <td>
                 <AgeOf instant={each.createdAt} />
               </td>
-              {mayOperate && (
-                <td>
-                  {each.state === "ready" && <MoveAlias model={model} version={each.version} />}
-                </td>
-              )}
+              {mayOperate && <td>{each.state === "ready" && <MoveAlias model={model} version={each.version} />}</td>}
             </tr>
           ))}
         </tbody>

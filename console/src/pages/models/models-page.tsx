@@ -33,7 +33,9 @@ export function ModelsPage() {
         <Search
           label="Search models"
           value={q}
-          onChange={(value) => void navigate({ to: "/models", search: value === "" ? {} : { q: value }, replace: true })}
+          onChange={(value) =>
+            void navigate({ to: "/models", search: value === "" ? {} : { q: value }, replace: true })
+          }
         />
       </PageHead>
       {mayOperate && <UploadDrop />}

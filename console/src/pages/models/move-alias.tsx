@@ -26,10 +26,18 @@ export function MoveAlias({ model, version }: { readonly model: Model; readonly 
     >
       <label className="field" htmlFor={id}>
         <span>Alias</span>
-        <input id={id} type="text" list={`${id}-known`} value={alias} onChange={(event) => setAlias(event.target.value)} />
+        <input
+          id={id}
+          type="text"
+          list={`${id}-known`}
+          value={alias}
+          onChange={(event) => setAlias(event.target.value)}
+        />
         <datalist id={`${id}-known`}>
           {Object.keys(model.aliases).map((known) => (
-            <option key={known} value={known} />
+            <option key={known} value={known}>
+              {known}
+            </option>
           ))}
         </datalist>
       </label>

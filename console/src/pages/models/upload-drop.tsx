@@ -18,7 +18,9 @@ export function UploadDrop({ model }: { readonly model?: string }) {
     setFile(event.dataTransfer.files[0]);
   };
   if (file !== undefined)
-    return <Publishing key={`${file.name} ${file.size}`} file={file} model={model} onClose={() => setFile(undefined)} />;
+    return (
+      <Publishing key={`${file.name} ${file.size}`} file={file} model={model} onClose={() => setFile(undefined)} />
+    );
   return (
     <div
       className={isOver ? "drop over" : "drop"}
@@ -79,7 +81,8 @@ function Publishing({
     }
     await queries.invalidateQueries({ queryKey: ["models"] });
   };
-  const isDone = state !== undefined && state.kind !== "hashing" && state.kind !== "sending" && state.kind !== "checking";
+  const isDone =
+    state !== undefined && state.kind !== "hashing" && state.kind !== "sending" && state.kind !== "checking";
   return (
     <form
       className="drop"

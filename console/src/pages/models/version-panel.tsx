@@ -97,7 +97,11 @@ function Signature({ version: { inputs, outputs, state } }: { readonly version: 
     ...outputs.map((tensor) => ({ side: "output", tensor })),
   ];
   if (tensors.length === 0)
-    return <p className="faint">{state === "ready" ? "It takes no tensors: it is asked for text." : "Known after the check."}</p>;
+    return (
+      <p className="faint">
+        {state === "ready" ? "It takes no tensors: it is asked for text." : "Known after the check."}
+      </p>
+    );
   return (
     <div className="table">
       <table>
@@ -141,17 +145,22 @@ function Difference({ model, from, to }: { readonly model: string; readonly from
     <QueryState query={query}>
       {({ compatible, sentence, inputs, outputs }) => (
         <div className={compatible ? "note good" : "note warn"} role="status">
-          <Status tone={compatible ? "good" : "warn"}>{compatible ? "Callers notice nothing" : "Callers notice"}</Status>
+          <Status tone={compatible ? "good" : "warn"}>
+            {compatible ? "Callers notice nothing" : "Callers notice"}
+          </Status>
           <p>{sentence}</p>
           <ul>
-            {[...inputs.map((change) => ({ side: "input", change })), ...outputs.map((change) => ({ side: "output", change }))].map(
-              ({ side, change: { name, change, from: before, to: after } }) => (
-                <li key={`${side} ${name}`}>
-                  {side} <code>{name}</code> {change}
-                  {before && after && `: ${before.datatype} ${shapeText(before.shape)} → ${after.datatype} ${shapeText(after.shape)}`}
-                </li>
-              ),
-            )}
+            {[
+              ...inputs.map((change) => ({ side: "input", change })),
+              ...outputs.map((change) => ({ side: "output", change })),
+            ].map(({ side, change: { name, change, from: before, to: after } }) => (
+              <li key={`${side} ${name}`}>
+                {side} <code>{name}</code> {change}
+                {before &&
+                  after &&
+                  `: ${before.datatype} ${shapeText(before.shape)} → ${after.datatype} ${shapeText(after.shape)}`}
+              </li>
+            ))}
           </ul>
         </div>
       )}

@@ -48,7 +48,12 @@ export function Facts({ facts: { node, version, route, timing, headMs, restMs } 
               <th scope="row">{name}</th>
               <td className="number">{msText(ms)}</td>
               <td className="bar-cell">
-                <svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">
+                <svg
+                  viewBox="0 0 100 8"
+                  preserveAspectRatio="none"
+                  role="img"
+                  aria-label={`${name} from ${msText(startMs)} on`}
+                >
                   <rect x={(100 * startMs) / totalMs} width={Math.max(0.4, (100 * ms) / totalMs)} height="8" />
                 </svg>
               </td>

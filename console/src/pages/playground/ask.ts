@@ -3,7 +3,7 @@ import { csrfHeaders, sessionEnded } from "../../api/session-token.ts";
 
 const ANSWER_MS = 60_000;
 
-export const JSON_HEADERS = { "Content-Type": "application/json" } as const;
+const JSON_HEADERS = { "Content-Type": "application/json" } as const;
 
 export const nodeHeaders = (node: string | undefined): Readonly<Record<string, string>> =>
   node === undefined ? {} : { "Skerry-Prefer": `node=${node}` };
@@ -11,7 +11,11 @@ export const nodeHeaders = (node: string | undefined): Readonly<Record<string, s
 /** Sends a request for a model. Throws `ApiFailure` for an error in either form of the inference APIs. */
 export async function ask(
   path: string,
-  { body, headers, signal }: { readonly body: object; readonly headers: Readonly<Record<string, string>>; readonly signal?: AbortSignal },
+  {
+    body,
+    headers,
+    signal,
+  }: { readonly body: object; readonly headers: Readonly<Record<string, string>>; readonly signal?: AbortSignal },
 ): Promise<Response> {
   const timeout = AbortSignal.timeout(ANSWER_MS);
   const response = await fetch(path, {

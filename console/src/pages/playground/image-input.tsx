@@ -45,7 +45,10 @@ export function ImageInput({
     if (context === null || event.buttons === 0) return;
     clearTimeout(rest.current);
     const box = event.currentTarget.getBoundingClientRect();
-    const to = { x: ((event.clientX - box.left) / box.width) * SHEET, y: ((event.clientY - box.top) / box.height) * SHEET };
+    const to = {
+      x: ((event.clientX - box.left) / box.width) * SHEET,
+      y: ((event.clientY - box.top) / box.height) * SHEET,
+    };
     const from = last.current ?? to;
     context.strokeStyle = "white";
     context.lineWidth = PEN;

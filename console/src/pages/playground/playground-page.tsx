@@ -23,7 +23,8 @@ export function PlaygroundPage() {
           rows.length === 0 ? (
             <Empty title="Nothing is deployed">
               <p>
-                <Link to="/models">Publish a model</Link> and declare where it serves: <code>skerry apply -f deployment.yaml</code>
+                <Link to="/models">Publish a model</Link> and declare where it serves:{" "}
+                <code>skerry apply -f deployment.yaml</code>
               </p>
             </Empty>
           ) : (
@@ -45,7 +46,10 @@ function Choice({ deployments }: { readonly deployments: readonly Deployment[] }
   const go = (search: { readonly model?: string | undefined; readonly node?: string | undefined }): void =>
     void navigate({
       to: "/playground",
-      search: { ...(search.model !== undefined && { model: search.model }), ...(search.node !== undefined && { node: search.node }) },
+      search: {
+        ...(search.model !== undefined && { model: search.model }),
+        ...(search.node !== undefined && { node: search.node }),
+      },
       replace: true,
     });
   if (model === undefined) return <Empty title="Nothing is deployed" />;
@@ -74,10 +78,21 @@ function Choice({ deployments }: { readonly deployments: readonly Deployment[] }
   );
 }
 
-function Asked({ model, version, node }: { readonly model: string; readonly version: number; readonly node: string | undefined }) {
+function Asked({
+  model,
+  version,
+  node,
+}: {
+  readonly model: string;
+  readonly version: number;
+  readonly node: string | undefined;
+}) {
   const query = useQuery({
     queryKey: ["playground", model, version],
-    queryFn: () => bodyOf(api.GET("/api/v1/models/{model}/versions/{version}", { params: { path: { model, version: String(version) } } })),
+    queryFn: () =>
+      bodyOf(
+        api.GET("/api/v1/models/{model}/versions/{version}", { params: { path: { model, version: String(version) } } }),
+      ),
   });
   return (
     <QueryState query={query}>
@@ -87,7 +102,7 @@ function Asked({ model, version, node }: { readonly model: string; readonly vers
             return <Chat model={model} node={node} />;
           case "embeddings":
             return <Embeddings model={model} node={node} />;
-          default:
+          case "tensors":
             return <Tensors version={of} node={node} />;
         }
       }}

@@ -101,7 +101,8 @@ function requestOf(inputs: readonly InputSpec[], values: Readonly<Record<string,
     inputs: inputs.map((spec) => {
       const { name, datatype, shape } = spec;
       const { form, text, pixels } = values[name] ?? emptyOf(spec);
-      if (form.kind === "text") return { name, datatype, shape: shape.map((size) => (size === -1 ? 1 : size)), data: [text] };
+      if (form.kind === "text")
+        return { name, datatype, shape: shape.map((size) => (size === -1 ? 1 : size)), data: [text] };
       const elements = form.shape.reduce((product, size) => product * size, 1);
       if (pixels !== undefined) return { name, datatype, shape: form.shape, data: pixels };
       try {
@@ -208,7 +209,11 @@ function Output({
               <tr key={label} className={isBest ? "best" : undefined}>
                 <th scope="row">{label}</th>
                 <td>
-                  <Meter value={percent} label={Number(value.toPrecision(4)).toString()} tone={isBest ? "good" : "busy"} />
+                  <Meter
+                    value={percent}
+                    label={Number(value.toPrecision(4)).toString()}
+                    tone={isBest ? "good" : "busy"}
+                  />
                 </td>
               </tr>
             ))}

@@ -45,10 +45,7 @@ export function TrafficPage() {
     });
   return (
     <>
-      <PageHead
-        title="Traffic"
-        sentence="Requests that came to this replica of the control plane in the last minute."
-      >
+      <PageHead title="Traffic" sentence="Requests that came to this replica of the control plane in the last minute.">
         <Search label="Search traffic" value={q} onChange={(value) => go({ q: value, view })} />
       </PageHead>
       <QueryState query={traffic}>
@@ -114,18 +111,30 @@ interface Row {
   readonly figures: Figures;
 }
 
-function Rows({ traffic, view, filter }: { readonly traffic: Traffic; readonly view: TrafficView; readonly filter: string }) {
+function Rows({
+  traffic,
+  view,
+  filter,
+}: {
+  readonly traffic: Traffic;
+  readonly view: TrafficView;
+  readonly filter: string;
+}) {
   const deployments = useDeployments();
   const rows = rowsOf(traffic, view);
   const shown = rows
-    .filter(({ names }) => matchesWords(filter, names.flatMap((name) => name ?? [])))
+    .filter(({ names }) =>
+      matchesWords(
+        filter,
+        names.flatMap((name) => name ?? []),
+      ),
+    )
     .toSorted((a, b) => b.figures.ratePerS - a.figures.ratePerS);
   if (rows.length === 0)
     return (
       <Empty title="No request came in the last minute">
         <p>
-          Send one from the <Link to="/playground">playground</Link>, or many with{" "}
-          <code>skerry bench NAME</code>.
+          Send one from the <Link to="/playground">playground</Link>, or many with <code>skerry bench NAME</code>.
         </p>
       </Empty>
     );
@@ -139,12 +148,24 @@ function Rows({ traffic, view, filter }: { readonly traffic: Traffic; readonly v
           <tr>
             {view !== "nodes" && <th scope="col">Deployment</th>}
             {view !== "deployments" && <th scope="col">Node</th>}
-            <th scope="col" className="number">Requests/s</th>
-            <th scope="col" className="number">Errors/s</th>
-            <th scope="col" className="number">p50</th>
-            <th scope="col" className="number">p95</th>
-            <th scope="col" className="number">p99</th>
-            <th scope="col" className="number">Tokens/s</th>
+            <th scope="col" className="number">
+              Requests/s
+            </th>
+            <th scope="col" className="number">
+              Errors/s
+            </th>
+            <th scope="col" className="number">
+              p50
+            </th>
+            <th scope="col" className="number">
+              p95
+            </th>
+            <th scope="col" className="number">
+              p99
+            </th>
+            <th scope="col" className="number">
+              Tokens/s
+            </th>
           </tr>
         </thead>
         <tbody>
