@@ -12,6 +12,7 @@ const SUITES: Readonly<Record<string, readonly string[]>> = {
   "large-models": ["test/large-models/**/*.test.ts"],
   engines: ["test/engines/**/*.test.ts"],
   clients: ["test/clients/**/*.test.ts"],
+  fuzz: ["test/fuzz/**/*.test.ts"],
   "api-fuzz": ["test/api-fuzz/**/*.test.ts"],
   simulation: ["test/simulation/**/*.test.ts"],
   kubernetes: ["test/kubernetes/**/*.test.ts"],
