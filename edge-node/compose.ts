@@ -92,7 +92,7 @@ async function composeLocked(
   const metrics = new NodeMetrics();
   const disk = new ArtifactFolders(stateDir);
   const engines = new Engines({ settings: config.engines, clock, random, logger });
-  const confinement = await findConfinement();
+  const confinement = await findConfinement({ hostUid: config.hostUid, stateDir });
   const absent = confinement.measures.filter(({ isActive }) => !isActive).map(({ what }) => what);
   logger.info({ absent }, "model hosts are confined, but for what is absent on this machine (skerry doctor edge)");
   const places = { workDirectory: path.join(stateDir, "work"), mainFile: readMainFile, confinement };

@@ -6,6 +6,7 @@ import { z } from "zod";
 import { messageOf } from "../shared/base/errors.ts";
 import { bodiesMiB, bodyMiB, flag, httpUrl, logLevel, origins, port } from "../shared/config/setting-types.ts";
 import { readSigningKeys } from "./adapters/filesystem/signing-keys.ts";
+import { DEFAULT_HOST_UID } from "./adapters/host-process/host-user.ts";
 import { proxyFor } from "./adapters/system/proxy-setting.ts";
 import type { TrustedKeys } from "./core/placements/trust.ts";
 import { type EngineSetting, parseEngine } from "../shared/text/engine-setting.ts";
@@ -112,6 +113,15 @@ const settings = z.object({
     .describe(
       "Inference servers beside the node whose models it offers, separated by spaces: openai=URL or oip=URL, and behind it ,key-file=FILE for the key that the server asks for, ,slots=NUMBER for the requests that it runs at once and ,metrics=URL for metrics that are not at its /metrics. As an argument: --engine, once for each.",
     ),
+  SKERRY_HOST_UID: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(4_294_967_294)
+    .default(DEFAULT_HOST_UID)
+    .describe(
+      "Where the node runs as root: user and group, by number, that its model hosts run as; no other program should have them. 0: they run as root.",
+    ),
   SKERRY_LOG_LEVEL: logLevel,
   SKERRY_TRUSTED_NETWORK: flag.describe(
     "1: a control plane without TLS may be reached beyond loopback. Only on a network that nobody else can read.",
@@ -159,6 +169,8 @@ export interface Config {
   /** Threads of a text model's host. */
   readonly textThreads: number;
   readonly engines: readonly EngineSetting[];
+  /** 0: as the node does. */
+  readonly hostUid: number;
   readonly logLevel: string;
   readonly isNetworkTrusted: boolean;
   readonly exitWithParent: boolean;
@@ -205,6 +217,7 @@ export function readConfig(env: NodeJS.ProcessEnv, args: readonly string[] = [])
     bodiesBytes: data.SKERRY_BODIES_MIB * 1_048_576,
     textThreads: data.SKERRY_TEXT_THREADS,
     engines: data.SKERRY_ENGINES,
+    hostUid: data.SKERRY_HOST_UID,
     logLevel: data.SKERRY_LOG_LEVEL,
     isNetworkTrusted: data.SKERRY_TRUSTED_NETWORK,
     exitWithParent: data.SKERRY_EXIT_WITH_PARENT,

@@ -1,5 +1,7 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
+import path from "node:path";
+import { asUser, type HostUser, openStateFolder } from "./host-user.ts";
 
 /** A POSIX shell, which sets limits before the first line of a host runs. */
 const SHELL = "/bin/sh";
@@ -17,6 +19,15 @@ export interface Confinement {
   /** Words before the command of a host: each program sets something for good and becomes the next one. */
   readonly prefix: readonly string[];
   readonly measures: readonly Measure[];
+  /** Whom they run as; undefined: as the node does. */
+  readonly user?: HostUser | undefined;
+}
+
+export interface ConfinementParts {
+  /** Whom hosts run as where the node runs as root; 0 or undefined: as root. */
+  readonly hostUid?: number;
+  /** The node's own folder; undefined: none is known here. */
+  readonly stateDir?: string;
 }
 
 /** Of a host that is started as it is. */
@@ -28,22 +39,28 @@ const WITHOUT_NETWORK = [
   ["unshare", "--user", "--map-current-user", "--net", "--"],
 ] as const;
 const NO_NEW_PRIVILEGES = ["setpriv", "--no-new-privs", "--"] as const;
+/** A program of a host, which its user has to be able to read. */
+const PROGRAM = path.join(import.meta.dirname, "../../model-host/main.ts");
 
 /**
  * What this machine lets the node do to its model hosts, found out by doing it to a program that does nothing. It needs no
  * rights: what is not allowed here, as namespaces in many containers, is reported as not active.
  */
-export async function findConfinement(): Promise<Confinement> {
+export async function findConfinement({ hostUid, stateDir }: ConfinementParts = {}): Promise<Confinement> {
   const hasShell = existsSync(SHELL);
-  const [alone, noPrivileges, canRaise] = await Promise.all([
+  const uid = process.getuid?.();
+  const [alone, noPrivileges, canRaise, found] = await Promise.all([
     firstThatWorks(WITHOUT_NETWORK),
     firstThatWorks([NO_NEW_PRIVILEGES]),
     works(["prlimit", "--pid", String(process.pid)], []),
+    uid === 0 && hasShell ? findUser(hostUid, stateDir) : undefined,
   ]);
-  const uid = process.getuid?.();
+  const user = found?.user;
+  const drop = user === undefined ? (noPrivileges ?? []) : asUser(user);
   const measure = (what: string, isActive: boolean, how: string): Measure => ({ what, isActive, how });
   return {
-    prefix: hasShell ? [...(alone ?? []), ...(noPrivileges ?? [])] : [],
+    prefix: hasShell ? [...(alone ?? []), ...drop] : [],
+    user,
     measures: [
       measure(
         "process of its own",
@@ -75,13 +92,36 @@ export async function findConfinement(): Promise<Confinement> {
       ),
       measure(
         "user without rights",
-        uid !== 0,
-        uid === 0
-          ? "the node runs as root, and hosts as its user: run it as a service or a container with a user of its own"
-          : `uid ${uid ?? "unknown"}`,
+        uid !== 0 || user !== undefined,
+        user === undefined ? (found?.why ?? `uid ${uid ?? "unknown"}, as the node`) : `uid ${user.uid}, not the node's`,
       ),
     ],
   };
+}
+
+/** The user of hosts, tried: it has to be able to read Skerry's files and to enter the state folder. */
+async function findUser(
+  hostUid: number | undefined,
+  stateDir: string | undefined,
+): Promise<{ readonly user?: HostUser; readonly why: string }> {
+  const instead = "run the node as a service or a container with a user of its own";
+  if (hostUid === undefined || hostUid === 0)
+    return { why: `the node runs as root, and hosts as its user: ${instead}` };
+  const user = { uid: hostUid, gid: hostUid };
+  if (stateDir !== undefined) await openStateFolder(user, { stateDir, workDirectory: path.join(stateDir, "work") });
+  const can = (test: string, file: string): Promise<boolean> => works(asUser(user), ["test", test, file]);
+  if (!(await works(asUser(user), ["true"])))
+    return { why: `the node runs as root and may not become uid ${hostUid} (setpriv): ${instead}` };
+  for (const [test, file] of [
+    ["-x", process.execPath],
+    ["-r", PROGRAM],
+    ...(stateDir === undefined ? [] : [["-x", stateDir] as const]),
+  ] as const)
+    if (!(await can(test, file)))
+      return {
+        why: `the node runs as root, and uid ${hostUid} cannot reach ${file}: ${instead}, or move it to a folder that others can enter`,
+      };
+  return { user, why: "" };
 }
 
 async function firstThatWorks(candidates: readonly (readonly string[])[]): Promise<readonly string[] | undefined> {

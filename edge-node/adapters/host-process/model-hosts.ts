@@ -1,10 +1,11 @@
 import { existsSync } from "node:fs";
-import { chmod, mkdir } from "node:fs/promises";
+import { chmod, mkdir, stat } from "node:fs/promises";
 import path from "node:path";
 import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
 import { isHostFailure } from "../../app/hosts/host-failure.ts";
 import type { HostSpec, ModelHost, ModelHosts } from "../../ports/model-hosts.ts";
 import { type Confinement, UNCONFINED } from "./confinement.ts";
+import { openModelFolder } from "./host-user.ts";
 import { HostStart, type StartedHost } from "./host-start.ts";
 import { programOf } from "./host-task.ts";
 import { type Launch, launchOf } from "./launch.ts";
@@ -19,7 +20,7 @@ export interface ModelHostsOptions {
   /** Threads with which the host of a text model computes. Default: 1. */
   readonly textThreads?: number;
   /** What keeps hosts from the network and from rights. Left out: nothing does. */
-  readonly confinement?: Pick<Confinement, "prefix">;
+  readonly confinement?: Pick<Confinement, "prefix" | "user">;
   /** Run the host as this program instead of `edge-node/model-host/main.ts`. For tests. */
   readonly entry?: string;
 }
@@ -62,6 +63,7 @@ export class ProcessModelHosts implements ModelHosts {
     // Nothing lies in the working directory, so a model cannot read it: external data is looked up beside the model
     // and, for models loaded from bytes, here.
     const cwd = await emptyFolder(this.#options.workDirectory);
+    await letHostsRead(spec.directory, this.#options);
     const main = (await this.#options.mainFile?.(spec.directory)) ?? MODEL_FILE;
     try {
       return await this.#startMeasured(spec, { cwd, main, onPhase, signal });
@@ -136,6 +138,15 @@ export class ProcessModelHosts implements ModelHosts {
   }
 }
 
+/** Where hosts have a user of their own. */
+export async function letHostsRead(
+  directory: string,
+  { workDirectory, confinement }: Pick<ModelHostsOptions, "workDirectory" | "confinement">,
+): Promise<void> {
+  const { user } = confinement ?? UNCONFINED;
+  if (user) await openModelFolder(user, { stateDir: path.dirname(workDirectory), directory: path.resolve(directory) });
+}
+
 /** What every host's launch needs. */
 export const launchParts = ({
   workDirectory,
@@ -152,8 +163,8 @@ export const launchParts = ({
 /** A folder that is empty and stays so. Root alone could make one in a parent that nobody may write to. */
 export async function emptyFolder(parent: string): Promise<string> {
   const folder = path.join(parent, "empty");
-  await mkdir(parent, { recursive: true });
-  await chmod(parent, 0o700);
+  await mkdir(parent, { recursive: true, mode: 0o700 });
+  await chmod(parent, (await stat(parent)).mode & 0o710);
   await mkdir(folder, { recursive: true, mode: 0o500 });
   return folder;
 }

@@ -3,7 +3,7 @@ import path from "node:path";
 import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
 import type { SharedHostProcess, SharedHostProcesses } from "../../ports/shared-hosts.ts";
 import { launchOf } from "./launch.ts";
-import { emptyFolder, launchParts, type ModelHostsOptions } from "./model-hosts.ts";
+import { emptyFolder, launchParts, letHostsRead, type ModelHostsOptions } from "./model-hosts.ts";
 import { SharedProcess } from "./shared-process.ts";
 
 const ENTRY = path.join(import.meta.dirname, "../../model-host/shared-main.ts");
@@ -27,7 +27,10 @@ export class SharedProcesses implements SharedHostProcesses {
       cwd,
       memMiB,
       platform: process.platform,
-      fileOf: async (directory) => path.resolve(directory, (await mainFile?.(directory)) ?? MODEL_FILE),
+      fileOf: async (directory) => {
+        await letHostsRead(directory, this.#options);
+        return path.resolve(directory, (await mainFile?.(directory)) ?? MODEL_FILE);
+      },
       runningFile: this.#runningFile(),
     });
   }
