@@ -49,6 +49,7 @@ import { composeControlLoop } from "./compose-control-loop.ts";
 import { composePeers, composeSockets } from "./compose-peers.ts";
 import type { Config } from "./config.ts";
 import { openArtifacts } from "./open-artifacts.ts";
+import { openPeople } from "./open-people.ts";
 import type { Tls } from "./open-tls.ts";
 import type { NewEvent } from "./ports/events.ts";
 
@@ -210,6 +211,7 @@ export async function composeControlPlane(
   });
   const apiKeys = new ApiKeys({ store: postgres.keys, clock, keys, random, logger });
   const logins = new LoginSessions({ store: postgres.logins, apiKeys, clock, keys, random, logger });
+  const people = await openPeople(config, { logins, clock });
   const events = new EventFeed({ store: postgres.events, clock, logger });
   const join = new NodeJoin({ sessions: postgres.sessions, keys, random, cpId, urls: nodeUrls, recordEvent });
   const deployments = new DeploymentAdmin({
@@ -249,6 +251,7 @@ export async function composeControlPlane(
   const httpApi = createHttpApi(http, {
     keys: apiKeys,
     logins,
+    people,
     catalog,
     nodes,
     tokens: new TokenAdmin({

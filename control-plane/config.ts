@@ -5,6 +5,7 @@ import { DEFAULT_DATA_DIR } from "./data-dir.ts";
 import { NODE_NAME } from "../shared/protocol/join-messages.ts";
 import { isLoopback } from "../shared/base/loopback.ts";
 import type { BucketSettings } from "./adapters/artifacts/s3/bucket.ts";
+import { oidcComplaint, oidcOf, oidcSettings, type OidcSettings } from "./oidc-setting.ts";
 import { objectStoreComplaint, objectStoreOf, objectStoreOrComplain } from "./object-store-setting.ts";
 import { poolComplaint, type PoolConfig, poolsOrComplain } from "./pool-setting.ts";
 import { tlsComplaint, tlsOf, tlsSettings, type TlsSettings } from "./tls-setting.ts";
@@ -101,6 +102,7 @@ const settings = z.object({
     .describe(
       "File of the first admin key, for when there is no key yet: the key in it is taken; without the file a key is made and written there (mode 0600).",
     ),
+  ...oidcSettings,
   SKERRY_POD_SERVICE_ACCOUNTS: z
     .string()
     .regex(/^[a-z0-9-]+\/[a-z0-9.-]+(,\s*[a-z0-9-]+\/[a-z0-9.-]+)*$/, "not a list of namespace/name")
@@ -212,6 +214,8 @@ export interface Config {
   /** Null: other control planes do not reach this one. */
   readonly peerUrl: string | null;
   readonly adminKeyFile: string | undefined;
+  /** Undefined: people log in with API keys. */
+  readonly oidc: OidcSettings | undefined;
   /** `namespace/name` of each; none: pods do not join. */
   readonly podServiceAccounts: readonly string[];
   /** Undefined: custom resources are not carried out. */
@@ -240,6 +244,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const { data } = parsed;
   const together = [
     ["SKERRY_TLS", tlsComplaint(data, { isLoopback: isLoopback(data.SKERRY_HOST) })],
+    ["SKERRY_OIDC_ISSUER", oidcComplaint(data)],
     ["SKERRY_CLOUD_POOLS", poolComplaint(data)],
     ["SKERRY_OBJECT_STORE", objectStoreComplaint(data)],
   ].flatMap(([name, complaint]) => (complaint === undefined ? [] : [`  ${name}: ${complaint}.`]));
@@ -261,6 +266,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     nodeUrls: data.SKERRY_NODE_URLS?.split(",").map((url) => url.trim()),
     peerUrl: data.SKERRY_PEER_URL ?? peerUrlOf(data, isSecure ? "wss" : "ws"),
     adminKeyFile: data.SKERRY_ADMIN_KEY_FILE,
+    oidc: oidcOf(data),
     podServiceAccounts: data.SKERRY_POD_SERVICE_ACCOUNTS?.split(",").map((account) => account.trim()) ?? [],
     kubernetesNamespace: data.SKERRY_KUBERNETES_NAMESPACE,
     podSite: data.SKERRY_POD_SITE,

@@ -1,9 +1,20 @@
+import type { Role } from "../../shared/api/v1/keys.ts";
 import type { Actor, KeyHolder, Requester } from "./audit.ts";
+
+/** Somebody who logged in at the identity provider, with the rights of that moment. */
+export interface Person {
+  readonly name: string;
+  readonly role: Role;
+  /** Of an application. */
+  readonly models: readonly string[];
+}
 
 export interface StoredSession {
   readonly id: string;
-  /** Whose rights it has, for as long as that key is good. */
+  /** Of the key whose rights it has, for as long as that key is good; or of the person. */
   readonly keyId: string;
+  /** Null: it has the rights of its key. */
+  readonly person: Person | null;
   /** Hex SHA-256 of the secret in the cookie. */
   readonly secretHash: string;
   /** Until it ends, by the store's clock when it was read: after its life, or unused for too long. */
@@ -18,7 +29,9 @@ export interface NewSession {
   readonly secretHash: string;
   readonly lifeMs: number;
   readonly idleMs: number;
-  /** Sessions of one key, and of all. Beyond them those end that were unused for the longest time. */
+  /** Null: of the key of its actor. */
+  readonly person: Person | null;
+  /** Sessions of one key or person, and of all. Beyond them those end that were unused for the longest time. */
   readonly maxPerKey: number;
   readonly maxTotal: number;
 }

@@ -50,7 +50,7 @@ export type CascadeOutcome =
 export type ReachedLimit = "requests" | "concurrency" | "tokens" | "uploads" | "failures";
 
 /** With what a session is begun. */
-export type LoginBy = "key" | "code";
+export type LoginBy = "key" | "code" | "oidc";
 
 export interface MeasuredInference {
   /** Undefined when there is no such model, or the caller may not ask for it. */

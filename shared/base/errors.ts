@@ -167,6 +167,12 @@ export const ERRORS = {
     message: "The join token is wrong, used or expired.",
     fix: "Make a new one with `skerry token create --print-join`.",
   },
+  IDENTITY_PROVIDER_UNAVAILABLE: {
+    status: 503,
+    retryable: true,
+    message: "The identity provider does not answer, or its answer makes no sense.",
+    fix: "Retry; if it lasts, look at the provider and at the settings `SKERRY_OIDC_…`. API keys and sessions go on meanwhile.",
+  },
   NO_ELIGIBLE_NODE: {
     status: 503,
     retryable: true,

@@ -1,12 +1,14 @@
 import { readFile } from "node:fs/promises";
+import { session, TOKEN_PREFIX } from "../../../shared/api/v1/login.ts";
 import { whoami } from "../../../shared/api/v1/keys.ts";
 import { authorityByPin, readAuthorities } from "../../api/authorities.ts";
-import { decode } from "../../api/client.ts";
+import { type ApiClient, decode } from "../../api/client.ts";
 import { configPath, readConfig, writeConfig } from "../../config/config-file.ts";
 import { normalizeServer } from "../../config/resolve-target.ts";
 import { EXIT } from "../../exit-codes.ts";
 import { CliFailure, usageFailure } from "../../failure.ts";
 import { printObject } from "../../output/format.ts";
+import { loginByDevice, providerOf } from "./device-login.ts";
 import { readSecret } from "../../read-secret.ts";
 import type { CommandContext } from "../../run.ts";
 
@@ -15,6 +17,8 @@ export interface LoginOptions {
   readonly name?: string;
   /** Of an authority in the server's chain. */
   readonly pin?: string;
+  /** With a code at another browser. */
+  readonly device?: boolean;
 }
 
 /** Checks the key against the server before anything is written down. The key is never an argument: those are seen by `ps`. */
@@ -24,7 +28,7 @@ export async function login(run: CommandContext, options: LoginOptions): Promise
   if (!/^[a-z0-9][a-z0-9._:-]{0,62}$/.test(name))
     throw usageFailure(`"${name}" is not a name for a context`, "use a–z, 0–9, `.`, `_`, `-`");
   const ca = await authoritiesOf(run, server, options.pin);
-  const apiKey = await readApiKey(run, options.keyFile, server);
+  const apiKey = await credentialOf(run, options, { server, ca });
   const { body } = await run.apiFor({ server, apiKey, ca, source: "from `--server`" }).get("/api/v1/whoami");
   const who = decode(whoami, body, "an identity");
   const path = configPath(run.processEnv.env);
@@ -32,6 +36,27 @@ export async function login(run: CommandContext, options: LoginOptions): Promise
   await writeConfig(path, { current: name, contexts: { ...config.contexts, [name]: { server, apiKey, ca } } });
   run.output.say(`Logged in to ${server} as ${who.name} (${who.role}); the context ${name} is saved in ${path}.`);
   run.output.next("nodes ls");
+}
+
+/** An API key, or the token of a person's session where the server has an identity provider and nothing gives a key. */
+async function credentialOf(
+  run: CommandContext,
+  { device, keyFile }: LoginOptions,
+  { server, ca }: { readonly server: string; readonly ca: string | undefined },
+): Promise<string> {
+  if (device === true && keyFile !== undefined)
+    throw usageFailure("--device and --key-file exclude one another", "give one of them");
+  const { env, stdin } = run.processEnv;
+  const isGiven = keyFile !== undefined || env["SKERRY_API_KEY"] !== undefined || !stdin.isTTY;
+  if (device !== true && isGiven) return readApiKey(run, keyFile, server);
+  const api = run.apiFor({ server, apiKey: undefined, ca, source: "from `--server`" });
+  const provider = await providerOf(api);
+  if (provider !== null) return loginByDevice(run, api);
+  if (device !== true) return readApiKey(run, keyFile, server);
+  throw new CliFailure(EXIT.error, {
+    what: `${server} has no identity provider`,
+    fix: "log in with an API key: `skerry login` asks for it",
+  });
 }
 
 /** By which this server is verified from now on, PEM; undefined: by those of the machine. */
@@ -80,10 +105,17 @@ export async function showWhoami(run: CommandContext): Promise<void> {
   const api = await run.api();
   const { body } = await api.get("/api/v1/whoami");
   const who = decode(whoami, body, "an identity");
+  const ends = api.target.apiKey?.startsWith(TOKEN_PREFIX) === true ? await sessionEnds(api) : "";
   await printObject(run.output, run.globals.format, {
     raw: body,
     name: who.name,
     describe: () =>
-      `${who.name} (${who.role}${who.models.length === 0 ? "" : `, models ${who.models.join(", ")}`}), key ${who.keyId}, at ${api.target.server}`,
+      `${who.name} (${who.role}${who.models.length === 0 ? "" : `, models ${who.models.join(", ")}`}), key ${who.keyId}, at ${api.target.server}${ends}`,
   });
+}
+
+async function sessionEnds(api: ApiClient): Promise<string> {
+  const { body } = await api.get("/api/v1/session");
+  const { idleUntil, expiresAt } = decode(session, body, "a session");
+  return `; the session ends at ${idleUntil < expiresAt ? `${idleUntil} if it is not used, at ${expiresAt} else` : expiresAt}`;
 }

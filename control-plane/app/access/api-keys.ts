@@ -22,6 +22,8 @@ export interface Caller extends Principal {
 
 export interface CallerSession {
   readonly id: string;
+  /** Void with its key; false: of a person. */
+  readonly isOfKey: boolean;
   /** What a request that changes something has to bring beside the cookie. */
   readonly csrfToken: string;
   /** By the database's clock, in ms since 1970: its end at the latest, and without a request until then. */

@@ -4,7 +4,7 @@ import type { Logger } from "../../../shared/base/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import type { Actor, KeyHolder, Requester } from "../../ports/audit.ts";
 import type { Keys } from "../../ports/keys.ts";
-import type { LoginStore, NewSession, StoredSession } from "../../ports/logins.ts";
+import type { LoginStore, NewSession, Person, StoredSession } from "../../ports/logins.ts";
 import type { ApiKeys, Caller, CallerSession } from "./api-keys.ts";
 import { type Cached, isGood, KeyCache } from "./key-cache.ts";
 import { KeyUses } from "./key-uses.ts";
@@ -29,8 +29,8 @@ export interface OpenedSession {
 }
 
 /**
- * Sessions in browsers. A session has the rights of the API key that began it, as they are at each request, and is void
- * with it. Checking is on the path of requests and answers from memory, as with keys.
+ * Sessions in browsers and on command lines. A session has the rights of the API key that began it, as they are at each
+ * request, and is void with it; or those that a person had when logging in at the identity provider. Checking is on the path of requests and answers from memory, as with keys.
  */
 export class LoginSessions {
   readonly #store: LoginStore;
@@ -68,6 +68,13 @@ export class LoginSessions {
   async open(caller: Caller, actor: KeyHolder): Promise<OpenedSession> {
     const { session, secret } = this.#newSession();
     return opened(caller, await this.#store.open(session, actor), secret);
+  }
+
+  /** A session of a person who has just logged in: with these rights until it ends. */
+  async openForPerson({ id, ...person }: Person & { readonly id: string }, from: Requester): Promise<OpenedSession> {
+    const { session, secret } = this.#newSession(person);
+    const stored = await this.#store.open(session, { ...person, keyId: id, ...from });
+    return opened(callerOf(id, person), stored, secret);
   }
 
   /** A session of the key that made the code. Null when the code is unknown, used or expired, or its key is void. */
@@ -115,8 +122,9 @@ export class LoginSessions {
   }
 
   /** Calls `onEnd` once, as soon as the session or its key is void; see `ApiKeys.watch`. */
-  watch({ id }: CallerSession, keyId: string, onEnd: () => void): () => void {
-    const cancels = [this.#uses.watch(id, () => end()), this.#apiKeys.watch(keyId, () => end())];
+  watch({ id, isOfKey }: CallerSession, keyId: string, onEnd: () => void): () => void {
+    const cancels = [this.#uses.watch(id, () => end())];
+    if (isOfKey) cancels.push(this.#apiKeys.watch(keyId, () => end()));
     const cancel = (): void => cancels.forEach((each) => each());
     let isOver = false;
     const end = (): void => {
@@ -139,8 +147,10 @@ export class LoginSessions {
     if (csrfToken === undefined || !isGood(session, this.#clock.now())) return null;
     this.#touch(session.id);
     const { id, expiresAt, idleUntil } = session;
+    const isOfKey = session.person === null;
     const withSession = (caller: Caller | null): Caller | null =>
-      caller && { ...caller, session: { id, csrfToken, expiresAt, idleUntil } };
+      caller && { ...caller, session: { id, isOfKey, csrfToken, expiresAt, idleUntil } };
+    if (session.person) return withSession(callerOf(session.keyId, session.person));
     const caller = this.#apiKeys.holderOf(session.keyId);
     return caller instanceof Promise ? caller.then(withSession) : withSession(caller);
   }
@@ -156,9 +166,9 @@ export class LoginSessions {
     return csrfToken;
   }
 
-  #newSession(): { readonly session: NewSession; readonly secret: string } {
+  #newSession(person: Person | null = null): { readonly session: NewSession; readonly secret: string } {
     const { id, secret } = this.#newSecret();
-    const session = { id, secretHash: secretHash(secret), lifeMs: LIFE_MS, idleMs: IDLE_MS, ...MAX };
+    const session = { id, person, secretHash: secretHash(secret), lifeMs: LIFE_MS, idleMs: IDLE_MS, ...MAX };
     return { session, secret };
   }
 
@@ -179,7 +189,12 @@ export class LoginSessions {
   }
 }
 
-function opened(caller: Caller, { id, expiresAt, idleUntil }: StoredSession, secret: string): OpenedSession {
-  const session = { id, csrfToken: csrfTokenOf(secret), expiresAt, idleUntil };
+const NO_LIMITS: Caller["limits"] = { requestsPerMinute: null, concurrency: null, tokensPerMinute: null };
+
+const callerOf = (id: string, person: Person): Caller => ({ keyId: id, ...person, deployments: [], limits: NO_LIMITS });
+
+function opened(caller: Caller, stored: StoredSession, secret: string): OpenedSession {
+  const { id, expiresAt, idleUntil, person } = stored;
+  const session = { id, isOfKey: person === null, csrfToken: csrfTokenOf(secret), expiresAt, idleUntil };
   return { caller: { ...caller, session }, cookie: formatLoginSecret("ss", { id, secret }), lifeMs: LIFE_MS };
 }

@@ -48,6 +48,19 @@ describe("a session", () => {
       await expect(readFile(join(folder, "config.json"))).rejects.toThrow("ENOENT");
     });
 
+    it("by device is none where the server has no identity provider", async () => {
+      api.on("GET /api/v1/login", { oidc: null });
+      const { exitCode, stderr } = await runCli(["login", "--server", server, "--device"], { env });
+      expect([exitCode, stderr]).toEqual([1, expect.stringContaining("has no identity provider")]);
+    });
+
+    it("is undone by `logout`, which forgets the key here and says that it stays good", async () => {
+      await runCli(["login", "--server", server, "--name", "lab"], { env, stdin: "sk_abc\n" });
+      expect((await runCli(["logout"], { env })).stderr).toContain("It stays good");
+      expect(await readFile(join(folder, "config.json"), "utf8")).not.toContain("sk_abc");
+      expect((await runCli(["logout"], { env })).stderr).toContain("nothing to forget");
+    });
+
     it("sends nothing that is no key", async () => {
       const { exitCode, stderr } = await runCli(["login", "--server", server], { env, stdin: "hunter2\n" });
       expect([exitCode, api.asked]).toEqual([1, []]);

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Clock } from "../../../../shared/base/clock.ts";
 import { isSkerryError, SkerryError } from "../../../../shared/base/errors.ts";
+import { TOKEN_PREFIX } from "../../../../shared/api/v1/login.ts";
 import { bearerOf } from "../../../../shared/inference/http/message.ts";
 import type { Caller, CallerSession } from "../../../app/access/api-keys.ts";
 import type { Metrics } from "../../../ports/metrics.ts";
@@ -29,7 +30,7 @@ const VOID_KEY = "the API key is unknown, expired or revoked";
 const VOID_SESSION = "the session has ended: log in again";
 
 /**
- * Checks keys and roles, and slows down those who guess. A key comes in the bearer header; a browser that began a session
+ * Checks keys and roles, and slows down those who guess. A key, or the token of a person's session, comes in the bearer header; a browser that began a session
  * sends its cookie, and a token beside it that no page of another origin knows.
  */
 export class Authenticator {
@@ -66,6 +67,7 @@ export class Authenticator {
   authenticate(authorization: string | undefined, address: string): Caller | Promise<Caller> {
     const key = bearerOf(authorization);
     if (key === undefined) throw new SkerryError("UNAUTHENTICATED", "the request carries no API key");
+    if (key.startsWith(TOKEN_PREFIX)) return this.#check(this.#sessions, key, { address, refusal: VOID_SESSION });
     return this.#check(this.#keys, key, { address, refusal: VOID_KEY });
   }
 

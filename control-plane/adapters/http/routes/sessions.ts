@@ -96,7 +96,12 @@ export function sessionRoutes({ logins, authenticator, cookie, metrics }: Sessio
       answer: sessionCode,
       statuses: [201],
       answersSecret: true,
-      async handle({ actor }) {
+      async handle({ caller, actor }) {
+        if (caller.session?.isOfKey === false)
+          throw new SkerryError(
+            "CONFLICT",
+            `${caller.name} has no key: log in at the identity provider in that browser`,
+          );
         const { code, expiresAt } = await logins.createCode(actor);
         return { body: { code, expiresAt: toInstant(expiresAt) } };
       },
@@ -106,11 +111,11 @@ export function sessionRoutes({ logins, authenticator, cookie, metrics }: Sessio
 
 /** Throws `NOT_FOUND`. */
 function requireSession({ session: found }: Caller): NonNullable<Caller["session"]> {
-  if (!found) throw new SkerryError("NOT_FOUND", "this request carries an API key: there is no session");
+  if (!found) throw new SkerryError("NOT_FOUND", "this request carries an API key: it has no session");
   return found;
 }
 
-function sessionOf(caller: Caller): Session {
+export function sessionOf(caller: Caller): Session {
   const { id, csrfToken, expiresAt, idleUntil } = requireSession(caller);
   return { ...whoamiOf(caller), id, csrfToken, expiresAt: toInstant(expiresAt), idleUntil: toInstant(idleUntil) };
 }

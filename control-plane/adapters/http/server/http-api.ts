@@ -6,6 +6,7 @@ import type { CorsPolicy } from "../../../../shared/inference/http/cors.ts";
 import { InferenceStatistics } from "../../../../shared/inference/statistics.ts";
 import type { Random } from "../../../../shared/base/random.ts";
 import type { ApiKeys } from "../../../app/access/api-keys.ts";
+import type { People } from "../../../app/access/people.ts";
 import type { LoginSessions } from "../../../app/access/login-sessions.ts";
 import type { DeploymentAdmin } from "../../../app/deployments/deployment-admin.ts";
 import type { EventFeed } from "../../../app/events/event-feed.ts";
@@ -47,6 +48,7 @@ import { keyRoutes } from "../routes/keys.ts";
 import { modelRoutes } from "../routes/models.ts";
 import { nodeRoutes } from "../routes/nodes.ts";
 import { rolloutRoutes } from "../routes/rollouts.ts";
+import { loginRoutes } from "../routes/login.ts";
 import { sessionRoutes } from "../routes/sessions.ts";
 import { systemRoutes, type SystemParts } from "../routes/system.ts";
 import { trafficRoutes } from "../routes/traffic.ts";
@@ -58,6 +60,8 @@ import type { HttpServer } from "./server.ts";
 export interface HttpApiParts extends Pick<SystemParts, "readiness" | "renderMetrics"> {
   readonly keys: ApiKeys;
   readonly logins: LoginSessions;
+  /** Undefined: people log in with API keys. */
+  readonly people?: People | undefined;
   readonly catalog: Catalog;
   readonly nodes: NodeAdmin;
   readonly tokens: TokenAdmin;
@@ -135,6 +139,7 @@ export function createHttpApi(http: HttpServer, parts: HttpApiParts): HttpApi {
     ...trafficRoutes(parts),
     ...keyRoutes(parts),
     ...sessionRoutes({ ...parts, authenticator, cookie }),
+    ...loginRoutes({ ...parts, people: parts.people, authenticator, cookie }),
     ...protocolRoutes({ ...parts, statistics, isReady }),
     ...openAiRoutes(),
     ...systemRoutes({ ...parts, openApi: () => document, reference: () => page }),

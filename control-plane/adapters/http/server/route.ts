@@ -25,7 +25,7 @@ export interface RequestFacts {
 
 export type RouteResponse<Body> =
   | { readonly status?: number; readonly body: Body; readonly headers?: Readonly<Record<string, string>> }
-  | { readonly status: number; readonly empty: true; readonly headers?: Readonly<Record<string, string>> }
+  | { readonly status: number; readonly empty: true; readonly headers?: Readonly<Record<string, string | string[]>> }
   | {
       readonly status?: number;
       readonly stream: AsyncIterable<Uint8Array>;

@@ -1,3 +1,5 @@
+import { z } from "zod";
+import { role } from "../../../../shared/api/v1/keys.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import type { Actor, KeyHolder, Requester } from "../../../ports/audit.ts";
 import type { LoginStore, NewCode, NewSession, StoredSession } from "../../../ports/logins.ts";
@@ -16,7 +18,7 @@ export class PostgresLoginStore implements LoginStore {
   async find(id: string): Promise<StoredSession | null> {
     const [row] = await this.#database.run(
       (client) => client.$queryRaw<SessionRow[]>`
-      SELECT id, key_id AS "keyId", secret_hash AS "secretHash", expires_at AS "expiresAt", idle_until AS "idleUntil",
+      SELECT id, key_id AS "keyId", person, secret_hash AS "secretHash", expires_at AS "expiresAt", idle_until AS "idleUntil",
         (extract(epoch FROM least(expires_at, idle_until) - now()) * 1000)::float8 AS "expiresInMs"
       FROM login_sessions WHERE id = ${id}`,
     );
@@ -24,7 +26,8 @@ export class PostgresLoginStore implements LoginStore {
   }
 
   open(session: NewSession, actor: KeyHolder): Promise<StoredSession> {
-    return this.#database.transaction((tx) => insert(tx, session, { actor, by: "key" }));
+    const by = session.person === null ? "key" : "oidc";
+    return this.#database.transaction((tx) => insert(tx, session, { actor, by }));
   }
 
   openByCode(
@@ -84,15 +87,15 @@ const TOUCHED_MS = 30_000;
 /** The audit entry comes first: its lock makes openings follow each other, so that the bounds hold. */
 async function insert(
   tx: Transaction,
-  { id, secretHash, lifeMs, idleMs, maxPerKey, maxTotal }: NewSession,
+  { id, person, secretHash, lifeMs, idleMs, maxPerKey, maxTotal }: NewSession,
   { actor, by }: { readonly actor: Requester & { readonly keyId: string; readonly name: string }; readonly by: string },
 ): Promise<StoredSession> {
   const { keyId } = actor;
   await audit(tx, actor, { action: "session.open", target: `session/${id}`, detail: { by } });
   const [row] = await tx.$queryRaw<Omit<SessionRow, "expiresInMs">[]>`
-    INSERT INTO login_sessions (id, key_id, secret_hash, expires_at, idle_until)
-    VALUES (${id}, ${keyId}, ${secretHash}, now() + ${lifeMs} * interval '1 ms', now() + ${idleMs} * interval '1 ms')
-    RETURNING id, key_id AS "keyId", secret_hash AS "secretHash", expires_at AS "expiresAt", idle_until AS "idleUntil"`;
+    INSERT INTO login_sessions (id, key_id, person, secret_hash, expires_at, idle_until)
+    VALUES (${id}, ${keyId}, ${person === null ? null : JSON.stringify(person)}::jsonb, ${secretHash}, now() + ${lifeMs} * interval '1 ms', now() + ${idleMs} * interval '1 ms')
+    RETURNING id, key_id AS "keyId", person, secret_hash AS "secretHash", expires_at AS "expiresAt", idle_until AS "idleUntil"`;
   if (!row) throw new Error("the session was not kept");
   await tx.$executeRaw`DELETE FROM login_sessions WHERE expires_at <= now() OR idle_until <= now()`;
   const ended = await tx.$executeRaw`
@@ -104,13 +107,17 @@ async function insert(
   return toStoredSession({ ...row, expiresInMs: Math.min(lifeMs, idleMs) });
 }
 
-interface SessionRow extends Omit<StoredSession, "expiresAt" | "idleUntil"> {
+const storedPerson = z.object({ name: z.string(), role, models: z.array(z.string()) }).nullable();
+
+interface SessionRow extends Omit<StoredSession, "expiresAt" | "idleUntil" | "person"> {
+  readonly person: unknown;
   readonly expiresAt: Date;
   readonly idleUntil: Date;
 }
 
-const toStoredSession = ({ expiresAt, idleUntil, ...row }: SessionRow): StoredSession => ({
+const toStoredSession = ({ expiresAt, idleUntil, person, ...row }: SessionRow): StoredSession => ({
   ...row,
+  person: storedPerson.parse(person),
   expiresAt: expiresAt.getTime(),
   idleUntil: idleUntil.getTime(),
 });

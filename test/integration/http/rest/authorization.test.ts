@@ -84,6 +84,11 @@ const TABLE: Readonly<Record<string, Row>> = {
   "DELETE /api/v1/api-keys/{id}": ADMIN,
   "GET /api/v1/whoami": READ_OWN,
   "POST /api/v1/session": PUBLIC, // a key or a code in its body is its right
+  "GET /api/v1/login": PUBLIC,
+  "GET /api/v1/login/oidc": PUBLIC,
+  "GET /api/v1/login/oidc/callback": PUBLIC, // a code of the identity provider is its right
+  "POST /api/v1/login/device": PUBLIC,
+  "POST /api/v1/login/device/session": PUBLIC, // likewise
   "GET /api/v1/session": READ_OWN,
   "DELETE /api/v1/session": READ_OWN,
   "POST /api/v1/session/codes": READ_OWN,

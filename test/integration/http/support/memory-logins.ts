@@ -6,6 +6,7 @@ import type { LoginStore, NewSession, StoredSession } from "../../../../control-
 interface Row {
   readonly id: string;
   readonly keyId: string;
+  readonly person: StoredSession["person"];
   readonly secretHash: string;
   readonly expiresAt: number;
   idleUntil: number;
@@ -32,9 +33,9 @@ export class MemoryLogins implements LoginStore {
   }
 
   async open(session: NewSession, actor: Actor & { readonly keyId: string }): Promise<StoredSession> {
-    const { id, secretHash, lifeMs, idleMs, maxPerKey } = session;
+    const { id, person, secretHash, lifeMs, idleMs, maxPerKey } = session;
     const now = this.#clock.wallNow();
-    const row = { id, secretHash, keyId: actor.keyId, expiresAt: now + lifeMs, idleUntil: now + idleMs };
+    const row = { id, person, secretHash, keyId: actor.keyId, expiresAt: now + lifeMs, idleUntil: now + idleMs };
     this.rows.set(id, row);
     const ofKey = [...this.rows.values()].filter(({ keyId }) => keyId === actor.keyId);
     for (const { id: oldest } of ofKey.slice(0, Math.max(0, ofKey.length - maxPerKey))) this.rows.delete(oldest);

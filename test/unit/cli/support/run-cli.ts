@@ -20,6 +20,8 @@ export interface CliOptions {
   readonly terminal?: { readonly columns: number; readonly rows: number };
   /** Called with everything printed so far, after each write to stdout. */
   readonly onOutput?: (stdout: string) => void;
+  /** The same of stderr. */
+  readonly onMessage?: (stderr: string) => void;
 }
 
 /** Runs one command line in this process, with nothing of the machine's own configuration. */
@@ -38,6 +40,7 @@ export async function runCli(args: readonly string[], options: CliOptions = {}):
       err: {
         write(text) {
           printed.err += text;
+          options.onMessage?.(printed.err);
         },
       },
     },

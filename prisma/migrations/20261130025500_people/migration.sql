@@ -1,0 +1,2 @@
+-- AlterTable
+ALTER TABLE "login_sessions" ADD COLUMN     "person" JSONB;
