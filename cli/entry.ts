@@ -1,7 +1,6 @@
 import { CommanderError } from "commander";
 import { EXIT, type ExitCode } from "./exit-codes.ts";
 import { Interrupts } from "./interrupts.ts";
-import { choosePaint } from "./output/paint.ts";
 import { buildProgram } from "./program.ts";
 import type { ProcessEnv } from "./run.ts";
 import { CommandRunner } from "./shell.ts";
@@ -35,7 +34,7 @@ export async function main(args: readonly string[], env: NodeJS.ProcessEnv = pro
 export async function runCommandLine(args: readonly string[], processEnv: ProcessEnv): Promise<ExitCode> {
   const { err } = processEnv.streams;
   const shell = new CommandRunner(processEnv);
-  const program = buildProgram(shell);
+  const program = await buildProgram(shell, args);
   if (args.length === 0) {
     program.outputHelp();
     return EXIT.ok;
@@ -47,6 +46,7 @@ export async function runCommandLine(args: readonly string[], processEnv: Proces
     // Commander has said it already.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     const { renderFailure } = await import("./render-failure.ts");
+    const { choosePaint } = await import("./output/paint.ts");
     const { env } = processEnv;
     const paint = choosePaint({ terminal: err.isTTY === true, wanted: !args.includes("--no-color"), env });
     if (processEnv.interrupts.signal.aborted && Error.isError(error) && error.name === "AbortError")

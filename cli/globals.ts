@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { OUTPUT_FORMATS, type OutputFormat } from "./output/format.ts";
+import { OUTPUT_FORMATS, type OutputFormat } from "./output/formats.ts";
 import { parseDuration } from "./output/units.ts";
 
 /** The options that every command takes. */

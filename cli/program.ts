@@ -1,27 +1,16 @@
-import { Command } from "commander";
-import { registerChat } from "./commands/chat.ts";
-import { registerContexts } from "./commands/contexts.ts";
-import { registerDeployments } from "./commands/deployments.ts";
-import { registerDev } from "./commands/dev.ts";
-import { registerEvents } from "./commands/events.ts";
-import { registerInfer } from "./commands/infer.ts";
-import { registerDoctor, registerJoin } from "./commands/join.ts";
-import { registerKeys } from "./commands/keys.ts";
-import { registerLoad } from "./commands/load.ts";
-import { registerModels } from "./commands/models.ts";
-import { registerNodes } from "./commands/nodes.ts";
-import { registerPools } from "./commands/pools.ts";
-import { registerRollouts } from "./commands/rollouts.ts";
-import { registerSpecs } from "./commands/specs.ts";
-import { registerTools } from "./commands/tools.ts";
+import { Command, Help } from "commander";
+import { COMMAND_GROUPS, type CommandFamily } from "./command-table.ts";
 import { addGlobalOptions } from "./globals.ts";
 import type { CommandRunner } from "./shell.ts";
 
+/** Commands that speak of all commands. */
+const NEED_ALL: ReadonlySet<string> = new Set(["completion", "docs"]);
+
 /**
- * The whole command line. Only names, options and descriptions are loaded here; what a command does is imported
- * when it is chosen, so that `--help` and a typing error are answered at once.
+ * The command line as far as `words` need it: commands that are among them whole, all others by name and description, for
+ * `--help` and for a name that was meant. What a command does is imported when it is chosen. `all`: every command whole.
  */
-export function buildProgram(shell: CommandRunner): Command {
+export async function buildProgram(shell: CommandRunner, words: readonly string[] | "all"): Promise<Command> {
   const program = new Command("skerry")
     .description("One control plane for AI models that run in cloud pods and on edge nodes.")
     .exitOverride()
@@ -29,31 +18,28 @@ export function buildProgram(shell: CommandRunner): Command {
       writeOut: (text) => shell.streams.out.write(text),
       writeErr: (text) => shell.streams.err.write(text),
     })
-    .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
+    .configureHelp({ showGlobalOptions: true, sortSubcommands: false, subcommandTerm: termOf })
     .showHelpAfterError("(add --help for what there is)")
     .allowExcessArguments(false);
   addGlobalOptions(program);
-  program.commandsGroup("On this machine:");
-  registerDev(program, shell);
-  registerJoin(program, shell);
-  registerDoctor(program, shell);
-  program.commandsGroup("Models and where they serve:");
-  registerModels(program, shell);
-  registerSpecs(program, shell);
-  registerDeployments(program, shell);
-  registerRollouts(program, shell);
-  registerInfer(program, shell);
-  registerChat(program, shell);
-  registerLoad(program, shell);
-  program.commandsGroup("The fleet:");
-  registerNodes(program, shell);
-  registerPools(program, shell);
-  registerEvents(program, shell);
-  program.commandsGroup("Access:");
-  registerContexts(program, shell);
-  registerKeys(program, shell);
-  program.commandsGroup("This tool:");
-  registerTools(program, shell);
+  const isNeeded = needOf(words);
+  for (const { title, families } of COMMAND_GROUPS) {
+    program.commandsGroup(title);
+    for (const family of families) {
+      if (isNeeded(family)) (await family.load())(program, shell);
+      else for (const [name, what] of Object.entries(family.commands)) program.command(name).description(what);
+    }
+  }
   program.helpCommand("help [command]", "what a command does and takes");
   return program;
+}
+
+function needOf(words: readonly string[] | "all"): (family: CommandFamily) => boolean {
+  if (words === "all" || words.some((word) => NEED_ALL.has(word))) return () => true;
+  return ({ commands, hidden = [] }) => words.some((word) => Object.hasOwn(commands, word) || hidden.includes(word));
+}
+
+/** At the top the name alone: there most commands are known by no more. */
+function termOf(command: Command): string {
+  return command.parent?.parent === null ? command.name() : new Help().subcommandTerm(command);
 }

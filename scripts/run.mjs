@@ -1,5 +1,5 @@
 /**
- * Runs a program of this repository on its own Node: `node scripts/run.mjs cli/main.ts dev`. Installs and generates first
+ * Runs a program of this repository on its own Node: `node scripts/run.mjs cli/main.mjs dev`. Installs and generates first
  * what is missing, so that `npm start` in a fresh clone is the only command. Plain JavaScript, because the machine's node
  * may be 20.
  */

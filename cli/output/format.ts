@@ -1,9 +1,7 @@
 import { stringifyExactly } from "../api/exact-json.ts";
+import type { OutputFormat } from "./formats.ts";
 import type { Output } from "./output.ts";
 import type { Column } from "./table.ts";
-
-export const OUTPUT_FORMATS = ["table", "wide", "json", "yaml", "name"] as const;
-export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
 
 /** How one kind of object is shown to a person. */
 export interface View<Row> {

@@ -1,6 +1,7 @@
 import type { ItemChange } from "../api/watch-list.ts";
 import { stringifyExactly } from "../api/exact-json.ts";
-import { printRaw, type OutputFormat, type View } from "./format.ts";
+import { printRaw, type View } from "./format.ts";
+import type { OutputFormat } from "./formats.ts";
 import { LiveRows } from "./live-rows.ts";
 import type { Output } from "./output.ts";
 import { RowPrinter } from "./row-printer.ts";

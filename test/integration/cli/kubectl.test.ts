@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { FakeApi } from "./support/fake-api.ts";
 import { listOf, nodeNamed } from "./support/objects.ts";
 
-const PLUGIN = path.resolve(import.meta.dirname, "../../../cli/kubectl-skerry.ts");
+const PLUGIN = path.resolve(import.meta.dirname, "../../../cli/kubectl-skerry.mjs");
 
 let api: FakeApi;
 let folder: string;

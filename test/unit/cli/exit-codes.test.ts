@@ -8,6 +8,7 @@ const expected: Partial<Record<ErrorCode, number>> = {
   CSRF_REFUSED: 4,
   ORIGIN_REFUSED: 4,
   JOIN_REFUSED: 4,
+  NODE_WAITING: 4,
   EDGE_ONLY: 4,
   NOT_FOUND: 5,
   CONFLICT: 6,

@@ -10,7 +10,7 @@ import type { CommandRunner } from "../../../../cli/shell.ts";
 
 const silent = { write() {} };
 const shell = { streams: { out: silent, err: silent } } as unknown as CommandRunner;
-const program = buildProgram(shell);
+const program = await buildProgram(shell, "all");
 const page = readFileSync(join(import.meta.dirname, "../../../../docs/cli.md"), "utf8");
 
 function leaves(command: Command): readonly Command[] {

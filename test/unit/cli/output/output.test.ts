@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
-import { printList, printObject, type OutputFormat, type View } from "../../../../cli/output/format.ts";
+import { printList, printObject, type View } from "../../../../cli/output/format.ts";
+import type { OutputFormat } from "../../../../cli/output/formats.ts";
 import { LiveLines } from "../../../../cli/output/live-lines.ts";
 import { Output, type Sink } from "../../../../cli/output/output.ts";
 import { choosePaint, noPaint } from "../../../../cli/output/paint.ts";
