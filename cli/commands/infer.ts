@@ -23,11 +23,17 @@ export function registerInfer(program: Command, shell: CommandRunner): void {
       .option("--prefer <how>", "fast, cheap, edge or cloud")
       .option("--node <node>", "this node and no other, for diagnosis")
       .option("--edge-only", "the input may reach edge nodes only")
+      .option(
+        "--explain [method]",
+        "explain the answer: what was decided, from which inputs, where it ran and why there; the version's default method, or occlusion, integrated-gradients, shapley",
+      )
+      .option("--png <file>", "with --explain: the input as a picture, with the influence of its parts over it")
       .action((reference: string, options: InferOptions, command: Command) =>
         shell.run(command, async (run) => (await import("../actions/models/infer.ts")).infer(run, reference, options)),
       ),
     "skerry infer digits -f request.json",
     "skerry infer digits --input image=@digit.f32 --site harbour",
     "skerry infer digits:champion --input image=digit.json -o json",
+    "skerry infer digits --input image=digit.json --explain --png seven.png",
   );
 }

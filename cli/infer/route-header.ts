@@ -1,6 +1,8 @@
 /** `Skerry-Route: placement="pl_7k2", reason=near-tie, eta=7, candidates=3, attempt=1` (an RFC 8941 dictionary). */
 export interface Route {
   readonly reason: string;
+  /** Which placement answered. */
+  readonly placement?: string | undefined;
   readonly etaMs: number | undefined;
   readonly candidates: number | undefined;
   readonly attempt: number | undefined;
@@ -28,7 +30,7 @@ export function parseRoute(header: string | null): Route | null {
     const value = Number(fields.get(name) ?? Number.NaN);
     return Number.isFinite(value) ? value : undefined;
   };
-  const [rule, closed] = [fields.get("rule"), fields.get("closed")];
+  const [rule, closed, placement] = [fields.get("rule"), fields.get("closed"), fields.get("placement")];
   return reason === undefined
     ? null
     : {
@@ -36,6 +38,7 @@ export function parseRoute(header: string | null): Route | null {
         etaMs: number("eta"),
         candidates: number("candidates"),
         attempt: number("attempt"),
+        ...(placement !== undefined && { placement }),
         ...(rule !== undefined && { rule }),
         ...(closed !== undefined && { closed }),
       };

@@ -1,9 +1,10 @@
 import { flushCompileCache } from "node:module";
 import { messageOf } from "../../shared/base/errors.ts";
 import { batchCheck } from "./onnx/batching/batch-check.ts";
+import { CancelledRequests } from "./link/cancelled-requests.ts";
 import { BlockingLink, type LinkRequest } from "./link/blocking-link.ts";
 import { whyNotDeterministic } from "./onnx/determinism.ts";
-import { type HostTask, type HostWarning, LINK_FD } from "./link/link-frame.ts";
+import { type HostTask, type HostWarning, LINK_FD, STATUS_FD } from "./link/link-frame.ts";
 import { type LoadedModel, openModel } from "./onnx/model.ts";
 import { isOutOfMemory } from "./out-of-memory.ts";
 import { measureGrowth, privateMiB } from "./onnx/growth.ts";
@@ -31,19 +32,20 @@ async function main(task: HostTask): Promise<void> {
   const link: BlockingLink = new BlockingLink(LINK_FD, { onLimit: () => sizes.forget() });
   const hosted = await start(link, task, sizes);
   if (hosted === undefined) return;
-  for (let request = link.next(); request !== undefined; request = link.next()) await takeBatch(link, hosted, request);
+  const cancelled = new CancelledRequests(STATUS_FD);
+  for (let request = link.next(); request !== undefined; request = link.next()) {
+    const batch = takeBatch(link, hosted, request);
+    await batch.answer({ send: (answers) => link.answer(answers), isCancelled: (id) => cancelled.has(id) });
+  }
 }
 
-async function takeBatch(link: BlockingLink, hosted: HostedModel, first: LinkRequest): Promise<void> {
+function takeBatch(link: BlockingLink, hosted: HostedModel, first: LinkRequest): Batch {
   const batch = new Batch(hosted, first.maxRows);
-  const requestIds: number[] = [];
   for (let request: LinkRequest | undefined = first; request !== undefined;) {
     batch.add(request);
-    requestIds.push(request.requestId);
     request = batch.hasRoom ? link.ready() : undefined;
   }
-  const answers = await batch.answers();
-  link.answer(answers.map((answer, i) => ({ ...answer, requestId: requestIds[i] ?? 0, batchSize: answers.length })));
+  return batch;
 }
 
 async function start(

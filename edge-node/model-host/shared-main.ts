@@ -1,7 +1,8 @@
 import { flushCompileCache } from "node:module";
 import { messageOf } from "../../shared/base/errors.ts";
 import { BlockingLink, type LinkRequest } from "./link/blocking-link.ts";
-import { ASK, type HostTask, LINK_FD, RUNNING_FD } from "./link/link-frame.ts";
+import { ASK, type HostTask, LINK_FD, STATUS_FD } from "./link/link-frame.ts";
+import { CancelledRequests } from "./link/cancelled-requests.ts";
 import { IDLE, RunningSlot } from "./link/running-slot.ts";
 import { Batch, type HostedModel } from "./onnx/batching/batch.ts";
 import { RunSharing } from "./onnx/batching/run-sharing.ts";
@@ -29,14 +30,15 @@ interface Loaded extends HostedModel {
  */
 async function main(): Promise<void> {
   const link = new BlockingLink(LINK_FD);
-  const running = new RunningSlot(RUNNING_FD);
+  const cancelled = new CancelledRequests(STATUS_FD);
+  const running = new RunningSlot(STATUS_FD);
   const models = new Map<number, Loaded>();
   for (let first = link.next(); first !== undefined; first = link.next()) {
     const requests = new Map<number, LinkRequest[]>();
     const changes: (() => Promise<void>)[] = [];
     for (let ask: LinkRequest | undefined = first; ask !== undefined; ask = link.ready()) {
       const { slot = IDLE, kind } = ask;
-      if (kind === ASK.REQUEST) {
+      if (kind === ASK.REQUEST || kind === ASK.EXPLAIN) {
         const waiting = requests.get(slot);
         if (waiting === undefined) requests.set(slot, [ask]);
         else waiting.push(ask);
@@ -60,18 +62,15 @@ async function main(): Promise<void> {
     const hosted = models.get(slot);
     if (hosted === undefined) throw new Error(`the agent asks for slot ${slot}, which holds no model`);
     const batch = new Batch(hosted, waiting[0]?.maxRows ?? 1);
-    const requestIds: number[] = [];
     do {
       const request = waiting.shift();
       if (request === undefined) break;
       batch.add(request);
-      requestIds.push(request.requestId);
     } while (batch.hasRoom);
     const cpuBefore = cpuUs();
-    const answers = await batch.answers();
+    await batch.answer({ send: (answers) => link.answer(answers), isCancelled: (id) => cancelled.has(id) });
     const cpuMs = (cpuUs() - cpuBefore) / 1_000;
     if (cpuMs > SLOW_BATCH_MS) link.sendEvent({ event: "slow-batch", cpuMs }, slot);
-    link.answer(answers.map((answer, i) => ({ ...answer, requestId: requestIds[i] ?? 0, batchSize: answers.length })));
   }
 
   async function load(

@@ -75,6 +75,10 @@ export interface HostRequest {
   readonly headerLength: number;
   /** After this many ms the host is killed: the model hangs. */
   readonly timeoutMs: number;
+  /** It asks for an explanation by its path; one may ask for it by a parameter of its body, too. */
+  readonly explain?: boolean;
+  /** Time until its deadline, in ms: an explanation, which is many runs, ends by then. Default: `timeoutMs`. */
+  readonly leftMs?: number;
   /** Rows that may share one run with it, at most 65,535. */
   readonly maxRows: number;
   /**
@@ -108,6 +112,8 @@ export interface HostResponse {
   readonly isBeforeRun?: boolean;
   /** The model was asked to measure its doubt, and is in doubt. */
   readonly isDoubtful?: boolean;
+  /** It was asked for an explanation: its time says nothing about a run. */
+  readonly isExplained?: boolean;
   /** Requests that were taken up and answered at once, this one included; their answers come in one go. */
   readonly batchSize: number;
 }

@@ -3,11 +3,12 @@ import type { Cancellation } from "../../shared/flow/cancellation.ts";
 import type { TensorSpec } from "../../shared/protocol/manifest.ts";
 import type { PlacementLoad } from "../../shared/protocol/messages.ts";
 import type { PlacementState } from "../../shared/protocol/placement.ts";
+import type { EngineModel } from "../../shared/text/engine-model.ts";
 import type { ModelKind } from "../../shared/text/model-kind.ts";
 import type { HostRequest, HostStream } from "./model-hosts.ts";
 
 /** Without limits: a host is killed after its placement's limit, never because one caller is in a hurry. */
-export interface WorkerRequest extends Omit<HostRequest, "timeoutMs" | "maxRows"> {
+export interface WorkerRequest extends Omit<HostRequest, "timeoutMs" | "leftMs" | "maxRows"> {
   readonly placementId: string;
   /** Time left when the request arrived, in ms. */
   readonly deadlineMs: number;
@@ -45,6 +46,8 @@ export interface WorkerResponse extends QueueFigures {
   readonly headerLength: number;
   /** The model was asked to measure its doubt, and is in doubt. */
   readonly isDoubtful?: boolean;
+  /** It was asked for an explanation. */
+  readonly isExplained?: boolean;
   /** Its receiver reads a stream to its end or cancels it. */
   readonly body: OwnedBytes | HostStream;
   /** The load figures of a stream's end, when it is called then. With a stream only. */
@@ -90,6 +93,8 @@ export interface LocalPlacementView {
 export interface ModelSignature {
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
+  /** Of a model that an engine beside the node executes. */
+  readonly engine?: EngineModel | undefined;
 }
 
 /** What happened on the node, for a person. */

@@ -3,6 +3,8 @@ import { type EncodedBody, joinBody, splitBody } from "./body.ts";
 import { DATATYPES, isDatatype, type Tensor } from "./datatypes.ts";
 import { invalid } from "./faults.ts";
 import { arrayOf, flagOf, given, type JsonObject, objectOf, textOf } from "./json.ts";
+import { type ExplainMethod, explanationName } from "./explain/explainers.ts";
+import { decodeExplain, type ExplainOptions, isExplainParameter } from "./explain/options.ts";
 import { deriveShape, type TensorSignature } from "./shape.ts";
 import { decodeTensor, encodeTensor, parametersOf, refuseUnserved } from "./tensor.ts";
 import { decodeText, runtimeText } from "./text.ts";
@@ -12,6 +14,8 @@ export interface Signature {
   /** Inputs that a request may leave out. */
   readonly optional?: readonly TensorSignature[];
   readonly outputs: readonly TensorSignature[];
+  /** Methods by which its answers can be explained. Default: those that follow from the signature. */
+  readonly explainers?: readonly ExplainMethod[];
 }
 
 export interface RequestedOutput {
@@ -24,20 +28,33 @@ export interface InferRequest {
   readonly id: string | undefined;
   /** In the order of the signature; of the optional ones those that were given. */
   readonly inputs: readonly Tensor[];
-  /** Only these are answered, in this order. */
+  /** Only these are answered, in this order. With an explanation among them when one is asked for. */
   readonly outputs: readonly RequestedOutput[];
+  readonly explain?: Explanation;
+}
+
+/** An explanation that is asked for, and the output that holds it. */
+export interface Explanation extends ExplainOptions {
+  readonly name: string;
 }
 
 /**
  * Reads a request against the signature of the model that will run it. `headerLength`: bytes of the JSON part,
- * `JSON_BODY`, or 0 for the raw bytes of the only input. Throws `SkerryError` INVALID_REQUEST or NOT_SERVED.
+ * `JSON_BODY`, or 0 for the raw bytes of the only input. `isExplained`: its path asks for an explanation. Throws `SkerryError`
+ * INVALID_REQUEST or NOT_SERVED.
  */
-export function decodeRequest(body: Uint8Array, headerLength: number, signature: Signature): InferRequest {
-  if (headerLength === 0) return decodeRaw(body, signature);
+export function decodeRequest(
+  body: Uint8Array,
+  headerLength: number,
+  signature: Signature,
+  { isExplained: isAsked = false }: { readonly isExplained?: boolean } = {},
+): InferRequest {
+  if (headerLength === 0) return decodeRaw(body, signature, { isAsked });
   const { json, blobs } = splitBody(body, headerLength, "the request");
   const parameters = parametersOf(json, "the request");
   refuseUnserved(parameters, "the request", ["sequence_id", "sequence_start", "sequence_end"]);
   refuseUndeclared(parameters);
+  const explain = explanationOf(parameters, signature, { isAsked });
   const id = given(json, "id");
   const tensors = new Map<string, Tensor>();
   const { optional = [] } = signature;
@@ -52,8 +69,18 @@ export function decodeRequest(body: Uint8Array, headerLength: number, signature:
   return {
     id: id === undefined ? undefined : textOf(id, "`id`"),
     inputs: [...inOrder(tensors, signature.inputs), ...optional.flatMap(({ name }) => tensors.get(name) ?? [])],
-    outputs: decodeOutputs(given(json, "outputs"), parameters, signature.outputs),
+    outputs: decodeOutputs(given(json, "outputs"), parameters, { specs: signature.outputs, explain }),
+    ...(explain !== undefined && { explain }),
   };
+}
+
+function explanationOf(
+  parameters: JsonObject,
+  signature: Signature,
+  path: { readonly isAsked: boolean },
+): Explanation | undefined {
+  const options = decodeExplain(parameters, signature, path);
+  return options && { ...options, name: explanationName(signature.outputs) };
 }
 
 function inOrder(tensors: ReadonlyMap<string, Tensor>, specs: readonly TensorSignature[]): readonly Tensor[] {
@@ -67,13 +94,9 @@ function inOrder(tensors: ReadonlyMap<string, Tensor>, specs: readonly TensorSig
 /** `skerry_` parameters are strict: a misspelt one must not run the bare graph instead. */
 function refuseUndeclared(parameters: JsonObject): void {
   for (const [name, value] of Object.entries(parameters)) {
-    if (!name.startsWith("skerry_") || (name === "skerry_stages" && value === "infer")) continue;
-    const why =
-      name === "skerry_stages"
-        ? "this version declares the stages infer"
-        : name === "skerry_explain"
-          ? "this version declares no explainers"
-          : "there is no such parameter";
+    if (!name.startsWith("skerry_") || isExplainParameter(name) || (name === "skerry_stages" && value === "infer"))
+      continue;
+    const why = name === "skerry_stages" ? "this version declares the stages infer" : "there is no such parameter";
     throw invalid(`the request's parameter \`${name.slice(0, 40)}\` is refused: ${why}; leave it out`);
   }
 }
@@ -90,8 +113,12 @@ function inForm({ name, datatype }: TensorSignature, binary: boolean): Requested
 function decodeOutputs(
   value: unknown,
   parameters: JsonObject,
-  specs: readonly TensorSignature[],
+  {
+    specs: declared,
+    explain,
+  }: { readonly specs: readonly TensorSignature[]; readonly explain: Explanation | undefined },
 ): readonly RequestedOutput[] {
+  const specs = explain === undefined ? declared : [...declared, { name: explain.name, datatype: "FP32", shape: [] }];
   const allBinary =
     parameters["binary_data_output"] === undefined
       ? false
@@ -99,7 +126,7 @@ function decodeOutputs(
   const entries = value === undefined ? [] : arrayOf(value, "`outputs`");
   if (entries.length === 0) return specs.map((spec) => inForm(spec, allBinary));
   const names = new Set<string>();
-  return entries.map((item) => {
+  const asked = entries.map((item) => {
     const entry = objectOf(item, "an entry of `outputs`");
     const spec = specOf(entry, specs, "output");
     const { name } = spec;
@@ -111,6 +138,11 @@ function decodeOutputs(
       own["binary_data"] === undefined ? allBinary : flagOf(own["binary_data"], `\`binary_data\` of output "${name}"`);
     return inForm(spec, binary);
   });
+  if (explain !== undefined && !names.has(explain.name))
+    throw invalid(
+      `\`outputs\` leaves out "${explain.name}", which the explanation is; name it there, or name no outputs`,
+    );
+  return asked;
 }
 
 function specOf(entry: JsonObject, specs: readonly TensorSignature[], what: "input" | "output"): TensorSignature {
@@ -123,7 +155,7 @@ function specOf(entry: JsonObject, specs: readonly TensorSignature[], what: "inp
 const namesOf = (specs: readonly TensorSignature[]): string => specs.map(({ name }) => `"${name}"`).join(", ");
 
 /** The body is the only input's bytes; every output is binary. */
-function decodeRaw(body: Uint8Array, signature: Signature): InferRequest {
+function decodeRaw(body: Uint8Array, signature: Signature, path: { readonly isAsked: boolean }): InferRequest {
   const [spec, ...others] = signature.inputs;
   if (spec === undefined || others.length > 0) {
     throw invalid(
@@ -132,7 +164,9 @@ function decodeRaw(body: Uint8Array, signature: Signature): InferRequest {
   }
   const { name, datatype } = spec;
   const label = `input "${name}"`;
-  const outputs = signature.outputs.map((output) => ({ name: output.name, binary: true }));
+  const explain = explanationOf({}, signature, path);
+  const names = [...signature.outputs, ...(explain === undefined ? [] : [explain])];
+  const outputs = names.map((output) => ({ name: output.name, binary: true }));
   if (!isDatatype(datatype)) throw invalid(`${label} has a datatype that raw bytes cannot stand for`);
   if (datatype === "BYTES") {
     return {
@@ -150,6 +184,7 @@ function decodeRaw(body: Uint8Array, signature: Signature): InferRequest {
     id: undefined,
     inputs: [{ name, datatype, shape, data: decodeBinaryData(body, { label, datatype, elements, isInput: true }) }],
     outputs,
+    ...(explain !== undefined && { explain }),
   };
 }
 

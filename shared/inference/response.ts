@@ -16,11 +16,13 @@ export interface InferResponse {
 export function encodeResponse(
   response: Omit<InferResponse, "outputs"> & {
     readonly outputs: readonly { readonly tensor: Tensor; readonly binary: boolean }[];
+    readonly parameters?: Readonly<Record<string, string | number | boolean>>;
   },
 ): EncodedBody {
   const outputs = response.outputs.map(({ tensor, binary }) => encodeTensor(tensor, { binary }));
   const id = response.id === undefined ? "" : `"id":${JSON.stringify(response.id)},`;
-  const head = `"model_name":${JSON.stringify(response.modelName)},"model_version":${JSON.stringify(response.modelVersion)},${id}`;
+  const parameters = response.parameters === undefined ? "" : `"parameters":${JSON.stringify(response.parameters)},`;
+  const head = `"model_name":${JSON.stringify(response.modelName)},"model_version":${JSON.stringify(response.modelVersion)},${id}${parameters}`;
   return joinBody(`{${head}"outputs":[${outputs.map(({ json }) => json).join(",")}]}`, blobsOf(outputs));
 }
 

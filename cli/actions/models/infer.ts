@@ -3,6 +3,8 @@ import { type ApiResponse, decode } from "../../api/client.ts";
 import { stringifyExactly } from "../../api/exact-json.ts";
 import { usageFailure } from "../../failure.ts";
 import { parseInputSource } from "../../infer/parse-input.ts";
+import { withMethod } from "../../infer/explain-request.ts";
+import { answeredTensor } from "../../infer/explanation.ts";
 import { buildRequest, type EncodedRequest, readRequest } from "../../infer/request.ts";
 import { parseRoute, routeWords } from "../../infer/route-header.ts";
 import { parseServerTiming } from "../../infer/server-timing.ts";
@@ -18,19 +20,15 @@ export interface InferOptions {
   readonly prefer?: string;
   readonly node?: string;
   readonly edgeOnly?: boolean;
+  /** True: by the version's default method. */
+  readonly explain?: string | true;
+  readonly png?: string;
 }
 
 const inferResponse = z.looseObject({
   model_name: z.string(),
   model_version: z.string(),
-  outputs: z.array(
-    z.looseObject({
-      name: z.string(),
-      datatype: z.string(),
-      shape: z.array(z.number()),
-      data: z.array(z.unknown()).default([]),
-    }),
-  ),
+  outputs: z.array(answeredTensor),
 });
 type InferResponse = z.infer<typeof inferResponse>;
 
@@ -42,9 +40,13 @@ export async function infer(run: CommandContext, reference: string, options: Inf
   const { model, version } = parseModelReference(reference);
   const url = `/v2/models/${encodeURIComponent(model)}${version === undefined ? "" : `/versions/${encodeURIComponent(version)}`}`;
   const api = await run.api();
-  const request = await chooseRequest(run, options, (sources) => buildRequest(api, url, sources.map(parseInputSource)));
+  const { explain: method, png } = options;
+  if (png !== undefined && method === undefined)
+    throw usageFailure("--png draws an explanation, and none is asked for", "add --explain");
+  const chosen = await chooseRequest(run, options, (sources) => buildRequest(api, url, sources.map(parseInputSource)));
+  const request = withMethod(chosen, method === true ? undefined : method);
   const startedAt = performance.now();
-  const answer = await api.call("POST", `${url}/infer`, {
+  const answer = await api.call("POST", method === undefined ? `${url}/infer` : `${url}:explain`, {
     bytes: {
       type: request.headerLength === undefined ? "application/json" : "application/octet-stream",
       content: request.content,
@@ -54,11 +56,24 @@ export async function infer(run: CommandContext, reference: string, options: Inf
   });
   const tookMs = performance.now() - startedAt;
   const response = decode(inferResponse, answer.body, "an inference response");
-  await printObject(run.output, run.globals.format, {
-    raw: answer.body,
-    name: `${response.model_name}:${response.model_version}`,
-    describe: () => describeOutputs(response, run),
-  });
+  const name = `${response.model_name}:${response.model_version}`;
+  if (method === undefined)
+    await printObject(run.output, run.globals.format, {
+      raw: answer.body,
+      name,
+      describe: () => describeOutputs(response, run),
+    });
+  else {
+    const { explanationLines, joinExplanations } = await import("./infer-explained.ts");
+    const answeredBy = `/v2/models/${encodeURIComponent(response.model_name)}/versions/${response.model_version}`;
+    const { outputs } = response;
+    const joined = await joinExplanations(api, { url: answeredBy, request, answer, outputs, png });
+    await printObject(run.output, run.globals.format, {
+      raw: { response: answer.body, explained: joined },
+      name,
+      describe: async () => [await describeOutputs(response, run), "", ...explanationLines(joined)].join("\n"),
+    });
+  }
   for (const line of answerWords(answer, tookMs)) run.output.say(line);
 }
 

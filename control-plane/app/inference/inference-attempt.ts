@@ -78,6 +78,7 @@ export function attempt(
         meta: {
           placementId: candidate.placementId,
           ...(request.traceparent !== undefined && { traceparent: request.traceparent }),
+          ...(request.explain === true && { explain: true }),
         },
       },
       request.body,
@@ -189,11 +190,13 @@ function kindOf({ wasNotExecuted, meta }: ResponseFrame): AttemptResult["kind"] 
 
 /**
  * Whether the answer speaks against the placement. A full queue does not, its figures say it better. A missed deadline
- * does only when there was ample time: else one caller's impossible deadline would eject placements for all.
+ * does only when there was ample time: else one caller's impossible deadline would eject placements for all. Of an explanation
+ * it says that it needs more runs.
  */
 function isFault(response: ResponseFrame, { deadline }: AttemptContext, { route, sentAt }: SentAttempt): boolean {
-  const { status, wasNotExecuted } = response;
+  const { status, wasNotExecuted, meta } = response;
   if (wasNotExecuted) return status === 404 || status === 503;
+  if (status === 504 && meta.explained === true) return false;
   if (status === 504) return deadline - sentAt >= attemptTimeoutMs(route.etaMs ?? 0);
   return status >= 500;
 }

@@ -140,8 +140,8 @@ export class InferenceExecution {
     const { deadline, stats, request } = this.#resolved;
     this.#asked.push(candidate.nodeId);
     this.#resolved.gate?.onAsked(candidate);
-    // How long the prompt of a text takes is not known here; a node that is gone says so by its channel.
-    const isPatient = isPinned(request) || request.asks === "text";
+    // How long the prompt of a text or an explanation takes is not known here; a node that is gone says so by its channel.
+    const isPatient = isPinned(request) || request.asks === "text" || request.explain === true;
     const waitsOn = !mayGiveUp || considered === 1 || why === "only" || isPatient || !stats.retries.hasCredit;
     const giveUpAt = clock.now() + attemptTimeoutMs(etaMs);
     return attempt(candidate, this.#resolved, {
@@ -160,7 +160,8 @@ export class InferenceExecution {
   /** Asked → hedged when `first` is late. The end of `first`, or of the better of two. */
   async #endOrHedge(first: Attempt): Promise<AttemptResult> {
     const { stats, request } = this.#resolved;
-    const afterMs = isPinned(request) ? undefined : stats.answerTimes.hedgeAfterMs;
+    const isAlone = isPinned(request) || request.explain === true;
+    const afterMs = isAlone ? undefined : stats.answerTimes.hedgeAfterMs;
     if (afterMs === undefined) return first.ended;
     stats.hedges.earn();
     const inTime = await this.#endWithin(first, afterMs);

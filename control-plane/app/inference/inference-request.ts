@@ -17,6 +17,8 @@ export interface InferenceRequest {
   readonly deployment?: string;
   /** Default: tensors. For text and embeddings its body is a question to such a model. */
   readonly asks?: ModelKind;
+  /** Its path asks for an explanation, which is many runs: it is not hedged, and no node is given up for its silence. */
+  readonly explain?: boolean;
   /** Of a request for text: the hash of the session that it belongs to. */
   readonly session?: number;
   /** Of a request for text: what decides whether a cascade asks its large model. */
@@ -55,6 +57,8 @@ export interface InferenceResponse {
   readonly body: OwnedBytes | NodeStream;
   /** The model was asked to measure its doubt, and is in doubt. */
   readonly isDoubtful?: boolean;
+  /** It was asked for an explanation, by its path or by a parameter: its time says nothing about a run. */
+  readonly isExplained?: boolean;
   /** Undefined when no node was asked. */
   readonly node: string | undefined;
   /** `digits:3` */

@@ -56,6 +56,7 @@ export function answerFrom(
     headerLength: response.headerLength,
     body: response.body,
     isDoubtful: response.meta.doubtful === true,
+    isExplained: response.meta.explained === true,
     node,
     modelVersion: versionKey(model, version),
     route: response.wasNotExecuted ? { ...route, reason: refusalReason(response.status) } : route,

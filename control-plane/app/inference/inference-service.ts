@@ -1,5 +1,6 @@
 import type { CascadeSpec } from "../../../shared/api/v1/cascade-spec.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
+import { release } from "../../../shared/bytes/owned-bytes.ts";
 import { encodeCancel } from "../../../shared/protocol/frames/inference-frame.ts";
 import { MAX_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
 import { wrongKind } from "../../../shared/text/model-kind.ts";
@@ -120,10 +121,11 @@ export class InferenceService {
     const stats = telemetry.ofModel(request.model);
     if (deployment !== undefined) this.#demand.arrived({ deployment, model: request.model }, startedAt);
     const { answer, by } = await this.#answer(resolved, { request, startedAt, deadline, stats });
-    // With a rule the time is also, or only, that of a large model.
-    if (answer.status === 200 && answer.route.cascade?.rule === undefined)
+    const { isExplained = false } = answer;
+    // With a rule the time is also, or only, that of a large model; with an explanation it is that of many runs.
+    if (answer.status === 200 && answer.route.cascade?.rule === undefined && !isExplained)
       stats.answerTimes.add(clock.now() - startedAt);
-    if (by.measured !== undefined) {
+    if (by.measured !== undefined && !isExplained) {
       this.#count(by, answer, startedAt);
       if (by.measured.copies) this.#shadows.answered(request, answer, { measured: by.measured, policy: by.policy });
     }
@@ -131,7 +133,7 @@ export class InferenceService {
       if ("ended" in answer.body) void answer.body.ended.then(() => this.#demand.ended(deployment));
       else this.#demand.ended(deployment);
     }
-    return answer;
+    return request.explain === true ? explainedOr501(answer) : answer;
   }
 
   /** What this control plane knows of a deployment's cascade. */
@@ -247,4 +249,16 @@ export class InferenceService {
       this.#scheduleSweep();
     });
   }
+}
+
+/** A node with an older program, or the engine beside it, takes a request for an explanation as any other. */
+function explainedOr501(answer: InferenceResponse): InferenceResponse {
+  if (answer.status !== 200 || answer.isExplained === true) return answer;
+  if (answer.body instanceof Uint8Array) release(answer.body);
+  else answer.body.cancel();
+  const { node = "the node", route } = answer;
+  return {
+    ...refusal("NOT_SERVED", `${node} answered without an explanation: its program has none`, route),
+    node: answer.node,
+  };
 }

@@ -62,6 +62,7 @@ export class ModelStatusQuery {
       versions: versions.map((each) => each.version),
       inputs: [...version.inputs],
       outputs: [...version.outputs],
+      isExplained: version.engine === undefined,
     });
   }
 

@@ -9,6 +9,7 @@ import { engineFailure } from "./engine-failure.ts";
 import type { SlotShare } from "./engine-slots.ts";
 import type { EngineWatch } from "./engine-watch.ts";
 import { askOip } from "./oip-engine.ts";
+import { refusal } from "./engine-faults.ts";
 import { askOpenAi } from "./openai-engine.ts";
 import type { StreamedText } from "./streamed-text.ts";
 
@@ -108,7 +109,9 @@ export class EngineHost implements ModelHost {
   }
 
   async infer(request: HostRequest): Promise<HostResponse> {
-    const { watch } = this.#parts;
+    const { watch, spec } = this.#parts;
+    if (request.explain === true)
+      return refusal("NOT_SERVED", `an engine executes ${spec.model}, and it explains no answers; ask /infer`);
     this.sharedSlots.take();
     const left = (): void => {
       this.sharedSlots.give();

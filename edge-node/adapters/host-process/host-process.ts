@@ -1,7 +1,9 @@
 import type { ChildProcess } from "node:child_process";
+import { closeSync } from "node:fs";
 import { hostFailure } from "../../app/hosts/host-failure.ts";
 import type { RunSize } from "../../../shared/inference/run-size.ts";
 import type { HostResponse, HostExit, HostRequest } from "../../ports/model-hosts.ts";
+import { CancelledRequests } from "../../model-host/link/cancelled-requests.ts";
 import { limitAddressSpace } from "./address-space.ts";
 import { exitReason } from "./exit-reason.ts";
 import type { CheckedHostEvent } from "./host-event.ts";
@@ -42,14 +44,17 @@ export class HostProcess {
       platform: string;
       /** It runs several requests at once, and begins their answers in any order. */
       runsSeveral: boolean;
+      /** Descriptor of `openStatusFile`; closed when the process has ended. */
+      statusFile: number;
       onEvent: (event: CheckedHostEvent) => void;
     },
   ) {
     this.#memMiB = options.memMiB;
-    const spawned = spawnHost(launch, options.cwd);
+    const spawned = spawnHost(launch, options.cwd, [options.statusFile]);
     this.#child = spawned.child;
     this.#link = new ProcessLink(spawned.link, {
       runsSeveral: options.runsSeveral,
+      cancelled: new CancelledRequests(options.statusFile),
       onEvent: options.onEvent,
       onOverdue: (timeoutMs) =>
         this.kill({
@@ -59,7 +64,7 @@ export class HostProcess {
         }),
       onNonsense: (why) => this.kill({ code: "HOST_CRASHED", reason: `killed because it answered nonsense: ${why}` }),
     });
-    this.exited = this.#ending(spawned);
+    this.exited = this.#ending(spawned, options.statusFile);
     this.#watchMemory(options);
   }
 
@@ -75,7 +80,7 @@ export class HostProcess {
     this.#memory = new MemoryWatch(pid, { limitMiB: memMiB, platform, onOver });
   }
 
-  #ending({ child, lifeline, stderr }: SpawnedHost): Promise<HostExit> {
+  #ending({ child, lifeline, stderr }: SpawnedHost, statusFile: number): Promise<HostExit> {
     child.once("error", (error) => {
       this.#known ??= { code: "HOST_CRASHED", reason: `the process could not be started: ${error.message}` };
       lifeline.destroy();
@@ -84,6 +89,7 @@ export class HostProcess {
       // `close` comes after the last byte of the link: answers given before the end still count.
       child.once("close", (exitCode, signal) => {
         this.#memory?.stop();
+        closeSync(statusFile);
         const exit = exitReason({ known: this.#known, exitCode, signal, stderr: stderr(), memMiB: this.#memMiB });
         this.#known = exit;
         const { code, reason, blames } = exit;

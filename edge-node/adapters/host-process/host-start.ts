@@ -6,6 +6,7 @@ import type { HostExit, HostSpec, HostTrial, ModelHost } from "../../ports/model
 import type { CheckedHostEvent } from "./host-event.ts";
 import { HostProcess } from "./host-process.ts";
 import type { Launch } from "./launch.ts";
+import { openStatusFile } from "./status-file.ts";
 
 /** A first run may be slower than those that follow; even a quick limit gets a second. */
 const MIN_WARM_UP_MS = 1_000;
@@ -31,9 +32,15 @@ export class HostStart {
 
   constructor(
     launch: Launch,
-    options: { cwd: string; spec: HostSpec; onPhase: (phase: "loading" | "warming") => void; loadTimeoutMs: number },
+    options: {
+      cwd: string;
+      workDirectory: string;
+      spec: HostSpec;
+      onPhase: (phase: "loading" | "warming") => void;
+      loadTimeoutMs: number;
+    },
   ) {
-    const { cwd, spec, onPhase, loadTimeoutMs } = options;
+    const { cwd, workDirectory, spec, onPhase, loadTimeoutMs } = options;
     this.#spec = spec;
     this.#onPhase = onPhase;
     onPhase("loading");
@@ -44,6 +51,7 @@ export class HostStart {
       memMiB,
       runsSeveral: spec.text !== undefined || spec.encoder !== undefined,
       platform: process.platform,
+      statusFile: openStatusFile(workDirectory),
       onEvent: (event) => this.#take(event),
     });
   }

@@ -112,6 +112,7 @@ export class ProcessModelHosts implements ModelHosts {
     signal.throwIfAborted();
     const start = new HostStart(this.#launch(spec, main, { withoutTrials }), {
       cwd,
+      workDirectory: this.#options.workDirectory,
       spec,
       onPhase,
       loadTimeoutMs: this.#options.loadTimeoutMs ?? LOAD_TIMEOUT_MS,

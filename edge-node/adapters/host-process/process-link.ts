@@ -9,6 +9,7 @@ import {
   type RequestHead,
   writeRequestHead,
 } from "../../model-host/link/link-frame.ts";
+import type { CancelledRequests } from "../../model-host/link/cancelled-requests.ts";
 import type { HostResponse, HostFailure, HostRequest } from "../../ports/model-hosts.ts";
 import { type CheckedHostEvent, hostEvent } from "./host-event.ts";
 import { HostStreams } from "./host-streams.ts";
@@ -24,6 +25,8 @@ interface Waiting {
 }
 
 interface Watcher {
+  /** Where a host learns of requests that were taken back while it is busy with one; undefined: nowhere. */
+  readonly cancelled?: CancelledRequests;
   /** It runs several requests at once, and begins their answers in any order. */
   readonly runsSeveral: boolean;
   /** `slot`: of the model of a shared host that it is about. */
@@ -63,14 +66,17 @@ export class ProcessLink {
   }
 
   /** `slot`: of the model of a shared host that it is for. */
-  ask({ body, headerLength, timeoutMs, maxRows, cancellation }: HostRequest, slot = 0): Promise<HostResponse> {
+  ask(request: HostRequest, slot = 0): Promise<HostResponse> {
+    const { body, headerLength, timeoutMs, maxRows, cancellation, explain = false, leftMs = timeoutMs } = request;
     return new Promise((resolve, reject) => {
       this.#lastId = (this.#lastId % 0xffff_ffff) + 1;
       const requestId = this.#lastId;
       this.#waiting.push({ requestId, slot, timeoutMs, maxRows, resolve, reject });
       if (this.#waiting.length === 1) this.#watchOldest();
       this.#gather();
-      this.#writeHead({ requestId, headerLength, bodyLength: body.byteLength, maxRows, kind: ASK.REQUEST, slot });
+      const kind = explain ? ASK.EXPLAIN : ASK.REQUEST;
+      const timeMs = Math.max(1, Math.floor(Math.min(timeoutMs, leftMs)));
+      this.#writeHead({ requestId, headerLength, bodyLength: body.byteLength, maxRows, kind, slot, timeMs });
       this.#socket.write(body);
       cancellation?.onCancel(() => this.#cancel(requestId));
     });
@@ -93,9 +99,10 @@ export class ProcessLink {
 
   /** The host answers it all the same: at once when it waits there, after its run when it runs. */
   #cancel(requestId: number): void {
-    if (this.#waiting.some((waiting) => waiting.requestId === requestId))
+    if (this.#waiting.some((waiting) => waiting.requestId === requestId)) {
+      this.#watcher.cancelled?.add(requestId);
       this.#say({ requestId, headerLength: 0, bodyLength: 0, maxRows: 0, kind: ASK.CANCEL });
-    else this.#streams.cancel(requestId);
+    } else this.#streams.cancel(requestId);
   }
 
   /** Something without a body. */
@@ -182,7 +189,7 @@ export class ProcessLink {
     }
     this.#waiting.splice(at, 1);
     const status = code === undefined ? 200 : ERRORS[code].status;
-    const { headerLength, computeUs, decodeUs, encodeUs, batchSize } = reply;
+    const { headerLength, computeUs, decodeUs, encodeUs, batchSize, isExplained } = reply;
     const body = isHead ? this.#streams.begin(reply, asked.timeoutMs) : reply.body;
     const isBeforeRun = reply.code === REFUSED_BEFORE_RUN;
     asked.resolve({
@@ -196,6 +203,7 @@ export class ProcessLink {
       batchSize,
       ...(isBeforeRun && { isBeforeRun }),
       ...(isDoubtful && { isDoubtful }),
+      ...(isExplained === true && { isExplained }),
     });
   }
 }

@@ -2,6 +2,7 @@ import { closeSync } from "node:fs";
 import path from "node:path";
 import { SHARED_RUN_MS } from "../../../shared/protocol/limits.ts";
 import { hostFailure } from "../../app/hosts/host-failure.ts";
+import { CancelledRequests } from "../../model-host/link/cancelled-requests.ts";
 import { IDLE, RunningSlot } from "../../model-host/link/running-slot.ts";
 import type { HostTask } from "../../model-host/link/link-frame.ts";
 import type { HostExit, HostRequest, HostResponse } from "../../ports/model-hosts.ts";
@@ -33,7 +34,7 @@ interface Options {
   /** Path of the file that the runtime loads, in an artifact's folder. */
   readonly fileOf: (directory: string) => Promise<string>;
   /** Descriptor of an open file that nobody else uses; closed when the process has ended. */
-  readonly runningFile: number;
+  readonly statusFile: number;
 }
 
 /** A process of several models. What ends it is blamed on the model that ran, unless somebody else killed it. */
@@ -51,14 +52,15 @@ export class SharedProcess implements SharedHostProcess {
   /** Why it ends, and which slot's model ran then: the first reason is kept. */
   #known: { readonly exit: HostExit; readonly slot: number } | undefined;
 
-  constructor(launch: Launch, { cwd, memMiB, platform, fileOf, runningFile }: Options) {
+  constructor(launch: Launch, { cwd, memMiB, platform, fileOf, statusFile }: Options) {
     this.#fileOf = fileOf;
     this.#memMiB = memMiB;
-    this.#running = new RunningSlot(runningFile);
-    this.#spawned = spawnHost(launch, cwd, [runningFile]);
+    this.#running = new RunningSlot(statusFile);
+    this.#spawned = spawnHost(launch, cwd, [statusFile]);
     const { child, link } = this.#spawned;
     this.#link = new ProcessLink(link, {
       runsSeveral: true,
+      cancelled: new CancelledRequests(statusFile),
       onEvent: (event, slot) => this.#take(event, slot),
       onOverdue: (timeoutMs) => {
         if (!this.#isExplainedByLoad(timeoutMs))
@@ -81,7 +83,7 @@ export class SharedProcess implements SharedHostProcess {
             blames: "OUT_OF_MEMORY",
           }),
       });
-    this.exited = this.#ending(runningFile);
+    this.exited = this.#ending(statusFile);
   }
 
   async load(slot: number, model: SharedModel): Promise<number> {
@@ -165,7 +167,7 @@ export class SharedProcess implements SharedHostProcess {
     return Object.assign(hostFailure(code, reason), { wasShared: true });
   }
 
-  #ending(runningFile: number): Promise<SharedHostExit> {
+  #ending(statusFile: number): Promise<SharedHostExit> {
     const { child, lifeline, stderr } = this.#spawned;
     child.once("error", (error) => {
       const reason = `the process could not be started: ${error.message}`;
@@ -177,7 +179,7 @@ export class SharedProcess implements SharedHostProcess {
       child.once("close", (exitCode, signal) => {
         this.#memory?.stop();
         const ran = this.#known?.slot ?? this.#running.read();
-        closeSync(runningFile);
+        closeSync(statusFile);
         // The machine, or a person: the model that ran then has nothing to do with it.
         const isFromOutside = this.#known === undefined && signal === "SIGKILL";
         const found = { known: this.#known?.exit, exitCode, signal, stderr: stderr(), memMiB: this.#memMiB };

@@ -1,10 +1,10 @@
-import { openSync, rmSync } from "node:fs";
 import path from "node:path";
 import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
 import type { SharedHostProcess, SharedHostProcesses } from "../../ports/shared-hosts.ts";
 import { launchOf } from "./launch.ts";
 import { emptyFolder, launchParts, letHostsRead, type ModelHostsOptions } from "./model-hosts.ts";
 import { SharedProcess } from "./shared-process.ts";
+import { openStatusFile } from "./status-file.ts";
 
 const ENTRY = path.join(import.meta.dirname, "../../model-host/shared-main.ts");
 
@@ -13,7 +13,6 @@ type Options = Pick<ModelHostsOptions, "workDirectory" | "mainFile" | "confineme
 /** Starts processes that hold several models, in the same confines as those of one model. */
 export class SharedProcesses implements SharedHostProcesses {
   readonly #options: Options;
-  #opened = 0;
 
   constructor(options: Options) {
     this.#options = options;
@@ -31,16 +30,7 @@ export class SharedProcesses implements SharedHostProcesses {
         await letHostsRead(directory, this.#options);
         return path.resolve(directory, (await mainFile?.(directory)) ?? MODEL_FILE);
       },
-      runningFile: this.#runningFile(),
+      statusFile: openStatusFile(workDirectory),
     });
-  }
-
-  /** Without a name: it goes with the last of the two that have it open. */
-  #runningFile(): number {
-    this.#opened += 1;
-    const name = path.join(this.#options.workDirectory, `running-${this.#opened}`);
-    const descriptor = openSync(name, "w+", 0o600);
-    rmSync(name);
-    return descriptor;
   }
 }

@@ -13,7 +13,7 @@ export interface SpawnedHost {
   readonly stderr: () => string;
 }
 
-/** Starts the process of a model host. `files`: descriptors that it has open, from `RUNNING_FD`. */
+/** Starts the process of a model host. `files`: descriptors that it has open, from `STATUS_FD`. */
 export function spawnHost(launch: Launch, cwd: string, files: readonly number[] = []): SpawnedHost {
   const child = spawn(launch.command, launch.args, {
     cwd,

@@ -40,8 +40,15 @@ export interface InferParts {
   readonly logger: Logger;
 }
 
-/** One inference at the node itself: same admission, queue and deadline as a request that came through the control plane. */
-export async function infer(target: ModelTarget, request: IncomingMessage, parts: InferParts): Promise<Answered> {
+/**
+ * One inference at the node itself: same admission, queue and deadline as a request that came through the control plane.
+ * `explain`: its path asks for an explanation.
+ */
+export async function infer(
+  target: ModelTarget,
+  request: IncomingMessage,
+  parts: InferParts & { readonly explain: boolean },
+): Promise<Answered> {
   let placement: LocalPlacementView | undefined;
   try {
     const headers = parseInferenceHeaders(request.headers);
@@ -63,7 +70,7 @@ export const NOBODY: LocalResponse = { status: 499, headers: [], body: own(new U
 async function ask(
   placement: LocalPlacementView,
   request: IncomingMessage,
-  parts: InferParts & ReturnType<typeof parseInferenceHeaders>,
+  parts: InferParts & ReturnType<typeof parseInferenceHeaders> & { readonly explain: boolean },
 ): Promise<{ readonly reply: LocalResponse; readonly code: ErrorCode | undefined }> {
   const { bodies, maxBodyBytes = DEFAULT_BODY_BYTES, clock, response, headerLength } = parts;
   refuseCloud(placement, parts);
@@ -75,8 +82,9 @@ async function ask(
     const body = wholeBody(arrived);
     const traceparent = request.headers["traceparent"];
     const cancellation = cancellationOf(response);
-    const asked = { body, headerLength, startedAt, traceparent, cancellation };
-    const answer = await askHere(placement, { ...parts, ...asked }, parts);
+    const { explain, timeoutMs, residency } = parts;
+    const asked = { body, headerLength, startedAt, traceparent, cancellation, explain, timeoutMs, residency };
+    const answer = await askHere(placement, asked, parts);
     // The host has read what it has answered; what it has not, a socket may still be writing.
     if (answer.code === undefined) release(body);
     return replyOf(answer, placement);
@@ -91,6 +99,8 @@ interface Asked extends Pick<ReturnType<typeof parseInferenceHeaders>, "timeoutM
   readonly startedAt: number;
   readonly traceparent: string | string[] | undefined;
   readonly cancellation: Cancellation;
+  /** Default: false. */
+  readonly explain?: boolean;
 }
 
 /** One run of a whole request at this node, whichever transport brought it. Throws EDGE_ONLY, DEADLINE_EXCEEDED. */
@@ -107,10 +117,21 @@ export async function askHere(
   const leftMs = timeoutMs - (clock.now() - asked.startedAt);
   if (leftMs <= 0)
     throw new SkerryError("DEADLINE_EXCEEDED", `the request took longer than its ${timeoutMs} ms to arrive`);
-  const { body, headerLength, cancellation, traceparent } = asked;
-  const question = { placementId, body, headerLength, deadlineMs: leftMs, edgeOnly, priority: 0, cancellation };
+  const { body, headerLength, cancellation, traceparent, explain = false } = asked;
+  const question = {
+    placementId,
+    body,
+    headerLength,
+    deadlineMs: leftMs,
+    edgeOnly,
+    priority: 0,
+    cancellation,
+    explain,
+  };
   const answer = await node.infer(question);
   traceLine(logger, { placementId, traceparent }, answer);
+  // Many runs: its time says nothing about one.
+  if (answer.isExplained === true) return answer;
   statistics.add({
     model,
     version,

@@ -197,14 +197,15 @@ export class LocalApi {
       }
       case "repository-change":
         return repositoryChange();
-      case "explain":
-        throw new SkerryError("NOT_SERVED", "no model here declares an explainer; ask /infer");
       case "text":
         if (route.path.kind === "models") return textModels(node);
         if (route.path.kind === "model") return textModel(node, route.path.id);
         return this.#askText(route.path, request, asked);
       case "infer":
-        return this.#measured(() => infer(route.target, request, { ...this.#parts, ...asked }));
+      case "explain": {
+        const explain = route.kind === "explain";
+        return this.#measured(() => infer(route.target, request, { ...this.#parts, ...asked, explain }));
+      }
     }
   }
 

@@ -14,11 +14,10 @@ export type Route =
         | "server-ready"
         | "model-names"
         | "repository-index"
-        | "repository-change"
-        | "explain";
+        | "repository-change";
     }
   | {
-      readonly kind: "model-metadata" | "model-config" | "model-stats" | "model-ready" | "infer";
+      readonly kind: "model-metadata" | "model-config" | "model-stats" | "model-ready" | "infer" | "explain";
       readonly target: ModelTarget;
     };
 
@@ -61,7 +60,7 @@ export function routeOf(path: string): Route | undefined {
     case "infer":
       return { kind: "infer", target };
     case "explain":
-      return { kind: "explain" };
+      return { kind: "explain", target };
   }
 }
 

@@ -149,6 +149,7 @@ export class InferenceConnection {
         deadlineMs: frame.deadlineMs,
         edgeOnly: frame.edgeOnly,
         priority: frame.priority,
+        ...(frame.meta.explain === true && { explain: true }),
         cancellation,
       });
       traceLine(logger, { placementId: frame.meta.placementId, traceparent: frame.meta.traceparent }, answer);
@@ -174,7 +175,7 @@ async function respond(channel: InferenceChannel, requestId: number, answer: Wor
 }
 
 function headOf(requestId: number, answer: WorkerResponse): ResponseHead {
-  const { status, code, wasNotExecuted, headerLength, queueUs, computeUs, isDoubtful } = answer;
+  const { status, code, wasNotExecuted, headerLength, queueUs, computeUs, isDoubtful, isExplained } = answer;
   const { nodeInFlight, placementInFlight, meanUs, p95Us, slots } = answer;
   return {
     type: INFERENCE_FRAME.RESPONSE,
@@ -189,6 +190,10 @@ function headOf(requestId: number, answer: WorkerResponse): ResponseHead {
     meanUs,
     p95Us,
     slots,
-    meta: { ...(code !== undefined && { code }), ...(isDoubtful === true && { doubtful: true }) },
+    meta: {
+      ...(code !== undefined && { code }),
+      ...(isDoubtful === true && { doubtful: true }),
+      ...(isExplained === true && { explained: true }),
+    },
   };
 }

@@ -169,12 +169,13 @@ export class InferenceWorker implements RequestExecutor {
     const queueUs = toUs(outcome.queueMs);
     const figures = { ...this.#figures(queue), queueUs };
     if (outcome.kind === "answered") {
-      const { status, code, computeUs, decodeUs, encodeUs, batchSize, isDoubtful = false } = outcome.answer;
+      const { status, code, computeUs, decodeUs, encodeUs, batchSize, isDoubtful, isExplained } = outcome.answer;
       const { headerLength, body } = code === "OUT_OF_MEMORY" ? this.#tooLarge(code, "", queue) : outcome.answer;
       const inHost = { decodeUs, runUs: Math.max(0, computeUs - decodeUs - encodeUs), encodeUs, batchSize };
       const wasNotExecuted = isForOthers(outcome.answer);
-      const answer = { status, code, wasNotExecuted, headerLength, body, computeUs, inHost, ...figures };
-      return body instanceof Uint8Array ? answer : { ...answer, isDoubtful, figuresAtEnd: () => this.#figures(queue) };
+      const marks = { ...(isDoubtful === true && { isDoubtful }), ...(isExplained === true && { isExplained }) };
+      const answer = { status, code, wasNotExecuted, headerLength, body, computeUs, inHost, ...figures, ...marks };
+      return body instanceof Uint8Array ? answer : { ...answer, figuresAtEnd: () => this.#figures(queue) };
     }
     const { code, why, started } = outcome;
     const { model, version } = queue.placement;
@@ -275,7 +276,12 @@ const STREAM_ENDS = { complete: "done", failed: "failed", cancelled: undefined }
 
 /** What a request counts as. A fault of the input is the caller's, and the model did what it should. */
 function endOf(outcome: Outcome): "done" | "failed" | undefined {
-  if (outcome.kind === "answered") return outcome.answer.status < 500 ? "done" : "failed";
+  if (outcome.kind === "answered") {
+    const { status, code, isExplained } = outcome.answer;
+    // Too many evaluations for its time: no fault of the model.
+    if (isExplained === true && code === "DEADLINE_EXCEEDED") return undefined;
+    return status < 500 ? "done" : "failed";
+  }
   return outcome.started && outcome.code !== "CANCELLED" ? "failed" : undefined;
 }
 

@@ -4,7 +4,7 @@ import { Cancellation } from "../../../shared/flow/cancellation.ts";
 import { DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
 import { handLimit, isWorthStarting, type QueueView } from "../../core/admission.ts";
 import { RunStatistics } from "../../core/run-statistics.ts";
-import type { HostStream, ModelHost } from "../../ports/model-hosts.ts";
+import type { HostResponse, HostStream, ModelHost } from "../../ports/model-hosts.ts";
 import type { WorkerRequest } from "../../ports/serving.ts";
 import { blameOf, type Outcome, streamOf } from "./request-outcome.ts";
 
@@ -235,7 +235,7 @@ export class PlacementQueue {
   }
 
   async #run(entry: Entry, queueMs: number): Promise<void> {
-    const { body, headerLength } = entry.request;
+    const { body, headerLength, deadlineMs, explain = false } = entry.request;
     // The placement's own limit, not the caller's deadline: an impatient caller must not kill the host.
     const timeoutMs = this.#placement.limits.timeoutMs || DEFAULT_DEADLINE_MS;
     const startedAt = this.#clock.now();
@@ -244,7 +244,9 @@ export class PlacementQueue {
     this.#isAlone = entry.request.isAlone === true;
     const maxRows = this.#isAlone ? 1 : (this.host.slots ?? this.#batch);
     try {
-      const answer = await this.host.infer({ body, headerLength, timeoutMs, maxRows, cancellation: entry.dropped });
+      const leftMs = deadlineMs - queueMs;
+      const asked = { body, headerLength, timeoutMs, leftMs, maxRows, cancellation: entry.dropped };
+      const answer = await this.host.infer(explain ? { ...asked, explain } : asked);
       if (answer.code === "CANCELLED") return; // settled when it was cancelled, and no run to learn from
       const stream = answer.body instanceof Uint8Array ? undefined : answer.body;
       if (entry.isSettled) stream?.cancel(); // its deadline passed while it ran: nobody reads it
@@ -253,7 +255,7 @@ export class PlacementQueue {
         entry.settle({ kind: "answered", answer, queueMs });
         return await this.#learnAtEnd(stream);
       }
-      const inHostMs = this.host.slots === undefined ? this.#learn(startedAt, answer.batchSize) : 0;
+      const inHostMs = this.host.slots === undefined ? this.#learn(startedAt, answer) : 0;
       // What a host of several slots refuses at once tells nothing of its runs.
       if (this.host.slots !== undefined && answer.code === undefined) this.#learnAlone(startedAt);
       entry.settle({ kind: "answered", answer, queueMs: queueMs + inHostMs });
@@ -286,11 +288,17 @@ export class PlacementQueue {
   /**
    * Takes an answer into the statistics; returns how long its request waited in the host for the batch before. The host
    * answers in order, so a batch began when its first request was handed over or when the batch before ended. The answers
-   * of a batch come one after the other: the first brings nearly all of its time, the last one closes the sum.
+   * of a batch come one after the other: the first brings nearly all of its time, the last one closes the sum. An explanation
+   * is a batch of its own whose time says nothing about a run: were it counted, the router would avoid the placement.
    */
-  #learn(startedAt: number, requests: number): number {
+  #learn(startedAt: number, { batchSize: requests, isExplained }: HostResponse): number {
     const now = this.#clock.now();
     const batch = this.#batchProgress;
+    if (isExplained === true) {
+      this.#lastEndAt = now;
+      this.#batchProgress = { freeAt: now, ms: 0, answers: 0 };
+      return Math.max(0, batch.freeAt - startedAt);
+    }
     batch.ms += now - Math.max(startedAt, this.#lastEndAt);
     batch.answers += 1;
     this.#lastEndAt = now;

@@ -12,16 +12,18 @@ import { DATA_HEADER } from "../../../shared/protocol/frames/stream-frame.ts";
  * run on one machine. The agent sends requests; the host first tells how it starts, in events, then begins the answers
  * in the order in which the requests came.
  *
- *   request: u32 request id, u32 header length, u32 body length, u16 most rows, u8 0, u8 slot; body
+ *   request: u32 request id, u32 header length, u32 body length, u16 most rows, u8 0, u8 slot, u32 ms that it may take; body.
+ *            All others end in u32 0
+ *   explain: as a request, u8 6: its path asks for an explanation
  *   cancel:  u32 request id, u32 0, u32 0, u16 0, u8 1, u8 0. Nobody wants the answer any more: a request that has not been taken
- *            up is answered CANCELLED, with no body, and does not run; an answer in pieces ends with CANCELLED; for any
- *            other it means nothing
+ *            up is answered CANCELLED, with no body, and does not run; an answer in pieces ends with CANCELLED; an explanation under
+ *            way ends before its next run, which it learns from `CancelledRequests`; for any other it means nothing
  *   limit:   u32 0, u32 0, u32 0, u16 0, u8 3, u8 0. The memory limit is another one: what was too large may not be so any more
  *   credit:  u32 request id, u32 bytes, u32 0, u16 0, u8 2, u8 0. So many bytes of the answer in pieces may be sent beyond
  *            those granted before; the first `INITIAL_CREDIT_BYTES` need no grant
  *   load:    u32 0, u32 0, u32 body length, u16 0, u8 4, u8 slot; body: a `HostTask` as JSON. Of a shared host alone
  *   unload:  u32 0, u32 0, u32 0, u16 0, u8 5, u8 slot. Of a shared host alone; answered by the event `unloaded`
- *   reply:   u8 kind, u8 code, u16 batch size, u32 request id, u32 header length, u32 compute µs, u32 decode µs, u32 encode µs,
+ *   reply:   u8 kind, with 0x80 of an answer to who asked for an explanation, u8 code, u16 batch size, u32 request id, u32 header length, u32 compute µs, u32 decode µs, u32 encode µs,
  *            u32 body length; body
  *
  * An answer is one ANSWER; or, when it is large or made bit by bit, one HEAD, any number of PIECE, one END. A DOUBTFUL_HEAD is
@@ -34,13 +36,13 @@ import { DATA_HEADER } from "../../../shared/protocol/frames/stream-frame.ts";
 
 /** Where the link is in the host: 0–2 are the standard streams. */
 export const LINK_FD = 3;
-/** Of a shared host: a file in which it writes which of its models runs. */
-export const RUNNING_FD = 5;
+/** A file that it shares with the agent: `RunningSlot` and `CancelledRequests`. */
+export const STATUS_FD = 5;
 
-export const REQUEST_HEADER = 16;
+export const REQUEST_HEADER = 20;
 export const REPLY_HEADER = 28;
 
-export const ASK = { REQUEST: 0, CANCEL: 1, CREDIT: 2, LIMIT: 3, LOAD: 4, UNLOAD: 5 } as const;
+export const ASK = { REQUEST: 0, CANCEL: 1, CREDIT: 2, LIMIT: 3, LOAD: 4, UNLOAD: 5, EXPLAIN: 6 } as const;
 export const REPLY = { EVENT: 1, ANSWER: 2, HEAD: 3, PIECE: 4, END: 5, DOUBTFUL_HEAD: 6 } as const;
 
 /** The host sends an answer that is no longer in one reply. */
@@ -59,6 +61,8 @@ export interface RequestHead {
   readonly maxRows: number;
   /** Which model of a shared host; 0 when left out. */
   readonly slot?: number;
+  /** Of a request: time that it may take, in ms. Only an explanation looks at it, which is many runs; 0 when left out. */
+  readonly timeMs?: number;
 }
 
 export interface ReplyHead {
@@ -74,7 +78,12 @@ export interface ReplyHead {
   readonly decodeUs: number;
   readonly encodeUs: number;
   readonly bodyLength: number;
+  /** The request asked for an explanation: its time says nothing about a run. */
+  readonly isExplained?: boolean;
 }
+
+/** In the byte of a reply's kind. */
+const EXPLAINED = 0x80;
 
 /** Bytes of a reply's body that follow its header. */
 export const bytesBehind = ({ kind, bodyLength }: Pick<ReplyHead, "kind" | "bodyLength">): number =>
@@ -224,6 +233,7 @@ export function writeRequestHead(view: DataView, head: RequestHead): void {
   view.setUint16(12, head.maxRows, true);
   view.setUint8(14, head.kind);
   view.setUint8(15, head.slot ?? 0);
+  view.setUint32(16, head.timeMs ?? 0, true);
 }
 
 export const readRequestHead = (view: DataView): RequestHead => ({
@@ -233,10 +243,11 @@ export const readRequestHead = (view: DataView): RequestHead => ({
   maxRows: view.getUint16(12, true),
   kind: view.getUint8(14),
   slot: view.getUint8(15),
+  timeMs: view.getUint32(16, true),
 });
 
 export function writeReplyHead(view: DataView, head: ReplyHead): void {
-  view.setUint8(0, head.kind);
+  view.setUint8(0, head.isExplained === true ? head.kind | EXPLAINED : head.kind);
   view.setUint8(1, head.code);
   view.setUint16(2, head.batchSize, true);
   view.setUint32(4, head.requestId, true);
@@ -248,7 +259,8 @@ export function writeReplyHead(view: DataView, head: ReplyHead): void {
 }
 
 export const readReplyHead = (view: DataView): ReplyHead => ({
-  kind: view.getUint8(0),
+  kind: view.getUint8(0) & ~EXPLAINED,
+  ...((view.getUint8(0) & EXPLAINED) !== 0 && { isExplained: true }),
   code: view.getUint8(1),
   batchSize: view.getUint16(2, true),
   requestId: view.getUint32(4, true),

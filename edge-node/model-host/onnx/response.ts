@@ -29,7 +29,8 @@ export function responseOf(
 ): EncodedResponse {
   checkOutputs(tensors, request.outputs);
   const outputs = tensors.map((tensor, i) => ({ tensor, binary: request.outputs[i]?.binary === true }));
-  const answer = encodeResponse({ modelName: name, modelVersion: version, id: request.id, outputs });
+  const parameters = request.explain && { parameters: { skerry_explain: request.explain.method } };
+  const answer = encodeResponse({ modelName: name, modelVersion: version, id: request.id, outputs, ...parameters });
   if (answer.body.byteLength > MAX_ANSWER_BYTES) {
     responseSizes.wasTooLarge(request);
     throw tooLarge(String(answer.body.byteLength), 0);

@@ -70,6 +70,19 @@ export const toParameters = (parameters: ParameterMap): Record<string, unknown> 
     }),
   );
 
+/** What an answer says of itself in scalars. */
+const fromParameters = (parameters: Readonly<Record<string, unknown>>): ParameterMap =>
+  Object.fromEntries(
+    Object.entries(parameters).map(([name, value]) => [
+      name,
+      typeof value === "boolean"
+        ? { bool_param: value }
+        : typeof value === "number"
+          ? { double_param: value }
+          : { string_param: String(value) },
+    ]),
+  );
+
 /** Bytes are the only form of an output here. */
 function withoutBinary({ binary_data: _form, ...others }: Record<string, unknown>): Record<string, unknown> {
   return others;
@@ -91,6 +104,7 @@ export function toResponseMessage(body: Uint8Array, headerLength: number): Infer
     model_name: textOf(json["model_name"], "`model_name`"),
     model_version: textOf(json["model_version"], "`model_version`"),
     id: json["id"] === undefined ? "" : textOf(json["id"], "`id`"),
+    parameters: fromParameters(objectOf(json["parameters"] ?? {}, "the parameters of the answer")),
     outputs: outputs.map(({ name, datatype, shape }) => ({ name, datatype, shape })),
     raw_output_contents: outputs.map(({ bytes }) => bytes),
   };

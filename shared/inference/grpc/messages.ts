@@ -49,6 +49,7 @@ export interface InferResponseMessage {
   readonly model_name: string;
   readonly model_version: string;
   readonly id: string;
+  readonly parameters: ParameterMap;
   readonly outputs: readonly { readonly name: string; readonly datatype: string; readonly shape: readonly number[] }[];
   readonly raw_output_contents: readonly Uint8Array[];
 }

@@ -1,4 +1,5 @@
 import type { IndexEntry, ModelConfig, ModelMetadata } from "../../api/v1/inference.ts";
+import { EXPLAINERS_PROPERTY, explainersOf } from "../explain/explainers.ts";
 
 /** The documents of the Open Inference Protocol that control plane and node answer alike. */
 
@@ -29,7 +30,10 @@ export const modelReadiness = (name: string, ready: boolean): Readiness<{ name: 
   body: { name, ready },
 });
 
-/** Metadata of the version that would answer. `versions`: those that may be named, in any order. */
+/**
+ * Metadata of the version that would answer. `versions`: those that may be named, in any order. `isExplained`: a model host of
+ * Skerry's executes it, which explains what its signature allows.
+ */
 export function modelMetadata(facts: {
   readonly name: string;
   readonly version: number | string;
@@ -37,7 +41,9 @@ export function modelMetadata(facts: {
   readonly versions: readonly (number | string)[];
   readonly inputs: ModelMetadata["inputs"];
   readonly outputs: ModelMetadata["outputs"];
+  readonly isExplained: boolean;
 }): ModelMetadata {
+  const explainers = facts.isExplained ? explainersOf(facts) : [];
   return {
     name: facts.name,
     versions: [...new Set(facts.versions.map(String))].toSorted(byNumber),
@@ -47,6 +53,7 @@ export function modelMetadata(facts: {
     properties: {
       "skerry.version": String(facts.version),
       ...(facts.artifact && { "skerry.artifact": facts.artifact }),
+      ...(explainers.length > 0 && { [EXPLAINERS_PROPERTY]: explainers.join(",") }),
     },
   };
 }

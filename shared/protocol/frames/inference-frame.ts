@@ -38,6 +38,8 @@ const RESPONSE_HEADER = 44;
 export interface RequestMeta {
   readonly placementId: string;
   readonly traceparent?: string;
+  /** The path of the request asks for an explanation. An older node answers without one, and does not say `explained`. */
+  readonly explain?: true;
 }
 
 export interface ResponseMeta {
@@ -45,6 +47,8 @@ export interface ResponseMeta {
   readonly code?: string;
   /** Only of a response that becomes a stream: see its head. */
   readonly doubtful?: true;
+  /** The request asked for an explanation: its time says nothing about a run of the model. */
+  readonly explained?: true;
 }
 
 export interface RequestFrame {
@@ -224,7 +228,11 @@ function decodeRequest(bytes: Uint8Array, view: DataView): RequestFrame | undefi
     bodyLength,
     headerLength: view.getUint32(16),
     priority: view.getUint16(22),
-    meta: { placementId: meta["placementId"], ...(typeof traceparent === "string" ? { traceparent } : {}) },
+    meta: {
+      placementId: meta["placementId"],
+      ...(typeof traceparent === "string" && { traceparent }),
+      ...(meta["explain"] === true && { explain: true }),
+    },
     body: bytes.subarray(bodyStart),
   };
 }
@@ -251,7 +259,7 @@ function decodeResponse(bytes: Uint8Array, view: DataView): ResponseFrame | unde
     meanUs: view.getUint32(32),
     p95Us: view.getUint32(36),
     slots: view.getUint16(40),
-    meta: typeof code === "string" ? { code } : {},
+    meta: { ...(typeof code === "string" && { code }), ...(meta["explained"] === true && { explained: true }) },
     body: bytes.subarray(bodyStart),
   };
 }

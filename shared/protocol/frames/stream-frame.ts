@@ -32,8 +32,11 @@ export interface ResponseHeadFrame {
   readonly queueUs: number;
   /** Of the whole run when it is over by now, else 0: the trailers say it. */
   readonly computeUs: number;
-  /** `doubtful`: the model host measured its doubt, as it was asked to, and is in doubt. An older receiver ignores it. */
-  readonly meta: { readonly code?: string; readonly doubtful?: true };
+  /**
+   * `doubtful`: the model host measured its doubt, as it was asked to, and is in doubt. `explained`: the request asked for an
+   * explanation. An older receiver ignores them.
+   */
+  readonly meta: { readonly code?: string; readonly doubtful?: true; readonly explained?: true };
 }
 
 export interface TrailersFrame {
@@ -192,5 +195,11 @@ function metaAt(bytes: Uint8Array, at: number, length: number): ResponseHeadFram
   if (bytes.byteLength !== at + length) return undefined;
   const meta = parseMeta(bytes.subarray(at));
   const code = meta?.["code"];
-  return meta && { ...(typeof code === "string" && { code }), ...(meta["doubtful"] === true && { doubtful: true }) };
+  return (
+    meta && {
+      ...(typeof code === "string" && { code }),
+      ...(meta["doubtful"] === true && { doubtful: true }),
+      ...(meta["explained"] === true && { explained: true }),
+    }
+  );
 }

@@ -284,6 +284,30 @@ describe("the commands of the pages", () => {
     expect(await run("skerry deployments get writer")).toContain("writer-large answers");
   }, 120_000);
 
+  it("docs/explanations.md: one answer and its explanations, routed and at a node", async () => {
+    const [block = ""] = await blocksOf("docs/explanations.md", ["sh"]);
+    const printed = await run(block);
+    for (const expected of [
+      "decided   7",
+      "from      image by occlusion",
+      "ran on",
+      "digits:1 → ",
+      "occlusion,integrated-gradients",
+    ])
+      expect(printed).toContain(expected);
+    const [picture, routed, local] = await Promise.all(
+      ["seven.png", "routed.json", "local.json"].map((file) => readFile(path.join(directory, "pictures", file))),
+    );
+    expect(picture?.subarray(1, 4).toString()).toBe("PNG");
+    // The same bits on an edge node, in the cloud, and wherever the router sent it.
+    const map = (body: Buffer | undefined): unknown => JSON.parse(String(body)).outputs[1];
+    const cloud = await run("skerry infer digits --explain --node cloud-a -o json -f examples/digits/seven.json");
+    expect(map(routed)).toEqual(map(local));
+    expect(JSON.parse(cloud.slice(cloud.indexOf("{"), cloud.lastIndexOf("}") + 1)).response.outputs[1]).toEqual(
+      map(local),
+    );
+  }, 120_000);
+
   it("docs/models.md: a signed version", async () => {
     const [, block = ""] = await blocksOf("docs/models.md", ["sh"]);
     expect(await run(block)).toContain("by the key ");

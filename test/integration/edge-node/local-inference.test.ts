@@ -66,6 +66,17 @@ describe("inference at a node's own API", () => {
     expect((await call("/v2/health/live", { headers })).status).toBe(200);
   });
 
+  it("explains an answer, and counts no run for it", async () => {
+    const counted = async (): Promise<unknown> => (await call("/v2/models/same/stats")).json;
+    const before = await counted();
+    const answer = await call("/v2/models/same:explain", { method: "POST", body: JSON.stringify(pair) });
+    expect(answer.status).toBe(200);
+    expect(answer.json).toMatchObject({ outputs: [{ name: "y" }, { name: "explanation", datatype: "FP32" }] });
+    expect(await counted()).toEqual(before);
+    const { json: metadata } = await call("/v2/models/same");
+    expect(metadata).toMatchObject({ properties: { "skerry.explainers": expect.stringContaining("shapley") } });
+  });
+
   it("answers a binary tensor with a binary tensor", async () => {
     const tensor = { name: "x", datatype: "FP32" as const, shape: [1, 2], data: Float32Array.of(1, -2.5) };
     const { body, headerLength } = encodeRequest({ inputs: [{ tensor, binary: true }], binaryOutput: true });
@@ -118,7 +129,12 @@ describe("inference at a node's own API", () => {
       () => infer(pair, { "inference-header-content-length": "9999" }),
     ],
     ["loading by request", 501, "NOT_SERVED", () => call("/v2/repository/models/same/load", { method: "POST" })],
-    ["an explanation", 501, "NOT_SERVED", () => call("/v2/models/same:explain", { method: "POST" })],
+    [
+      "an explanation by a method that is not declared",
+      400,
+      "INVALID_REQUEST",
+      () => infer({ ...pair, parameters: { skerry_explain: "lime" } }),
+    ],
   ])("refuses %s with %i %s and a sentence", async (_what, status, code, send) => {
     const answer = await send();
     expect([answer.status, answer.headers["skerry-error"]]).toEqual([status, code]);

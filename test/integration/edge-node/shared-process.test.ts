@@ -25,7 +25,7 @@ const aModel = (name: string): SharedModel => ({
 
 function aProcess(): SharedProcess {
   const name = path.join(tmpdir(), `running-${process.pid}`);
-  const runningFile = openSync(name, "w+", 0o600);
+  const statusFile = openSync(name, "w+", 0o600);
   rmSync(name);
   return new SharedProcess(
     { command: process.execPath, args: [HOST], env: { NODE_NO_WARNINGS: "1" } },
@@ -34,7 +34,7 @@ function aProcess(): SharedProcess {
       memMiB: 1_024,
       platform: process.platform,
       fileOf: (directory) => Promise.resolve(path.join(directory, "model.onnx")),
-      runningFile,
+      statusFile,
     },
   );
 }

@@ -1,12 +1,12 @@
 import { BlockingLink } from "../../../edge-node/model-host/link/blocking-link.ts";
-import { ASK, LINK_FD, RUNNING_FD } from "../../../edge-node/model-host/link/link-frame.ts";
+import { ASK, LINK_FD, STATUS_FD } from "../../../edge-node/model-host/link/link-frame.ts";
 import { IDLE, RunningSlot } from "../../../edge-node/model-host/link/running-slot.ts";
 import { own } from "../../../shared/bytes/owned-bytes.ts";
 import { SHARED_RUN_MS } from "../../../shared/protocol/limits.ts";
 
 /** A shared host on a machine so busy that each load but the first takes longer than a run may. It answers each request with its own body. */
 const link = new BlockingLink(LINK_FD);
-const running = new RunningSlot(RUNNING_FD);
+const running = new RunningSlot(STATUS_FD);
 for (let ask = link.next(); ask !== undefined; ask = link.next()) {
   const { slot = IDLE, kind, requestId, headerLength, body } = ask;
   running.mark(slot);

@@ -64,7 +64,7 @@ describe("an --input", () => {
 describe("Skerry-Route", () => {
   it("is put into words", () => {
     const route = parseRoute('placement="pl_7k2", reason=near-tie, eta=7, candidates=3, attempt=1');
-    expect(route).toEqual({ reason: "near-tie", etaMs: 7, candidates: 3, attempt: 1 });
+    expect(route).toEqual({ placement: "pl_7k2", reason: "near-tie", etaMs: 7, candidates: 3, attempt: 1 });
     expect(routeWords(route)).toBe("near-tie of 3: as quick as the others, drawn by capacity, 7 ms expected");
   });
 

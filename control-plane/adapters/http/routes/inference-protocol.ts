@@ -244,15 +244,18 @@ function modelRoutes(suffix: string, { serving, statistics }: ProtocolParts): Ro
     defineRoute({
       method: "POST",
       path: `${path}:explain`,
-      summary: "Not served yet: inference with an explanation",
+      summary:
+        "Inference with an explanation, by the version's default method or by the one that `skerry_explain` names",
       tag: TAG,
       action: "models.invoke",
       params,
       query: anything,
       takesBytes: true,
-      statuses: [501],
-      async handle({ params: { model } }) {
-        throw new SkerryError("NOT_SERVED", `explanations of ${model} are not served yet; use /infer`);
+      streams: [JSON_TYPE, BYTES_TYPE],
+      jsonForm: { body: inferRequestForm, answer: inferResponseForm },
+      statuses: [200],
+      async handle() {
+        throw new Error("an explanation is answered ahead of Express");
       },
     }),
   ];

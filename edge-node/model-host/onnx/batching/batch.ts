@@ -1,5 +1,5 @@
 import { isSkerryError } from "../../../../shared/base/errors.ts";
-import { decodeRequest, type InferRequest } from "../../../../shared/inference/request.ts";
+import { decodeRequest, type Explanation, type InferRequest } from "../../../../shared/inference/request.ts";
 import { freeBuffer } from "../../../../shared/bytes/owned-bytes.ts";
 import type { Tensor } from "../../../../shared/inference/datatypes.ts";
 import { type EncodedResponse, responseOf, errorResponse, runtimeFault } from "../response.ts";
@@ -8,6 +8,9 @@ import { differingOutput } from "./equal-outputs.ts";
 import type { ResponseSizes } from "../response-size.ts";
 import type { OutputText } from "../output-text.ts";
 import type { RunSharing } from "./run-sharing.ts";
+import { explainRequest } from "../../explain/explain-request.ts";
+import { ASK } from "../../link/link-frame.ts";
+import type { LinkRequest, LinkResponse } from "../../link/blocking-link.ts";
 import type { LoadedModel } from "../model.ts";
 
 export interface HostedModel {
@@ -26,6 +29,9 @@ export interface BatchResponse extends EncodedResponse {
   readonly encodeUs: number;
 }
 
+/** A request of the link; by its kind its path may ask for an explanation. */
+type Asked = Pick<LinkRequest, "body" | "headerLength"> & Partial<Pick<LinkRequest, "kind" | "requestId" | "timeMs">>;
+
 interface Entry {
   readonly request: InferRequest;
   readonly rows: number | undefined;
@@ -35,14 +41,23 @@ interface Entry {
   answer: EncodedResponse | undefined;
 }
 
+interface ExplainEntry extends Entry {
+  readonly explain: Explanation;
+  readonly requestId: number;
+  readonly timeMs: number;
+}
+
 /**
  * The requests that the host takes up at once. Each is decoded on its own, so a refused one does not affect the others; those
- * that fit together share a run, and when that run fails each has its own, so that only the failing one fails.
+ * that fit together share a run, and when that run fails each has its own, so that only the failing one fails. A request for
+ * an explanation is the last of its batch: it takes many runs, and the others are answered before it.
  */
 export class Batch {
   readonly #hosted: HostedModel;
   readonly #maxRows: number;
   readonly #entries: (Entry | BatchResponse)[] = [];
+  readonly #requestIds: number[] = [];
+  #explained: ExplainEntry | undefined;
   #rows = 0;
 
   /** `maxRows`: rows that may share a run; 1 switches sharing off. */
@@ -53,15 +68,24 @@ export class Batch {
 
   /** Whether it is worth while to look for another request. */
   get hasRoom(): boolean {
-    return this.#rows < this.#maxRows;
+    return this.#rows < this.#maxRows && this.#explained === undefined;
   }
 
   /** Decodes a request. `body` must stay untouched until the answers are there: tensors are views of it. */
-  add({ body, headerLength }: { readonly body: Uint8Array; readonly headerLength: number }): void {
+  add({ body, headerLength, kind, requestId = 0, timeMs = 0 }: Asked): void {
     const before = performance.now();
     try {
-      const request = decodeRequest(body, headerLength, this.#hosted.model);
+      const isAsked = kind === ASK.EXPLAIN;
+      const request = decodeRequest(body, headerLength, this.#hosted.model, { isExplained: isAsked });
       this.#hosted.responseSizes.check(request);
+      const { explain } = request;
+      if (explain !== undefined) {
+        const decodeMs = performance.now() - before;
+        const times = { rows: undefined, decodeMs, runMs: 0, encodeMs: 0, answer: undefined };
+        this.#explained = { request, explain, requestId, timeMs, ...times };
+        return;
+      }
+      this.#requestIds.push(requestId);
       // One that gives an optional input runs alone: for the others it has its default value.
       const isPlain = request.inputs.length === this.#hosted.model.inputs.length;
       const rows = isPlain ? rowsOf(request) : undefined;
@@ -69,13 +93,52 @@ export class Batch {
       const decodeMs = performance.now() - before;
       this.#entries.push({ request, rows, decodeMs, runMs: 0, encodeMs: 0, answer: undefined });
     } catch (error) {
+      this.#requestIds.push(requestId);
       this.#rows += 1; // a stream of nonsense must not make a batch without end
       const decodeUs = toUs(performance.now() - before);
       this.#entries.push({ ...errorResponse(error), computeUs: decodeUs, decodeUs, encodeUs: 0 });
     }
   }
 
-  /** Runs what was added and answers it, in the order in which it came. Never rejects. */
+  /**
+   * Runs what was added and sends the answers, in the order in which the requests came: those that take one run at once, an
+   * explanation after them. Never rejects.
+   */
+  async answer(host: {
+    readonly send: (answers: readonly LinkResponse[]) => void;
+    readonly isCancelled: (requestId: number) => boolean;
+  }): Promise<void> {
+    const answers = await this.answers();
+    const batchSize = answers.length;
+    if (batchSize > 0)
+      host.send(answers.map((answer, i) => ({ ...answer, requestId: this.#requestIds[i] ?? 0, batchSize })));
+    const entry = this.#explained;
+    if (entry === undefined) return;
+    const { requestId } = entry;
+    const answer = await this.#explain(entry, () => host.isCancelled(requestId));
+    host.send([{ ...answer, requestId, batchSize: 1, isExplained: true }]);
+  }
+
+  async #explain(entry: ExplainEntry, isCancelled: () => boolean): Promise<BatchResponse> {
+    const { request, explain, timeMs } = entry;
+    const { model } = this.#hosted;
+    const now = (): number => performance.now();
+    const before = now();
+    try {
+      const run = (inputs: readonly Tensor[], outputs: readonly string[]): Promise<readonly Tensor[]> =>
+        model.run(inputs, outputs);
+      const bounds = { maxRows: this.#maxRows, timeMs, isCancelled, now };
+      const tensors = await explainRequest(run, { ...request, explain }, bounds);
+      this.#answer(entry, tensors, now() - before);
+    } catch (error) {
+      entry.runMs += now() - before;
+      entry.answer = errorResponse(isSkerryError(error) ? error : runtimeFault(error, this.#hosted));
+    }
+    releaseAll(request.inputs);
+    return finished(entry);
+  }
+
+  /** Runs what was added, but for an explanation, and answers it, in the order in which it came. Never rejects. */
   async answers(): Promise<readonly BatchResponse[]> {
     for (const group of this.#groups()) await this.#runTogether(group);
     for (const entry of this.#entries) if ("request" in entry) releaseAll(entry.request.inputs);

@@ -12,8 +12,7 @@ describe("errors of /v2", () => {
     ["GET", "/v2/models/missing", 404, "NOT_FOUND"],
     ["GET", "/v2/nothing", 404, "NOT_FOUND"],
     ["GET", "/v2/models/digits/infer", 405, "METHOD_NOT_ALLOWED"],
-    ["POST", "/v2/models/digits:explain", 501, "NOT_SERVED"],
-    ["POST", "/v2/models/digits/versions/1:explain", 501, "NOT_SERVED"],
+    ["GET", "/v2/models/digits:explain", 405, "METHOD_NOT_ALLOWED"],
     ["POST", "/v2/repository/models/missing/load", 404, "NOT_FOUND"],
   ] as const;
   for (const [method, path, status, code] of cases) {

@@ -54,6 +54,17 @@ describe("inference over HTTP", () => {
     });
   });
 
+  it("says of a request whose path asks for an explanation that it does", async () => {
+    const asked = await recordingDoor();
+    for (const path of ["/v2/models/digits:explain", "/v2/models/digits/versions/2:explain", PATH])
+      expect((await infer(Buffer.from("{}"), {}, path)).status).toBe(200);
+    expect(asked.map(({ version, explain = false }) => [version, explain])).toEqual([
+      [undefined, true],
+      ["2", true],
+      [undefined, false],
+    ]);
+  });
+
   it.each([1, 3_000, 65_536])("takes bodies of %d bytes however they arrive on one connection", async (length) => {
     const asked = await recordingDoor(({ body }) => anAnswer({ body: own(Buffer.concat(body).subarray(0, 1)) }));
     const client = await RawClient.open(api.port);

@@ -48,7 +48,11 @@ describe("decodeRequest, refusals", () => {
       { inputs: [input()], parameters: { skerry_stages: "pre+infer" } },
       /skerry_stages.*declares the stages infer/,
     ],
-    ["an undeclared explainer", { inputs: [input()], parameters: { skerry_explain: "occlusion" } }, /skerry_explain/],
+    [
+      "an undeclared explainer",
+      { inputs: [input()], parameters: { skerry_explain: "lime" } },
+      /skerry_explain.*declares/,
+    ],
     ["a misspelt parameter of ours", { inputs: [input()], parameters: { skerry_stage: "infer" } }, /skerry_stage/],
   ])("refuses %s", (_what, request, text) => {
     const found = refusal(() => decode(request));

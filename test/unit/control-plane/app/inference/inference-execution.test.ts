@@ -190,7 +190,7 @@ describe("InferenceExecution, hedges", () => {
     expect(order).toHaveLength(2);
   });
 
-  it("hedges within its budget, and neither pinned requests nor deployments that did not ask for it", async () => {
+  it("hedges within its budget, and no pinned requests, explanations and deployments that did not ask for it", async () => {
     const spent = await aService({ deployment: aDeployment(spec) });
     for (let count = 0; count < 100; count += 1) spent.telemetry.ofModel("digits").answerTimes.add(10);
     while (spent.telemetry.ofModel("digits").hedges.spend());
@@ -200,6 +200,8 @@ describe("InferenceExecution, hedges", () => {
     expect(spent.order).toHaveLength(1);
     const pinned = await aLateRequest({ prefer: { kind: "node", name: "edge-a" } });
     expect(pinned.order).toHaveLength(1);
+    const explained = await aLateRequest({ explain: true });
+    expect(explained.order).toHaveLength(1);
     const plain = await aService();
     for (let count = 0; count < 100; count += 1) plain.telemetry.ofModel("digits").answerTimes.add(10);
     void plain.service.infer(request());

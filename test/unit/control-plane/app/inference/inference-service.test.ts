@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import { bodyBytes } from "../../../../../control-plane/app/inference/inference-request.ts";
+import { bodyBytes, type InferenceResponse } from "../../../../../control-plane/app/inference/inference-request.ts";
 import { ResponseReceiver } from "../../../../../control-plane/app/inference/response-receiver.ts";
 import { Cancellation } from "../../../../../shared/flow/cancellation.ts";
 import { INFERENCE_FRAME } from "../../../../../shared/protocol/frames/inference-frame.ts";
@@ -178,6 +178,30 @@ describe("InferenceService", () => {
     }
     expect(telemetry.of("p-edge-a").isEjected(NOW)).toBe(false);
     expect(telemetry.of("p-edge-a").penaltyMs(NOW)).toBe(0);
+  });
+
+  it("asks for an explanation in the frame, learns no answer's time from it, and blames no placement for its deadline", async () => {
+    const { service, asked, telemetry } = await aService({ fleetNodes: [a] });
+    const answered = async (over: Parameters<ReturnType<typeof asked>["answer"]>[0]): Promise<InferenceResponse> => {
+      const pending = service.infer(request({ explain: true }));
+      await settle();
+      expect(asked().frames.at(-1)).toMatchObject({ meta: { explain: true } });
+      asked().answer(over);
+      return pending;
+    };
+    expect(await answered({ meta: { explained: true } })).toMatchObject({ status: 200, isExplained: true });
+    for (let count = 0; count < 6; count += 1)
+      await answered({ status: 504, meta: { code: "DEADLINE_EXCEEDED", explained: true } });
+    expect(telemetry.of("p-edge-a").isEjected(NOW)).toBe(false);
+    expect(telemetry.of("p-edge-a").penaltyMs(NOW)).toBe(0);
+  });
+
+  it("says that a node whose program is older has no explanations, in place of an answer without one", async () => {
+    const { service, asked } = await aService({ fleetNodes: [a] });
+    const pending = service.infer(request({ explain: true }));
+    await settle();
+    asked().answer();
+    expect(await pending).toMatchObject({ status: 501, code: "NOT_SERVED", node: "edge-a" });
   });
 
   it("answers from the cheapest that meets the SLO, and elsewhere when the caller prefers", async () => {

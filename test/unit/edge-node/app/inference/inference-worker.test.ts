@@ -32,6 +32,28 @@ describe("InferenceWorker", () => {
     await behind;
   });
 
+  it("learns nothing about a run from an explanation, and counts no fault when its time was too short", async () => {
+    const { worker, host } = setUp();
+    const ask = async (over: Parameters<typeof host.answer>[0]): Promise<readonly [number, boolean | undefined]> => {
+      const asked = worker.infer(request("x"));
+      await host.answer(over);
+      const { meanUs, isExplained } = await asked;
+      return [meanUs, isExplained];
+    };
+    const [before] = await ask({});
+    expect(await ask({ isExplained: true, computeUs: 5_000_000 })).toEqual([before, true]);
+    expect(await ask({ isExplained: true, status: 504, code: "DEADLINE_EXCEEDED" })).toEqual([before, true]);
+    expect(doneAndFailed(worker)).toEqual([2, 0]);
+  });
+
+  it("tells the host that the path asks for an explanation, and how much time is left", async () => {
+    const { worker, host } = setUp();
+    const asked = worker.infer({ ...request("x"), explain: true, deadlineMs: 700 });
+    await host.answer();
+    await asked;
+    expect(host.explained).toEqual([[true, 700]]);
+  });
+
   it("gives new requests to a host that takes over, and waits for the old one's, queued ones too", async () => {
     const { worker, host } = setUp();
     const old = [worker.infer(request("running")), worker.infer(request("waiting"))];

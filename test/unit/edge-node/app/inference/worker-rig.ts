@@ -42,6 +42,8 @@ export class ScriptedHost implements ModelHost {
   readonly seen: string[] = [];
   readonly limits: number[] = [];
   readonly rows: number[] = [];
+  /** Whether each was asked to explain, and the time that was left, in ms. */
+  readonly explained: (readonly [boolean | undefined, number | undefined])[] = [];
   #end: ((position: number) => Error) | undefined;
   readonly #running: { resolve(answer: HostResponse): void; reject(error: unknown): void }[] = [];
 
@@ -63,11 +65,12 @@ export class ScriptedHost implements ModelHost {
     return Promise.resolve();
   }
 
-  infer({ body, timeoutMs, maxRows, cancellation }: HostRequest): Promise<HostResponse> {
+  infer({ body, timeoutMs, maxRows, cancellation, explain, leftMs }: HostRequest): Promise<HostResponse> {
     if (this.#end !== undefined) return Promise.reject(this.#end(Infinity));
     this.seen.push(new TextDecoder().decode(body));
     this.limits.push(timeoutMs);
     this.rows.push(maxRows);
+    this.explained.push([explain, leftMs]);
     return new Promise((resolve, reject) => {
       const waiting = { resolve, reject };
       this.#running.push(waiting);
