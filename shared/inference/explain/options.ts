@@ -24,8 +24,8 @@ export interface ExplainOptions {
   readonly window: number | undefined;
 }
 
-export const DEFAULT_EVALUATIONS = 8_192;
-export const MAX_EVALUATIONS = 262_144;
+const DEFAULT_EVALUATIONS = 8_192;
+const MAX_EVALUATIONS = 262_144;
 const MAX_SAMPLES = 1_024;
 const MAX_WINDOW = 65_536;
 const MAX_SEED = 0xffff_ffff;
