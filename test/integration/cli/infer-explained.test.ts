@@ -118,9 +118,8 @@ describe("skerry infer --explain", () => {
     expect((await infer("--explain", "--png", file)).exitCode).toBe(EXIT.ok);
     const { width, height, channels, data } = decode(await readFile(file));
     expect([width, height, channels]).toEqual([280, 280, 3]);
-    const colourAt = (x: number, y: number): readonly number[] => [
-      ...data.slice((y * width + x) * 3, (y * width + x) * 3 + 3),
-    ];
+    const colourAt = (x: number, y: number): readonly number[] =>
+      Array.from(data.slice((y * width + x) * 3, (y * width + x) * 3 + 3), Number);
     expect([colourAt(10, 10), colourAt(270, 10), colourAt(270, 270)]).toEqual([
       [0, 0, 0],
       [220, 30, 30],
