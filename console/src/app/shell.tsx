@@ -71,7 +71,7 @@ function Frame() {
       <header className="top">
         <LiveBadge />
         <button type="button" className="quiet" onClick={openHelp}>
-          Keys <kbd>?</kbd>
+          Shortcuts <kbd>?</kbd>
         </button>
         <SessionMenu />
       </header>

@@ -79,6 +79,7 @@ function needOfDeployment(deployment: HealthDeployment): Need[] {
 
 function needOfNode({ name, state, cordoned, draining, placements }: HealthNode): Need[] {
   const need = (tone: Tone, sentence: string): Need[] => [{ tone, what: "node", name, sentence }];
+  if (state === "waiting") return need("warn", "waits for an approval before it may connect");
   if (state === "lost") return need("bad", "is lost: nothing was heard of it for so long that its models move");
   if (state === "suspect") return need("warn", "fell silent: it gets no new request");
   if (state === "detached") return need("warn", "waits for another control plane: it gets no new request");

@@ -11,7 +11,7 @@ export const toneOfNode = ({
   readonly draining: boolean;
 }): Tone => {
   if (state === "lost" || state === "revoked") return "bad";
-  if (state === "suspect" || state === "detached") return "warn";
+  if (state === "suspect" || state === "detached" || state === "waiting") return "warn";
   if (draining) return "busy";
   if (cordoned || state === "pending") return "idle";
   return "good";

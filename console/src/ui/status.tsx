@@ -49,6 +49,7 @@ export function Sparkline({
   const step = 100 / Math.max(1, values.length - 1);
   const y = (value: number): number => 22 - Math.max(0, Math.min(1, value / most)) * 20;
   const points = values.map((value, at) => `${(at * step).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
+  if (values.length < 2) return null;
   return (
     <svg className="spark" viewBox="0 0 100 24" preserveAspectRatio="none" role="img" aria-label={label}>
       {values.length > 1 && (

@@ -2,12 +2,15 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, bodyOf } from "../../api/client.ts";
 import { useMayOperate } from "../../app/session-context.ts";
 import { AgeOf } from "../../ui/age.tsx";
+import { useNodes } from "../../live/lists.ts";
 import { ConfirmButton } from "../../ui/dialog.tsx";
 import { QueryState } from "../../ui/query-state.tsx";
 
 /** Tokens with which nodes join, without their secrets. */
 export function JoinTokens() {
   const mayOperate = useMayOperate();
+  const { rows } = useNodes();
+  const nameOf = (id: string): string => rows.find(({ item }) => item.id === id)?.item.name ?? id;
   const client = useQueryClient();
   const query = useQuery({
     queryKey: ["join-tokens"],
@@ -45,7 +48,7 @@ export function JoinTokens() {
                     <td>{token.name ?? "any"}</td>
                     <td>
                       {token.used} of {token.uses}
-                      {token.usedBy !== null && `, last by ${token.usedBy}`}
+                      {token.usedBy !== null && `, last by ${nameOf(token.usedBy)}`}
                     </td>
                     <td>{new Date(token.expiresAt).toLocaleString()}</td>
                     <td>

@@ -16,12 +16,15 @@ export function JoinDialog({ onClose }: { readonly onClose: () => void }) {
   const [kind, setKind] = useState<"edge" | "cloud">("edge");
   const [site, setSite] = useState("default");
   const [name, setName] = useState("");
+  const [needsApproval, setNeedsApproval] = useState(false);
   const [before, setBefore] = useState<ReadonlySet<string>>(new Set());
   const making = useMutation({
     mutationFn: () => {
       setBefore(new Set(nodes.rows.map(({ item }) => item.id)));
       return bodyOf(
-        api.POST("/api/v1/join-tokens", { body: { kind, site, ...(name !== "" && { name }), ttlSeconds: 600 } }),
+        api.POST("/api/v1/join-tokens", {
+          body: { kind, site, ...(name !== "" && { name }), ttlSeconds: 600, needsApproval },
+        }),
       );
     },
   });
@@ -55,6 +58,14 @@ export function JoinDialog({ onClose }: { readonly onClose: () => void }) {
           <label className="field">
             <span>Name (or the node proposes one)</span>
             <input value={name} pattern="[a-z0-9][a-z0-9\-]*" onChange={(event) => setName(event.target.value)} />
+          </label>
+          <label className="choice">
+            <input
+              type="checkbox"
+              checked={needsApproval}
+              onChange={({ target }) => setNeedsApproval(target.checked)}
+            />{" "}
+            It waits until somebody approves it
           </label>
           {making.isError && <Complaint error={making.error} />}
           <div className="actions">

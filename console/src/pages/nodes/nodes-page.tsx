@@ -16,6 +16,7 @@ import { Search } from "../../ui/search.tsx";
 import { Empty } from "../../ui/states.tsx";
 import { Sparkline, Status } from "../../ui/status.tsx";
 import { JoinDialog } from "./join-dialog.tsx";
+import { WaitingRoom } from "./waiting-room.tsx";
 
 const PER_PAGE = 50;
 
@@ -40,7 +41,14 @@ export function NodesPage() {
           </button>
         )}
       </PageHead>
-      <LiveState list={nodes}>{({ rows }) => <NodeTable rows={rows} filter={q} />}</LiveState>
+      <LiveState list={nodes}>
+        {({ rows }) => (
+          <>
+            <WaitingRoom nodes={rows.map(({ item }) => item)} />
+            <NodeTable rows={rows} filter={q} />
+          </>
+        )}
+      </LiveState>
       {isJoining && <JoinDialog onClose={() => setJoining(false)} />}
     </>
   );
