@@ -228,7 +228,7 @@ inBrowser("a session of a lesser role", () => {
     await viewer.page.context().close();
   }, 120_000);
 
-  it("of an application is told what its key does not allow", async () => {
+  it("of an application reads what its key does not allow", async () => {
     const application = await asRole("application");
     await application.open("/nodes");
     await application.shows("Your key does not allow this");
