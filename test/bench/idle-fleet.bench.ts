@@ -1,16 +1,14 @@
-import { generateKeyPairSync } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import pg from "pg";
 import { startEmbeddedPostgres } from "../../cli/dev/embedded-postgres.ts";
 import { quantile } from "../support/quantile.ts";
-import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
-import { until } from "../support/processes/skerry-process.ts";
+import type { SkerryCluster } from "../support/processes/skerry-cluster.ts";
 import { cpuMs } from "./support/cpu-time.ts";
-import { type FleetSize, writeFleetRows } from "./support/fleet-rows.ts";
-import { NodeSwarm } from "./support/node-swarm.ts";
+import { type FleetSize, nodeNameOf } from "./support/fleet-rows.ts";
+import type { NodeSwarm } from "./support/node-swarm.ts";
+import { startSwarmCluster, withClient } from "./support/swarm-cluster.ts";
 
 /**
  * What a fleet in which nothing happens costs the control plane and Postgres, and what one event in it costs. The nodes'
@@ -50,9 +48,6 @@ const server = await startEmbeddedPostgres({
   directory,
   settings: { fsync: "off", shared_preload_libraries: "pg_stat_statements", "pg_stat_statements.max": "10000" },
 });
-const { publicKey, privateKey } = generateKeyPairSync("ed25519");
-const rawKey = publicKey.export({ format: "der", type: "spki" }).subarray(-32).toString("base64url");
-const pem = privateKey.export({ format: "pem", type: "pkcs8" }).toString();
 
 const BUILDS = { baseline: env["BASELINE"], now: path.resolve(import.meta.dirname, "../..") };
 const results = new Map<string, Figures[]>();
@@ -79,31 +74,12 @@ async function measure(database: string, checkout: string): Promise<Figures> {
   const url = new URL(server.url);
   url.pathname = `/${database}`;
   const profile = env["PROFILE"] === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${env["PROFILE"]}` };
-  const cluster = await SkerryCluster.start(url.href, profile, { checkout });
-  // Rows are written while nobody reads them; the first start has made the tables.
-  await cluster.controlPlane.stop();
-  const cpId = await withClient(url.href, async (client) => {
-    await writeFleetRows(client, SIZE, rawKey);
-    const { rows } = await client.query<{ value: string }>("SELECT value FROM settings WHERE key = 'control-plane-id'");
-    return rows[0]?.value ?? "";
-  });
-  cluster.restartControlPlane();
-  await cluster.whenControlPlaneReady();
-  const swarm = await NodeSwarm.start({
-    ...SIZE,
-    url: `ws://127.0.0.1:${cluster.port}`,
-    cpId,
-    privateKey: pem,
-    checkout,
-  });
+  const started = await startSwarmCluster(url.href, SIZE, { checkout, env: profile });
   try {
-    await until("every node is ready", () => isFleetReady(cluster), 120_000);
     await sleep(SETTLE_MS);
-    return await measureFleet(cluster, swarm, database);
+    return await measureFleet(started.cluster, started.swarm, database);
   } finally {
-    if (swarm.closed.length > 0) console.log(`sessions that closed: ${swarm.closed.slice(0, 5).join("; ")}`);
-    await swarm.stop();
-    await cluster.stop();
+    await started.stop();
   }
 }
 
@@ -143,8 +119,7 @@ async function measureFleet(cluster: SkerryCluster, swarm: NodeSwarm, database: 
 async function cordon(cluster: SkerryCluster, swarm: NodeSwarm, node: number): Promise<number> {
   const arrived = swarm.next((report) => report.kind === "desired" && report.node === node && report.isCordoned);
   const from = performance.timeOrigin + performance.now();
-  const name = `edge-${String(node).padStart(5, "0")}`;
-  await cluster.request("POST", `/nodes/${name}/cordon`);
+  await cluster.request("POST", `/nodes/${nodeNameOf(node)}/cordon`);
   const report = await arrived;
   return report.kind === "desired" ? report.at - from : 0;
 }
@@ -158,12 +133,6 @@ async function cpuDuring(pid: number, work: () => Promise<unknown>): Promise<Use
   const [startedAt, before] = [performance.now(), cpuMs(pid)];
   await work();
   return { ms: performance.now() - startedAt, cpuMs: cpuMs(pid) - before };
-}
-
-async function isFleetReady(cluster: SkerryCluster): Promise<boolean> {
-  const answer = await fetch(`${cluster.url}/metrics`, { headers: { authorization: `Bearer ${cluster.adminKey}` } });
-  const ready = /^skerry_nodes\{state="ready"\} (\d+)$/m.exec(await answer.text());
-  return Number(ready?.[1]) === SIZE.nodes;
 }
 
 /** Statements of any kind that the build's connections have run, BEGIN and COMMIT included. */
@@ -186,16 +155,6 @@ async function printStatements(database: string): Promise<void> {
     for (const { calls, query } of rows)
       console.log(`${calls.padStart(6)}  ${query.replaceAll(/\s+/g, " ").slice(0, 140)}`);
   });
-}
-
-async function withClient<Result>(url: string, work: (client: pg.Client) => Promise<Result>): Promise<Result> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    return await work(client);
-  } finally {
-    await client.end();
-  }
 }
 
 function print(name: string, figures: Figures): void {

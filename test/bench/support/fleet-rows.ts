@@ -12,6 +12,7 @@ const SITES = 20;
 const MODEL_BYTES = 1_000_000;
 
 export const nodeIdOf = (index: number): string => `n-${String(index).padStart(5, "0")}`;
+export const nodeNameOf = (index: number): string => `edge-${String(index).padStart(5, "0")}`;
 export const placementIdOf = (node: number, slot: number): string => `p-${String(node).padStart(5, "0")}-${slot}`;
 
 /**
