@@ -65,11 +65,24 @@ export function layoutTopology<Item extends { readonly site: string }>(
     rowHeight = Math.max(rowHeight, siteHeight);
   }
   return {
-    sites,
+    sites: centred(sites, width),
     cell: { width: cellWidth, height: cellHeight },
     isLarge: cellHeight > 40,
     height: y + rowHeight + GAP,
   };
+}
+
+/** Each row of sites in the middle of the map. */
+function centred<Item>(sites: readonly TopologySite<Item>[], width: number): readonly TopologySite<Item>[] {
+  return [...Map.groupBy(sites, ({ y }) => y).values()].flatMap((row) => {
+    const last = row.at(-1);
+    const by = last === undefined ? 0 : Math.floor((width - last.x - last.width) / 2);
+    return row.map((site) => ({
+      ...site,
+      x: site.x + by,
+      cells: site.cells.map((cell) => ({ ...cell, x: cell.x + by })),
+    }));
+  });
 }
 
 /** The node at a point; undefined between cells. */

@@ -1,10 +1,12 @@
 import type { Node } from "../../api/types.ts";
 import type { Topology, TopologyCell, TopologySite } from "../../core/topology-layout.ts";
 import { toneOfNode, toneOfPlacement, type Tone } from "../../core/tone.ts";
+import { msText } from "../../core/units.ts";
 
 /** What a cell shows beside its node. */
 export interface CellFacts {
   readonly cpuPct: number | undefined;
+  readonly rttMs: number | undefined;
 }
 
 export interface Drawing {
@@ -118,7 +120,8 @@ function drawNode(
   const { width, height } = topology.cell;
   const holds = deployment === undefined || item.placements.some((each) => each.deployment === deployment);
   const tone = colours[toneOfNode(item)];
-  const { cpuPct } = factsOf(item.name);
+  const facts = factsOf(item.name);
+  const { cpuPct } = facts;
   context.globalAlpha = holds ? 1 : 0.25;
   context.beginPath();
   context.roundRect(x, y, width, height, Math.min(6, width / 4));
@@ -129,7 +132,7 @@ function drawNode(
     context.globalAlpha = holds ? 1 : 0.25;
     context.fillStyle = tone;
     context.fillRect(x, y + 6, 3, height - 12);
-    drawWords(context, { item, x, y, width, colours });
+    drawWords(context, { item, x, y, width, colours, facts });
   } else {
     context.fillStyle = tone;
     context.fill();
@@ -152,12 +155,24 @@ function drawNode(
 
 function drawWords(
   context: CanvasRenderingContext2D,
-  { item, x, y, width, colours }: { item: Node; x: number; y: number; width: number; colours: Colours },
+  {
+    item,
+    x,
+    y,
+    width,
+    colours,
+    facts: { rttMs },
+  }: { item: Node; x: number; y: number; width: number; colours: Colours; facts: CellFacts },
 ): void {
   context.fillStyle = colours.ink;
   context.font = "600 12px system-ui, sans-serif";
-  context.fillText(fitted(context, item.name, width - 20), x + 10, y + 7);
+  context.fillText(fitted(context, item.name, width - 75), x + 10, y + 7);
   context.font = "11px system-ui, sans-serif";
+  if (rttMs !== undefined) {
+    const text = msText(rttMs);
+    context.fillStyle = colours.faint;
+    context.fillText(text, x + width - 10 - context.measureText(text).width, y + 8);
+  }
   let left = x + 10;
   for (const { model, version, state } of item.placements.slice(0, 4)) {
     const text = fitted(context, `${model}:${version}`, x + width - left - 16);

@@ -81,7 +81,7 @@ function FleetMap({ nodes, deployment }: { readonly nodes: readonly Node[]; read
         topology,
         deployment,
         hovered: hover?.name,
-        factsOf: (name) => ({ cpuPct: loads.get(name)?.load?.cpuPct }),
+        factsOf: (name) => ({ cpuPct: loads.get(name)?.load?.cpuPct, rttMs: loads.get(name)?.load?.rttMs }),
       });
     };
     const frame = requestAnimationFrame(draw);
