@@ -9,7 +9,7 @@ import { NodeSwarm } from "./node-swarm.ts";
 export interface SwarmCluster {
   readonly cluster: SkerryCluster;
   readonly swarm: NodeSwarm;
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 /** Starts it on an empty database. Resolves when every node is ready. */
