@@ -28,12 +28,13 @@ const INSTALL = "install util-linux and a POSIX shell";
 export async function examineEdge(run: CommandContext): Promise<readonly Finding[]> {
   const { env } = run.processEnv;
   const folder = join(env["XDG_STATE_HOME"] ?? join(homedir(), ".local", "state"), "skerry");
-  const parts = await Promise.all([examineDisk(folder), examineNodes(folder), examineConfinement()]);
+  const parts = await Promise.all([examineDisk(folder), examineNodes(folder), examineConfinement(folder)]);
   return parts.flat();
 }
 
-async function examineConfinement(): Promise<readonly Finding[]> {
-  const { stdout } = await promisify(execFile)(process.execPath, [CONFINEMENT_REPORT], { timeout: 30_000 });
+async function examineConfinement(folder: string): Promise<readonly Finding[]> {
+  const words = [CONFINEMENT_REPORT, await existing(folder)];
+  const { stdout } = await promisify(execFile)(process.execPath, words, { timeout: 30_000 });
   const { measures } = report.parse(JSON.parse(stdout));
   return measures.map(({ what, isActive, how }): Finding =>
     isActive

@@ -26,8 +26,10 @@ export interface Confinement {
 export interface ConfinementParts {
   /** Whom hosts run as where the node runs as root; 0 or undefined: as root. */
   readonly hostUid?: number;
-  /** The node's own folder; undefined: none is known here. */
+  /** The node's own folder, which is made ready for that user. */
   readonly stateDir?: string;
+  /** In place of it: a folder below which nodes have theirs. */
+  readonly below?: string | undefined;
 }
 
 /** Of a host that is started as it is. */
@@ -46,14 +48,14 @@ const PROGRAM = path.join(import.meta.dirname, "../../model-host/main.ts");
  * What this machine lets the node do to its model hosts, found out by doing it to a program that does nothing. It needs no
  * rights: what is not allowed here, as namespaces in many containers, is reported as not active.
  */
-export async function findConfinement({ hostUid, stateDir }: ConfinementParts = {}): Promise<Confinement> {
+export async function findConfinement(parts: ConfinementParts = {}): Promise<Confinement> {
   const hasShell = existsSync(SHELL);
   const uid = process.getuid?.();
   const [alone, noPrivileges, canRaise, found] = await Promise.all([
     firstThatWorks(WITHOUT_NETWORK),
     firstThatWorks([NO_NEW_PRIVILEGES]),
     works(["prlimit", "--pid", String(process.pid)], []),
-    uid === 0 && hasShell ? findUser(hostUid, stateDir) : undefined,
+    uid === 0 && hasShell ? findUser(parts) : undefined,
   ]);
   const user = found?.user;
   const drop = user === undefined ? (noPrivileges ?? []) : asUser(user);
@@ -100,22 +102,24 @@ export async function findConfinement({ hostUid, stateDir }: ConfinementParts = 
 }
 
 /** The user of hosts, tried: it has to be able to read Skerry's files and to enter the state folder. */
-async function findUser(
-  hostUid: number | undefined,
-  stateDir: string | undefined,
-): Promise<{ readonly user?: HostUser; readonly why: string }> {
+async function findUser({
+  hostUid,
+  stateDir,
+  below,
+}: ConfinementParts): Promise<{ readonly user?: HostUser; readonly why: string }> {
   const instead = "run the node as a service or a container with a user of its own";
   if (hostUid === undefined || hostUid === 0)
     return { why: `the node runs as root, and hosts as its user: ${instead}` };
   const user = { uid: hostUid, gid: hostUid };
   if (stateDir !== undefined) await openStateFolder(user, { stateDir, workDirectory: path.join(stateDir, "work") });
+  const folder = stateDir ?? below;
   const can = (test: string, file: string): Promise<boolean> => works(asUser(user), ["test", test, file]);
   if (!(await works(asUser(user), ["true"])))
     return { why: `the node runs as root and may not become uid ${hostUid} (setpriv): ${instead}` };
   for (const [test, file] of [
     ["-x", process.execPath],
     ["-r", PROGRAM],
-    ...(stateDir === undefined ? [] : [["-x", stateDir] as const]),
+    ...(folder === undefined ? [] : [["-x", folder] as const]),
   ] as const)
     if (!(await can(test, file)))
       return {

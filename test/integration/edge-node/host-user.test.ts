@@ -96,6 +96,8 @@ asRoot("a model host of a node that runs as root", () => {
       isActive: false,
       how: expect.stringContaining(`uid ${UID} cannot reach ${path.join(closed, "node")}`),
     });
+    expect((await findConfinement({ hostUid: UID, below: closed })).user).toBeUndefined();
+    expect((await findConfinement({ hostUid: UID, below: tmpdir() })).user).toEqual({ uid: UID, gid: UID });
     expect(measure(await findConfinement({ hostUid: 0 }))).toMatchObject({ isActive: false });
     await rm(closed, { recursive: true });
   });

@@ -102,6 +102,8 @@ describe("a plan that keeps decisions of the one before", () => {
     expect(keptAfter(fleet, {}, fleet)).toEqual(["digits", "faces"]);
     expect(keptAfter(withD(d), {}, fleet)).toEqual(["faces"]);
     expect(keptAfter(withD(d), {}, revoked)).toEqual(["faces"]);
+    const waiting = withD({ ...d, session: undefined, waiting: { until: NOW, from: "10.0.0.7", publicKey: "k" } });
+    expect(keptAfter(withD(d), {}, waiting)).toEqual(["faces"]);
     expect(keptAfter(withD({ ...d, cordoned: true }), {}, withD(d))).toEqual(["faces"]);
   });
 

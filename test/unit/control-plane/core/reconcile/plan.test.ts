@@ -211,6 +211,15 @@ describe("planFleet", () => {
     ]);
   });
 
+  it("asks for no replica on a node that waits for an approval, with every: true", () => {
+    const every = aDeployment({ name: "digits", model: "digits", version: 1, placement: { edge: { every: true } } });
+    const waiting = { until: NOW, from: "10.0.0.7", publicKey: "k" };
+    const nodes = [aNode("edge-a"), aNode("edge-w", { session: undefined, capabilities: undefined, waiting })];
+    const placed = [aPlacement(aNode("edge-a"))];
+    const fleet = aFleet({ nodes, deployments: [every], versions, placements: placed });
+    expect(plan(fleet)).toEqual([]);
+  });
+
   it("takes a deployment that became edge-only off a cloud node at once, even before the edge is ready", () => {
     const cloud = aNode("cloud-a", { kind: "cloud" });
     const spec = {
