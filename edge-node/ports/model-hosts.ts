@@ -168,7 +168,9 @@ export interface ModelHost {
   readonly trial?: HostTrial;
   /** The name of the process, when it may hold other models too. */
   readonly sharedHost?: string;
-  /** Why another host is to take its place while it serves; undefined: it may stay. */
+  /** Decides by what it worked lately whether it may stay in its process. Called every few seconds; `whyReplace` then says it. */
+  reviewWork?(): void;
+  /** Why another host is to take its place while it serves; undefined: it may stay. Changes nothing. */
   whyReplace?(): string | undefined;
   /** What it was started with. */
   readonly mayShare: RunSharing | undefined;

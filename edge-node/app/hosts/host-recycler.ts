@@ -65,6 +65,7 @@ export class HostRecycler {
     const look = (): void => {
       if (placement.host !== host || placement.state !== "ready") return;
       const memory = { ...host.memory(), wantedMiB: placement.spec.limits.memMiB, readyMiB };
+      host.reviewWork?.();
       const why = whyElsewhere(placement, host);
       const isDue = why === undefined ? needsRecycling(memory) : true;
       if (isDue && this.#mayReplace(placement, memory)) own(this.#recycle(placement, host, { readyMiB, why }));

@@ -115,9 +115,12 @@ export class SharedMember implements ModelHost {
     return this.#exit.promise;
   }
 
+  reviewWork(): void {
+    if (this.#whyUnfit !== undefined || !isTooBusy({ workMs: this.workMs, ...this.#parts.hostWork() })) return;
+    this.#leaveFor(`it kept ${this.sharedHost} busy for ${Math.round(this.workMs)} of ${BUSY_WINDOW_MS} ms`);
+  }
+
   whyReplace(): string | undefined {
-    if (this.#whyUnfit === undefined && isTooBusy({ workMs: this.workMs, ...this.#parts.hostWork() }))
-      this.#leaveFor(`it kept ${this.sharedHost} busy for ${Math.round(this.workMs)} of ${BUSY_WINDOW_MS} ms`);
     return this.#whyUnfit ?? this.#parts.whyWorn();
   }
 

@@ -83,6 +83,7 @@ describe("a process with several models", () => {
       for (let i = 0; i < 3; i += 1)
         await model.infer({ body: Buffer.alloc(0), headerLength: 0, timeoutMs: 1_000, maxRows: 1 });
     await clock.advance(10_000);
+    for (const model of models) model.reviewWork?.();
     expect(models.map((model) => model.whyReplace?.() !== undefined)).toEqual([true, false]);
     expect(unfit).toEqual(["a"]);
   });

@@ -84,6 +84,9 @@ describe("a model in a shared host", () => {
     for (let i = 0; i < 3; i += 1) await ask();
     await clock.advance(10_000);
     const why = "it kept shared-1 busy for 3000 of 10000 ms";
+    expect([member.whyReplace(), unfit]).toEqual([undefined, []]); // a question decides nothing
+    member.reviewWork();
+    member.reviewWork();
     expect([member.whyReplace(), member.whyReplace(), unfit]).toEqual([why, why, [why]]);
   });
 
@@ -91,6 +94,7 @@ describe("a model in a shared host", () => {
     const { member, clock, ask } = await aMember({ computeUs: 1_000_000, othersMs: 1_000 });
     for (let i = 0; i < 3; i += 1) await ask();
     await clock.advance(10_000);
+    member.reviewWork();
     expect(member.whyReplace()).toBeUndefined();
   });
 });
