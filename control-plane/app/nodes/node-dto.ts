@@ -1,6 +1,7 @@
 import { toInstant } from "../../../shared/api/v1/common.ts";
 import type { Node } from "../../../shared/api/v1/nodes.ts";
 import { lastHeard, nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
+import { pushRateAt } from "../../core/fleet/push-rate.ts";
 import { quarantineOf } from "../../core/fleet/quarantine.ts";
 import type { FleetLoad, FleetNode, FleetPlacement } from "../../core/fleet/types.ts";
 
@@ -68,7 +69,8 @@ export const nodeLabels = (
 });
 
 function loadView(load: FleetLoad, now: number): NonNullable<Node["load"]> {
-  const { cpuPct, memFreeMiB, diskFreeMiB, rttMs, rif, pushBytesPerMs = null } = load;
+  const { cpuPct, memFreeMiB, diskFreeMiB, rttMs, rif } = load;
+  const pushBytesPerMs = pushRateAt(load, now) ?? null;
   return { cpuPct, memFreeMiB, diskFreeMiB, rttMs, rif, pushBytesPerMs, ageMs: age(now, load.at) };
 }
 

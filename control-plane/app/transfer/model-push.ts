@@ -224,7 +224,7 @@ export class ModelPush {
   #measure({ session: { nodeId, epoch }, stream, streamed }: Transfer): void {
     if (!stream || !streamed) return;
     const ms = streamed.until - streamed.since;
-    this.#parts.fleet.apply({ type: "push-measured", nodeId, epoch, bytes: stream.sentBytes, ms });
+    this.#parts.fleet.apply({ type: "push-measured", nodeId, epoch, bytes: stream.sentBytes, ms, at: streamed.until });
   }
 
   #end(transfer: Transfer): void {

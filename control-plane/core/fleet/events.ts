@@ -49,6 +49,7 @@ export type FleetEvent =
       readonly epoch: number;
       readonly bytes: number;
       readonly ms: number;
+      readonly at: number;
     }
   | { readonly type: "load-reported"; readonly nodeId: NodeId; readonly epoch: number; readonly load: FleetLoad }
   /** `isDisconnect`: neither side meant to. */

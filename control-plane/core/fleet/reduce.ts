@@ -7,7 +7,7 @@ import type { FleetState } from "./fleet-state.ts";
 import { loadLiveness, loadRows } from "./load-rows.ts";
 import { CONFIRMED_HEARTBEATS_FOR_READY, isBidirectional } from "./node-status.ts";
 import { afterDisconnect } from "./quarantine.ts";
-import { pushRateAfter } from "./push-rate.ts";
+import { pushRateAfter, type PushRate } from "./push-rate.ts";
 import { hasSameTrials, trialsAfter } from "./trials.ts";
 import type { FleetLoad, FleetNode, FleetPlacement, SessionObservation } from "./types.ts";
 
@@ -50,7 +50,7 @@ function apply(state: FleetState, event: FleetEvent, change: ChangeCollector): v
     }
     case "load-reported": {
       const node = ownNode(state, event);
-      if (node) state.nodes.set(node.id, { ...node, load: withPushRate(event.load, node.load?.pushBytesPerMs) });
+      if (node) state.nodes.set(node.id, { ...node, load: withPushRate(event.load, node.load ?? {}) });
       return;
     }
     case "push-measured": {
@@ -66,8 +66,8 @@ function apply(state: FleetState, event: FleetEvent, change: ChangeCollector): v
   }
 }
 
-const withPushRate = (load: FleetLoad, pushBytesPerMs: number | undefined): FleetLoad =>
-  pushBytesPerMs === undefined ? load : { ...load, pushBytesPerMs };
+const withPushRate = (load: FleetLoad, { pushBytesPerMs, pushMeasuredAt }: PushRate): FleetLoad =>
+  pushBytesPerMs === undefined ? load : { ...load, pushBytesPerMs, pushMeasuredAt };
 
 function confirmedHeartbeats(before: number, confirmation: "current" | "previous" | "stale"): number {
   if (confirmation === "previous") return before;

@@ -117,6 +117,8 @@ export interface FleetLoad {
   readonly rif: number;
   /** Bytes that arrive there in a ms, smoothed over its pushes by the owner of its session; absent before the first large one. */
   readonly pushBytesPerMs?: number | undefined;
+  /** When that was measured last, in ms of the fleet's clock. */
+  readonly pushMeasuredAt?: number | undefined;
   readonly placements: readonly PlacementLoad[];
 }
 

@@ -12,6 +12,8 @@ interface Column {
   changes: number;
   /** How many of the values are not 0. */
   others: number;
+  /** The value that all have; undefined: they differ. */
+  same: number | undefined;
 }
 
 const REFUSED = 1;
@@ -43,8 +45,8 @@ export class CandidateColumns {
     return this.#column(`filter ${filter.code} ${filter.keyOf(need)}`, { need, judge, Values: Uint8Array });
   }
 
-  amounts(code: string, amount: Amount, need: PlacementRequest): Column {
-    return this.#column(`amount ${code}`, { need, judge: (candidate) => amount.of(candidate), Values: Float64Array });
+  amounts(of: string, amountOf: Amount["of"], need: PlacementRequest): Column {
+    return this.#column(`amount ${of}`, { need, judge: (candidate) => amountOf(candidate), Values: Float64Array });
   }
 
   points(score: Score, need: PlacementRequest): Column {
@@ -69,12 +71,15 @@ export class CandidateColumns {
     if (!known) {
       const values = new Values(this.#size);
       let others = 0;
+      let areSame = true;
       for (let place = 0; place < values.length; place += 1) {
         const value = judge(this.#at(place), need);
         values[place] = value;
         if (value !== 0) others += 1;
+        if (value !== values[0]) areSame = false;
       }
-      const column: Column = { values, request: need, changes: this.#changed.length, others };
+      const same = areSame ? values[0] : undefined;
+      const column: Column = { values, request: need, changes: this.#changed.length, others, same };
       this.#columns.set(key, column);
       return column;
     }
@@ -83,6 +88,7 @@ export class CandidateColumns {
       const value = judge(this.#at(place), known.request);
       known.others += Number(value !== 0) - Number(known.values[place] !== 0);
       known.values[place] = value;
+      if (value !== known.same) known.same = undefined;
     }
     return known;
   }

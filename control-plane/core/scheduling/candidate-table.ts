@@ -9,7 +9,7 @@ import { CandidateColumns, NOTHING_THERE, THREW } from "./candidate-columns.ts";
 import type { Filter } from "./filters/filter.ts";
 import { zoneSpread } from "./filters/zone-spread.ts";
 import type { Profile } from "./profile.ts";
-import { UNKNOWN_POINTS } from "./scores/score.ts";
+import { clampScore, UNKNOWN_POINTS } from "./scores/score.ts";
 
 /** What is known of every candidate for one request. */
 interface Judgement {
@@ -180,7 +180,7 @@ export class CandidateTable {
     for (const [index, filter] of profile.filters.entries()) {
       if (filter.amount) {
         const needed = filter.amount.needed(need);
-        const { values: amounts } = this.#columns.amounts(filter.code, filter.amount, need);
+        const { values: amounts } = this.#columns.amounts(filter.code, filter.amount.of, need);
         for (let place = 0; place < size; place += 1)
           if (verdicts[place] === 0 && !(needed <= (amounts[place] ?? 0))) verdicts[place] = index + 1;
         continue;
@@ -195,9 +195,14 @@ export class CandidateTable {
     }
     for (const { score, weight } of profile.scores) {
       if (score.isOfZone === true || size === 0) continue;
-      if (score.isOfRequest === true) {
-        const same = weight * (score.points(this.#at(0), need, NOTHING_THERE) ?? UNKNOWN_POINTS);
-        for (let place = 0; place < size; place += 1) points[place] = (points[place] ?? 0) + same;
+      if (score.lost) {
+        const units = score.lost.units(need);
+        const { values: perUnit, same } = this.#columns.amounts(score.name, score.lost.perUnit, need);
+        const all = same === undefined ? 0 : weight * clampScore(100 - same * units);
+        for (let place = 0; place < size; place += 1)
+          points[place] =
+            (points[place] ?? 0) +
+            (same === undefined ? weight * clampScore(100 - (perUnit[place] ?? 0) * units) : all);
         continue;
       }
       const { values: column } = this.#columns.points(score, need);

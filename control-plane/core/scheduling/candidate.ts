@@ -1,6 +1,7 @@
 import type { NodeState } from "../../../shared/api/v1/nodes.ts";
 import { lastHeard } from "../fleet/node-status.ts";
 import { isMassQuarantine, quarantineOf, type Quarantine } from "../fleet/quarantine.ts";
+import { pushRateAt } from "../fleet/push-rate.ts";
 import { isWanted, placementsOn, versionOf } from "../fleet/queries.ts";
 import { targetVersion } from "../fleet/versions.ts";
 import type { Fleet, FleetDeployment, FleetNode, FleetPlacement, FleetVersion } from "../fleet/types.ts";
@@ -42,6 +43,8 @@ export interface Candidate {
   readonly comingDiskMiB: number;
   /** Disk that is free and that no placement on its way is about to fill, in MiB. */
   readonly usableDiskMiB: number;
+  /** Bytes that it receives in a ms; undefined: that was not measured lately. */
+  readonly pushBytesPerMs: number | undefined;
   /** Disk that its placements hold, by the name of the deployment, in MiB. */
   readonly diskBy: ReadonlyMap<string, number>;
   /** Ids of placements that are loaded when an older version has left. */
@@ -89,6 +92,7 @@ export function candidatesOf(
         usableMiB: usableMemoryMiB(node),
         comingDiskMiB: comingMiB,
         usableDiskMiB: freeDiskMiB(node) - comingMiB,
+        pushBytesPerMs: node.load && pushRateAt(node.load, context.now),
         evictionFloorDiskMiB: diskFloorMiB(node),
         // Not among the holdings: room on a disk changes while they stay.
         diskHeld: isAtRest ? NONE_HELD : diskHeldOn(fleet, node),

@@ -46,7 +46,7 @@ export const node = z
         diskFreeMiB: z.number(),
         rttMs: z.number(),
         rif: z.number(),
-        /** Bytes that arrive there in a ms, measured by its pushes; null before the first large one. */
+        /** Bytes that arrive there in a ms, measured by its pushes of the last 6 hours; null without a large one. */
         pushBytesPerMs: z.number().nullable().default(null),
         ageMs: z.number(),
       })

@@ -20,6 +20,7 @@ import type { TextModel } from "../../../../shared/text/text-model.ts";
 import type {
   AnnouncedState,
   FleetDeployment,
+  FleetLoad,
   FleetRows,
   FleetVersion,
   RecordedNode,
@@ -142,7 +143,13 @@ export const storedLoad = z.object({
   rttMs: z.number(),
   rif: z.number(),
   pushBytesPerMs: z.number().optional(),
+  /** How old that was when it was stored; of an older control plane it is not known, and counts as measured then. */
+  pushAgeMs: z.number().optional(),
 });
+
+function toLoad({ pushAgeMs = 0, ...load }: z.infer<typeof storedLoad>, at: number): FleetLoad {
+  return { ...load, at, pushMeasuredAt: load.pushBytesPerMs === undefined ? undefined : at - pushAgeMs, placements: [] };
+}
 
 /** `offset`: what the caller's monotonic clock shows when the database's calendar shows 1970. */
 export function toRecordedSession(row: SessionRow, offset: number): RecordedSession {
@@ -163,7 +170,7 @@ export function toRecordedSession(row: SessionRow, offset: number): RecordedSess
       announced: announced ?? undefined,
       disconnects: disconnectedAt === null ? undefined : { score, at: offset + disconnectedAt },
     },
-    load: load === null ? undefined : { ...storedLoad.parse(JSON.parse(load)), at: lastSeen, placements: [] },
+    load: load === null ? undefined : toLoad(storedLoad.parse(JSON.parse(load)), lastSeen),
   };
 }
 

@@ -1,10 +1,10 @@
 import { formatDuration } from "../format.ts";
-import { pushLimitMs, pushRateOf } from "../push-time.ts";
+import { pushLimitMs } from "../push-time.ts";
 import type { Amount, Filter } from "./filter.ts";
 
 /** Bytes in a ms. A node that has not been measured has any rate. */
 const rate: Amount = {
-  of: ({ node }) => pushRateOf(node) ?? Infinity,
+  of: ({ pushBytesPerMs }) => pushBytesPerMs ?? Infinity,
   needed: (request) => request.version.bytes / pushLimitMs(request),
 };
 

@@ -89,7 +89,7 @@ function bestFor(replica: FleetPlacement, need: PlacementRequest, input: MoveInp
   for (const to of candidates) {
     if (!isOpen(to.node.id)) continue;
     const sooner = savedMs({ from, to });
-    const pushMs = pushMsTo(to.node, version);
+    const pushMs = pushMsTo(to, version);
     if (sooner <= 0 || requests * sooner <= pushMs || to.comingDiskMiB > 0 || !fits(to) || crowds(to)) continue;
     const comparison = { need, profile, from: alone, to, replica, byZone };
     const gain = guardedGain(comparison);

@@ -23,8 +23,14 @@ export interface Score {
   readonly hundredMeans: string;
   /** It depends on how many replicas `byZone` has in the zone of the node and in the others, and on nothing else. */
   readonly isOfZone?: boolean;
-  /** Where the node holds nothing of the request's model and deployment it depends on the request alone. */
-  readonly isOfRequest?: boolean;
+  /**
+   * Of a score that falls from 100 by so much per unit on a node, by as many units as the request has, where the node holds
+   * nothing of the request's model and deployment: what nodes take is then kept once for all requests.
+   */
+  readonly lost?: {
+    readonly perUnit: (candidate: Candidate) => number;
+    readonly units: (request: PlacementRequest) => number;
+  };
   /**
    * What of the request the points depend on where the node holds nothing of its model and deployment: on such a node
    * requests with equal keys get the same points, so that they are found once for all of them.

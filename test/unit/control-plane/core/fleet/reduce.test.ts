@@ -123,7 +123,7 @@ describe("the rate at which a node receives", () => {
   it("is what its pushes showed, stays over its load reports, and is no change", () => {
     const state = owned();
     const rateOf = () => state.snapshot().nodes.get(a.id)?.load?.pushBytesPerMs;
-    const push = { type: "push-measured", nodeId: a.id, bytes: 10_000_000, ms: 1_000 } as const;
+    const push = { type: "push-measured", nodeId: a.id, bytes: 10_000_000, ms: 1_000, at: NOW } as const;
     expect(changes(state, { ...push, epoch: 1 })).toBe(false);
     expect(rateOf()).toBeUndefined();
     expect(changes(state, { ...push, epoch: 2 })).toBe(false);

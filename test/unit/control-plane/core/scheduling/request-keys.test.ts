@@ -2,6 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import type { PlacementRequest } from "../../../../../control-plane/core/scheduling/candidate.ts";
 import { DEFAULT_PROFILE } from "../../../../../control-plane/core/scheduling/profile.ts";
+import { clampScore } from "../../../../../control-plane/core/scheduling/scores/score.ts";
 import type { Capabilities } from "../../../../../shared/protocol/messages.ts";
 import type { EncoderModel } from "../../../../../shared/text/encoder-model.ts";
 import type { TextModel } from "../../../../../shared/text/text-model.ts";
@@ -61,10 +62,11 @@ const anyCandidate = fc
     optionalInputs: fc.boolean(),
     load: fc.record({ cpuPct: fc.integer({ min: 0, max: 100 }), rttMs: fc.integer({ min: 0, max: 300 }) }),
     reservedMiB: fc.constantFrom(0, 450, 1_000),
+    pushBytesPerMs: fc.constantFrom(undefined, 10, 5_000, 100_000),
   })
-  .map(({ kind, zone, labels, runtimes, engines, optionalInputs, load, reservedMiB }) => {
+  .map(({ kind, zone, labels, runtimes, engines, optionalInputs, load, ...room }) => {
     const known = { ...aNode("edge-a").capabilities, runtimes, engines, optionalInputs } as Capabilities;
-    return aCandidate({ of: { kind, zone, labels, capabilities: known, load: aLoad(load) }, reservedMiB });
+    return aCandidate({ of: { kind, zone, labels, capabilities: known, load: aLoad(load) }, ...room });
   });
 
 const nothing = { own: [], byZone: new Map<string, number>() };
@@ -93,6 +95,7 @@ describe("on a node that holds nothing of their models and deployments, requests
         "fits-disk",
         "fits-memory",
         "node-large-enough",
+        "push-in-time",
         "residency",
         "runtime-supported",
         "where-matches",
@@ -100,12 +103,13 @@ describe("on a node that holds nothing of their models and deployments, requests
     );
   });
 
-  it("get the same points of a score, and of one that asks about the request alone on every node", () => {
+  it("get the same points of a score, and of one that falls by units as many as those take", () => {
     fc.assert(
-      fc.property(anyTwo, anyCandidate, anyCandidate, ([first, second], candidate, another) => {
+      fc.property(anyTwo, anyCandidate, ([first, second], candidate) => {
         const wrong = DEFAULT_PROFILE.scores.filter(({ score }) => {
           const points = score.points(candidate, first, nothing);
-          if (score.isOfRequest === true && score.points(another, first, nothing) !== points) return true;
+          const { perUnit, units } = score.lost ?? {};
+          if (perUnit && units && clampScore(100 - perUnit(candidate) * units(first)) !== points) return true;
           return score.keyOf(first) === score.keyOf(second) && score.points(candidate, second, nothing) !== points;
         });
         expect(wrong.map(({ score }) => score.name)).toEqual([]);

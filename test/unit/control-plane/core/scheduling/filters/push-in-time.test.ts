@@ -1,10 +1,10 @@
 import { describe, expect, it } from "@jest/globals";
 import { pushInTime } from "../../../../../../control-plane/core/scheduling/filters/push-in-time.ts";
-import { aCandidate, aLoad, aRequest, onEdgeA, refusalOn } from "../../../../../support/fleet/scheduling-fixture.ts";
+import { aCandidate, aRequest, onEdgeA, refusalOn } from "../../../../../support/fleet/scheduling-fixture.ts";
 
 const HOUR_MS = 3_600_000;
 const receives = (pushBytesPerMs: number | undefined, over: Parameters<typeof aCandidate>[0] = {}) =>
-  aCandidate({ of: { load: aLoad({ pushBytesPerMs }) }, ...over });
+  aCandidate({ pushBytesPerMs, ...over });
 const ofBytes = (bytes: number, maxPushMinutes?: number) =>
   aRequest({ of: { bytes }, spec: maxPushMinutes === undefined ? {} : { placement: { maxPushMinutes } } });
 

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "@jest/globals";
 import { pushSlot } from "../../../../../../control-plane/core/scheduling/filters/push-slot.ts";
-import { aCandidate, aLoad, aRequest, refusalOn } from "../../../../../support/fleet/scheduling-fixture.ts";
+import { aCandidate, aRequest, refusalOn } from "../../../../../support/fleet/scheduling-fixture.ts";
 
 /** 1 MiB a minute. */
 const SLOW = 1_048_576 / 60_000;
 const receives = (pushBytesPerMs: number | undefined, comingDiskMiB: number) =>
-  aCandidate({ of: { load: aLoad({ pushBytesPerMs }) }, comingDiskMiB });
+  aCandidate({ pushBytesPerMs, comingDiskMiB });
 
 describe("push-slot", () => {
   it.each([

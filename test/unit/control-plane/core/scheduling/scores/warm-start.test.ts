@@ -11,7 +11,9 @@ import {
 
 const MIB = 1_048_576;
 const scored = (bytes: number, ...placements: readonly FleetPlacement[]) =>
-  scoreOn(warmStart, aCandidate({ placements }), aRequest({ of: { bytes } }), []);
+  scoreOn(warmStart, aCandidate({ placements, pushBytesPerMs: 8_388 }), aRequest({ of: { bytes } }), []);
+const scoredAt = (pushBytesPerMs: number | undefined) =>
+  scoreOn(warmStart, aCandidate({ pushBytesPerMs }), aRequest({ of: { bytes: 48 * MIB } }), []);
 
 describe("warmStart", () => {
   it("is 100 where the version is ready for another deployment", () => {
@@ -25,6 +27,26 @@ describe("warmStart", () => {
     ["2,000 MiB", 2_000 * MIB, 0, "about 250.0 s to push"],
   ])("of a node to which %s has to be pushed", (_, bytes, score, raw) => {
     expect(scored(bytes)).toEqual({ score, raw });
+  });
+
+  it("follows the rate that was measured to the node", () => {
+    expect([scoredAt(800 * (MIB / 1_000)), scoredAt(0.8 * (MIB / 1_000))]).toEqual([
+      { score: 99.9, raw: "about 0.1 s to push" },
+      { score: 0, raw: "about 60.0 s to push" },
+    ]);
+    expect(scoredAt(8 * (MIB / 1_000))).toEqual({ score: 90, raw: "about 6.0 s to push" });
+  });
+
+  it("takes a node that was not measured for one that receives 8 MiB/s, and says so", () => {
+    expect(scoredAt(undefined)).toEqual({ score: 90, raw: "about 6.0 s to push, not measured" });
+  });
+
+  it("counts the bytes that are missing where a push is on its way", () => {
+    const progress = { done: 180 * MIB, total: 240 * MIB };
+    expect(scored(240 * MIB, onEdgeA({ state: "downloading", progress }))).toEqual({
+      score: 87.5,
+      raw: "about 7.5 s to push",
+    });
   });
 
   it.each([
