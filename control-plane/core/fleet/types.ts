@@ -53,6 +53,8 @@ export interface FleetNode {
   readonly createdAt: number;
   /** Of the custom resource that cordons and labels it; undefined: the API does. */
   readonly kubernetesNamespace?: string | undefined;
+  /** What happened there to versions; undefined: nothing that is remembered. */
+  readonly history?: readonly VersionHistory[] | undefined;
   /** Its newest session, as recorded; undefined until it first connects. */
   readonly session: FleetSession | undefined;
   /** What this replica saw of that session; undefined when another replica holds it, or held it. */
@@ -220,6 +222,17 @@ export interface PlacementAttempt {
   readonly memMiB: number;
   /** Version of the agent and of its runtime. */
   readonly agent: string;
+}
+
+/** What happened to a version on a node. It outlives the placement. */
+export interface VersionHistory {
+  readonly model: string;
+  readonly version: number;
+  /** In a row, with this attempt; 0: none, or an operator asked for another try. */
+  readonly loadFailures: number;
+  readonly attempt: PlacementAttempt | undefined;
+  /** When it last left to make room for a deployment of no higher priority, in ms of the fleet's clock; undefined: never. */
+  readonly evictedAt: number | undefined;
 }
 
 export type RecordedNode = Omit<FleetNode, "observed">;

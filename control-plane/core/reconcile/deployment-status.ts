@@ -9,9 +9,11 @@ import { ENDED_PHASES, type RolloutRecord } from "../../../shared/api/v1/rollout
 import { isEqual } from "../fleet/changes/equal.ts";
 import { isServing, versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetPlacement } from "../fleet/types.ts";
+import { isGivenUp, MAX_LOAD_FAILURES } from "../fleet/version-history.ts";
 import { declaredVersion, rolloutOf, sharesOf } from "../fleet/versions.ts";
 import { canGrow, followsDemand } from "../scaling/replica-targets.ts";
 import type { PlanContext } from "../scheduling/context.ts";
+import { untilWhat } from "../scheduling/filters/no-recent-failure.ts";
 import { counted } from "../scheduling/format.ts";
 import type { DeploymentPlan } from "../scheduling/planning/plan-deployment.ts";
 import { cloudCapacity, type CloudCapacity } from "./cloud-capacity.ts";
@@ -30,6 +32,8 @@ interface Found extends CloudCapacity {
   /** Why no replica is wanted, when none is. */
   readonly whyNone: string;
   readonly nameOf: (placement: FleetPlacement) => string;
+  /** What is said of a placement that is not tried again by itself; empty: it is. */
+  readonly lastTry: (placement: FleetPlacement) => string;
   /** Its newest rollout, unless that is done and is at what is declared. */
   readonly rollout: RolloutRecord | undefined;
   /** Why no rollout begins to the version that is declared; undefined: it is no matter of the version. */
@@ -154,6 +158,7 @@ export function deploymentFindings(
     ...cloudCapacity(deployment, plan, context.pools ?? []),
     whyNone: whyNone(deployment),
     nameOf,
+    lastTry: (placement) => lastTry(fleet, placement),
     rollout: unfinished(fleet, deployment),
     noRollout: whyNoRollout(fleet, deployment, plan),
   };
@@ -167,6 +172,12 @@ export function deploymentFindings(
     cloud: found.cloud,
     unplaced: [...plan.shortfall],
   };
+}
+
+function lastTry(fleet: Fleet, placement: FleetPlacement): string {
+  const node = fleet.nodes.get(placement.nodeId);
+  const isLast = node !== undefined && placement.attempt !== undefined && isGivenUp(node, placement, placement.attempt);
+  return isLast ? `, ${MAX_LOAD_FAILURES} times in a row; ${untilWhat(placement.deployment ?? "")}` : "";
 }
 
 function unfinished(fleet: Fleet, deployment: FleetDeployment): RolloutRecord | undefined {
@@ -268,7 +279,7 @@ function progressing({ moving, plan, failed, raising, shortfall, waitsForNodes, 
 const isUnderWay = ({ phase }: RolloutRecord): boolean => phase !== "paused" && !ENDED_PHASES.includes(phase);
 
 function stalled(
-  { failed, plan, shortfall, nameOf, rollout, noRollout }: Found,
+  { failed, plan, shortfall, nameOf, lastTry, rollout, noRollout }: Found,
   versionReason: string | undefined,
 ): Condition {
   if (noRollout) return { type: "Stalled", status: "True", ...noRollout };
@@ -279,7 +290,7 @@ function stalled(
   const failures = failed
     .map(
       (placement) =>
-        `${placement.model}:${placement.version} failed on ${nameOf(placement)}: ${placement.failure?.code ?? "unknown"}`,
+        `${placement.model}:${placement.version} failed on ${nameOf(placement)}: ${placement.failure?.code ?? "unknown"}${lastTry(placement)}`,
     )
     .toSorted();
   const silent = plan.stalled

@@ -27,7 +27,7 @@ interface Judgement {
 /**
  * Ranks the nodes of a plan for one request after the other. What a filter or score says depends on the node and on little
  * of the request (`keyOf`), so it is kept for all requests with the same key, in one array by the place of the node. Only
- * nodes that hold something of the requested model or deployment are judged one by one, and after a placement only its
+ * nodes that hold or remember something of the requested model or deployment are judged one by one, and after a placement only its
  * node. `rank` is what it computes, in plain words.
  */
 export class CandidateTable {
@@ -41,7 +41,7 @@ export class CandidateTable {
   readonly #zones: ReadonlyMap<string, number>;
   /** By place. */
   readonly #zoneOf: Int32Array;
-  /** Places that hold or held something of a model or of a deployment. */
+  /** Places that hold or held something of a model or of a deployment, or remember something of a model. */
   readonly #holders: { readonly model: Map<string, Set<number>>; readonly deployment: Map<string, Set<number>> };
   #judgement: Judgement | undefined;
 
@@ -147,7 +147,8 @@ export class CandidateTable {
     return candidate;
   }
 
-  #noteHoldings(place: number, { placements }: Candidate): void {
+  #noteHoldings(place: number, { node, placements }: Candidate): void {
+    if (node.history) for (const { model } of node.history) note(this.#holders.model, model, place);
     for (const { model, deployment } of placements) {
       note(this.#holders.model, model, place);
       if (deployment !== undefined) note(this.#holders.deployment, deployment, place);
@@ -178,6 +179,7 @@ export class CandidateTable {
     };
     const { verdicts, points } = judgement;
     for (const [index, filter] of profile.filters.entries()) {
+      if (filter.isOfOwn === true) continue;
       if (filter.amount) {
         const needed = filter.amount.needed(need);
         const { values: amounts } = this.#columns.amounts(filter.code, filter.amount.of, need);

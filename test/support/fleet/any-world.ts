@@ -1,5 +1,12 @@
 import fc from "fast-check";
-import type { Fleet, FleetDeployment, FleetNode, FleetPlacement } from "../../../control-plane/core/fleet/types.ts";
+import type {
+  Fleet,
+  FleetDeployment,
+  FleetNode,
+  FleetPlacement,
+  VersionHistory,
+} from "../../../control-plane/core/fleet/types.ts";
+import { attemptOn } from "../../../control-plane/core/scheduling/attempt.ts";
 import type { PlanContext } from "../../../control-plane/core/scheduling/context.ts";
 import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
 import type { PlacementId } from "../../../shared/base/ids.ts";
@@ -30,6 +37,12 @@ const anyNode = fc.record({
   mood: fc.constantFrom("ready", "ready", "ready", "ready", "cordoned", "draining", "suspect", "lost", "pending"),
   rttMs: fc.integer({ min: 0, max: 300 }),
   cpuPct: fc.integer({ min: 0, max: 100 }),
+  pushBytesPerMs: fc.constantFrom(undefined, undefined, 100, 50_000),
+  /** A model whose version failed to load here three times, or twice. */
+  failed: fc.option(
+    fc.record({ model: fc.nat(4), loadFailures: fc.constantFrom(2, 3, 3), slots: fc.integer({ min: 1, max: 2 }) }),
+    { nil: undefined },
+  ),
 });
 
 const anyDeployment = fc.record({
@@ -46,8 +59,16 @@ const anyDeployment = fc.record({
 type NodeDraw = typeof anyNode extends fc.Arbitrary<infer Draw> ? Draw : never;
 type DeploymentDraw = typeof anyDeployment extends fc.Arbitrary<infer Draw> ? Draw : never;
 
+const historyOf = (node: FleetNode, failed: { model: number; loadFailures: number; slots: number }): VersionHistory => ({
+  model: `m${failed.model}`,
+  version: 1,
+  loadFailures: failed.loadFailures,
+  attempt: attemptOn(node, failed.slots * SLOT_MIB),
+  evictedAt: undefined,
+});
+
 function nodeOf(draw: NodeDraw, at: number): FleetNode {
-  const { kind, zone, slots, hasGpu, isOld, hasFullDisk, mood, rttMs, cpuPct } = draw;
+  const { kind, zone, slots, hasGpu, isOld, hasFullDisk, mood, rttMs, cpuPct, pushBytesPerMs, failed } = draw;
   const built = aNode(`node-${at}`, { kind, zone, labels: hasGpu ? { gpu: "true" } : {} });
   const { capabilities, load } = built;
   const session = {
@@ -66,7 +87,14 @@ function nodeOf(draw: NodeDraw, at: number): FleetNode {
       diskMiB: DISK_MIB,
       maxOpset: isOld ? OLD_OPSET : 22,
     },
-    load: load && { ...load, rttMs, cpuPct, diskFreeMiB: hasFullDisk ? 100 : DISK_MIB },
+    load: load && {
+      ...load,
+      rttMs,
+      cpuPct,
+      diskFreeMiB: hasFullDisk ? 100 : DISK_MIB,
+      ...(pushBytesPerMs !== undefined && { pushBytesPerMs, pushMeasuredAt: NOW }),
+    },
+    ...(failed && { history: [historyOf(built, failed)] }),
   };
 }
 

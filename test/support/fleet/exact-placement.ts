@@ -29,14 +29,20 @@ export function roomOf({ capabilities, load }: FleetNode): Readonly<Room> {
 /** Whether a node may have a replica of a deployment if there is room, said in other words than those of the filters. */
 export function mayHost(fleet: Fleet, node: FleetNode, { spec }: FleetDeployment): boolean {
   const { residency, where } = spec.placement;
-  const { opset = 0 } = versionOf(fleet, spec.model, 1) ?? {};
+  const { opset = 0, bytes = 0 } = versionOf(fleet, spec.model, 1) ?? {};
+  const hasFailed = node.history?.some(
+    ({ model, loadFailures, attempt }) =>
+      model === spec.model && loadFailures > 2 && attempt?.memMiB === spec.limits.memMiB,
+  );
   return (
     nodeState(node, NOW, TIMINGS) === "ready" &&
     !node.cordoned &&
     !node.draining &&
     (residency === "any" || residency === `${node.kind}-only`) &&
     (where.matchLabels["gpu"] === undefined || node.labels["gpu"] === where.matchLabels["gpu"]) &&
-    opset <= (node.capabilities?.maxOpset ?? 0)
+    opset <= (node.capabilities?.maxOpset ?? 0) &&
+    bytes / (node.load?.pushBytesPerMs ?? Infinity) <= 3_600_000 &&
+    hasFailed !== true
   );
 }
 

@@ -12,6 +12,7 @@ import { appendEvents } from "../events/events.ts";
 import { removeAll } from "./remove-placement.ts";
 import { requireOwner } from "../owner.ts";
 import { requireVersion } from "../row-version.ts";
+import { forgetFailedLoads } from "./version-history.ts";
 
 interface Context {
   readonly actor: Actor;
@@ -75,12 +76,17 @@ export class PostgresDeploymentStore implements DeploymentStore {
         UPDATE placements SET generation = generation + 1, state = 'offered', state_since = now(),
           failure_code = NULL, failure_detail = NULL, rss_mib = NULL, warm_us = NULL
         WHERE ${failed}`;
-      if (retried === 0) return 0;
+      const model = Prisma.sql`(SELECT spec->>'model' FROM deployments WHERE name = ${name})`;
+      const forgiven = await forgetFailedLoads(tx, model);
+      if (retried + forgiven.length === 0) return 0;
       await audit(tx, actor, { action: "deployment.retry", target: `deployment/${name}`, detail: { retried } });
       const replicas = retried === 1 ? "1 failed replica" : `${retried} failed replicas`;
-      const message = `${actor.name} had ${replicas} of ${name} tried again`;
+      const message =
+        retried > 0
+          ? `${actor.name} had ${replicas} of ${name} tried again`
+          : `${actor.name} let ${name} be tried again where it failed to load`;
       await appendEvents(tx, [{ type: "Normal", reason: "PlacementRetried", object: `deployment/${name}`, message }], {
-        nodes,
+        nodes: [...new Set([...nodes, ...forgiven])],
       });
       return retried;
     });

@@ -47,6 +47,8 @@ export interface NodeRow extends Omit<SessionRow, "nodeId" | "epoch"> {
   readonly desiredRev: number;
   readonly createdAt: number;
   readonly kubernetesNamespace: string | null;
+  /** Null: nothing is remembered. */
+  readonly history: string | null;
   /** Null, as the rest of the session, until it first connects. */
   readonly epoch: number | null;
 }
@@ -93,6 +95,18 @@ export const storedRollout = z.object({
   phaseAt: z.number(),
   endedAt: z.number().nullable(),
 });
+
+/** What happened to versions on a node as it is read; instants are of the database's clock, in ms since 1970. */
+export const storedHistories = z.array(
+  z.object({
+    model: z.string(),
+    version: z.number(),
+    loadFailures: z.number(),
+    memMiB: z.number().nullable(),
+    agent: z.string().nullable(),
+    evictedAt: z.number().nullable(),
+  }),
+);
 
 export interface VersionRow {
   readonly model: string;
@@ -176,7 +190,14 @@ export function toRecordedSession(row: SessionRow, offset: number): RecordedSess
 
 export function toRecordedNode(
   row: NodeRow,
-  json: { labels: Record<string, string>; capabilities: Capabilities | undefined },
+  {
+    histories,
+    ...json
+  }: {
+    readonly labels: Record<string, string>;
+    readonly capabilities: Capabilities | undefined;
+    readonly histories: z.infer<typeof storedHistories> | undefined;
+  },
   offset: number,
 ): RecordedNode {
   const { id, name, kind, site, zone, generation, cordoned, draining, revoked, desiredRev, createdAt } = row;
@@ -199,6 +220,13 @@ export function toRecordedNode(
       waiting: { until: waitingUntil, from: waitingFrom ?? "", publicKey: waitingKey ?? "" },
     }),
     ...json,
+    history: histories?.map(({ model, version, loadFailures, memMiB, agent: by, evictedAt }) => ({
+      model,
+      version,
+      loadFailures,
+      attempt: memMiB === null || by === null ? undefined : { memMiB, agent: by },
+      evictedAt: evictedAt === null ? undefined : offset + evictedAt,
+    })),
     session: recorded?.session,
     load: recorded?.load,
   };

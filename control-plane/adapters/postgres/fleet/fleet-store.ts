@@ -15,6 +15,7 @@ import type { FleetRows, RecordedNode, RecordedSession } from "../../../core/fle
 import type { FleetStore } from "../../../ports/plan.ts";
 import type { Database, Transaction } from "../database.ts";
 import {
+  storedHistories,
   storedRollout,
   toFleetDeployment,
   toFleetPlacement,
@@ -61,6 +62,7 @@ export class PostgresFleetStore implements FleetStore {
   readonly #encoders = new ParseOnce(encoderModel);
   readonly #engines = new ParseOnce(engineModel);
   readonly #releases = new ParseOnce(release);
+  readonly #histories = new ParseOnce(storedHistories);
   readonly #explains = new Map<string, ExplainRecord>();
   #offset = Number.NaN;
 
@@ -114,12 +116,15 @@ export class PostgresFleetStore implements FleetStore {
   #endPass(): void {
     for (const cache of [this.#labels, this.#capabilities, this.#specs, this.#findings, this.#signatures])
       cache.endPass();
-    for (const cache of [this.#rollouts, this.#texts, this.#encoders, this.#engines, this.#releases]) cache.endPass();
+    for (const cache of [this.#rollouts, this.#texts, this.#encoders, this.#engines, this.#releases, this.#histories])
+      cache.endPass();
   }
 
   #toNode(row: NodeRow, offset: number): RecordedNode {
     const known = row.capabilities === null ? undefined : this.#capabilities.get(row.id, row.capabilities);
-    return toRecordedNode(row, { labels: this.#labels.get(row.id, row.labels), capabilities: known }, offset);
+    const histories = row.history === null ? undefined : this.#histories.get(row.id, row.history);
+    const json = { labels: this.#labels.get(row.id, row.labels), capabilities: known, histories };
+    return toRecordedNode(row, json, offset);
   }
 
   #toDeployment(row: DeploymentRow, offset: number): FleetRows["deployments"][number] {
@@ -241,6 +246,10 @@ const nodeRows = (where = Prisma.empty): Prisma.Sql => Prisma.sql`
     (extract(epoch FROM n.waiting_until) * 1000)::float8 AS "waitingUntil", n.waiting_from AS "waitingFrom",
     CASE WHEN n.waiting_until IS NOT NULL THEN n.public_key END AS "waitingKey",
     n.kubernetes_namespace AS "kubernetesNamespace", (extract(epoch FROM n.created_at) * 1000)::float8 AS "createdAt",
+    (SELECT json_agg(json_build_object('model', h.model_name, 'version', h.version, 'loadFailures', h.load_failures,
+        'memMiB', h.attempt_mem_mib, 'agent', h.attempt_agent, 'evictedAt', (extract(epoch FROM h.evicted_at) * 1000)::float8)
+        ORDER BY h.model_name, h.version)::text
+      FROM version_histories h WHERE h.node_id = n.id) AS history,
     ${SESSION_COLUMNS}
   FROM nodes n LEFT JOIN node_sessions s ON s.node_id = n.id LEFT JOIN control_plane_replicas r ON r.id = s.replica ${where}`;
 

@@ -22,6 +22,7 @@ import { CHANNEL, appendEvents } from "../events/events.ts";
 import { fleetPayload, MAX_PAYLOAD } from "./change-payload.ts";
 import type { storedLoad } from "./fleet-rows.ts";
 import { reportConflicts } from "./report-conflicts.ts";
+import { failingLoads, noteFailedLoads } from "./version-history.ts";
 
 /** What replicas write for the nodes whose sockets they hold: always on condition of the session's epoch. */
 export class PostgresSessionStore implements SessionStore {
@@ -205,7 +206,9 @@ export class PostgresSessionStore implements SessionStore {
       if (!(await isNewest(tx, session))) return false;
       const newest = newestOfEach(reports);
       const conflicts = await reportConflicts(tx, session.nodeId, newest);
+      const failed = await failingLoads(tx, session.nodeId, newest);
       const isNews = reports.length === 0 || (await writeReports(tx, session.nodeId, newest)) > 0;
+      await noteFailedLoads(tx, session.nodeId, failed);
       if (isNews || conflicts.length > 0)
         await appendEvents(tx, isNews ? [...conflicts, ...events] : conflicts, { nodes: [session.nodeId] });
       return true;

@@ -32,6 +32,8 @@ export interface Filter {
   readonly keyOf: RequestKey;
   /** Of a filter that refuses for this and nothing else: what nodes have is then kept once for all requests. */
   readonly amount?: Amount;
+  /** It refuses no node that holds nothing of the request's model or deployment and remembers nothing of the model. */
+  readonly isOfOwn?: boolean;
   /** `own`: the placements of the request's model or deployment on the node. */
   refuse(
     candidate: Candidate,

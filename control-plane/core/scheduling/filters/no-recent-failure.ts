@@ -1,3 +1,5 @@
+import { isGivenUp, MAX_LOAD_FAILURES } from "../../fleet/version-history.ts";
+import { attemptOn } from "../attempt.ts";
 import { formatDuration } from "../format.ts";
 import { ofNodeAlone } from "../candidate.ts";
 import type { Filter } from "./filter.ts";
@@ -5,11 +7,18 @@ import type { Filter } from "./filter.ts";
 /** How long a node is left alone with a version that failed on it, in ms. */
 export const FAILURE_BACKOFF_MS = 15 * 60_000;
 
-/** The same version did not just fail here. */
+/** The same version did not just fail here, nor to load three times in a row. */
 export const noRecentFailure: Filter = {
   code: "no-recent-failure",
   keyOf: ofNodeAlone,
-  refuse({ node }, { version, now }, own) {
+  isOfOwn: true,
+  refuse({ node }, { version, deployment, memMiB, now }, own) {
+    const name = `${version.model}:${version.version}`;
+    if (isGivenUp(node, version, attemptOn(node, memMiB)))
+      return {
+        verdict: "never",
+        sentence: `${name} failed to load on ${node.name} ${MAX_LOAD_FAILURES} times in a row; ${untilWhat(deployment.name)}`,
+      };
     const failed = own.find(
       (placement) =>
         placement.model === version.model && placement.version === version.version && placement.state === "failed",
@@ -18,7 +27,11 @@ export const noRecentFailure: Filter = {
     const leftMs = failed.stateSince + FAILURE_BACKOFF_MS - now;
     if (leftMs <= 0) return undefined;
     const code = failed.failure?.code ?? "unknown";
-    const cause = `${version.model}:${version.version} failed on ${node.name} (${code})`;
+    const cause = `${name} failed on ${node.name} (${code})`;
     return { verdict: "not now", sentence: `${cause}; retry in ${formatDuration(leftMs)}`, cause };
   },
 };
+
+/** What ends the wait after the last failure. */
+export const untilWhat = (deployment: string): string =>
+  `it is tried there again with another memory limit, agent or runtime, or by \`skerry deployments retry ${deployment}\``;

@@ -5,6 +5,7 @@ import type { Filter } from "./filter.ts";
 export const onePerNode: Filter = {
   code: "one-per-node",
   keyOf: ofNodeAlone,
+  isOfOwn: true,
   refuse({ node }, { deployment, version }, own) {
     const here = own.some(
       (placement) => placement.deployment === deployment.name && placement.version === version.version,

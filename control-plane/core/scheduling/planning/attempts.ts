@@ -1,4 +1,6 @@
-import type { FleetNode, FleetPlacement, PlacementAttempt } from "../../fleet/types.ts";
+import type { FleetPlacement, PlacementAttempt } from "../../fleet/types.ts";
+import { isGivenUp } from "../../fleet/version-history.ts";
+import { attemptOn } from "../attempt.ts";
 import type { Candidate, PlacementRequest } from "../candidate.ts";
 import { fitsDisk } from "../filters/fits-disk.ts";
 import { FAILURE_BACKOFF_MS } from "../filters/no-recent-failure.ts";
@@ -8,12 +10,6 @@ import { formatDuration } from "../format.ts";
 /** Whether there is room on a disk is a figure of its load reports, which cause no plan: it is looked at this often, in ms. */
 export const DISK_LOOK_MS = 60_000;
 
-/** What an attempt that begins on `node` now depends on. */
-export const attemptOn = (node: FleetNode, memMiB: number): PlacementAttempt => ({ memMiB, agent: agentOf(node) });
-
-const agentOf = ({ session, capabilities }: FleetNode): string =>
-  `agent ${session?.agentVersion ?? "unknown"} with ${capabilities?.runtime ?? "no runtime"}`;
-
 export interface Retry {
   readonly placement: FleetPlacement;
   readonly why: string;
@@ -22,7 +18,7 @@ export interface Retry {
 
 /**
  * Whether a failed placement is tried again on its node now: when what the failed attempt depended on has changed, else
- * after 15 minutes. Undefined: not now.
+ * after 15 minutes, but after the third failed load in a row no more. Undefined: not now.
  */
 export function retryOf(
   placement: FleetPlacement,
@@ -40,6 +36,7 @@ function whyAgain(
   { stateSince, failure, attempt: failed }: FleetPlacement,
   { candidate, need, attempt }: { candidate: Candidate; need: PlacementRequest; attempt: PlacementAttempt },
 ): string | undefined {
+  if (isGivenUp(candidate.node, need.version, attempt)) return undefined;
   const sinceMs = need.now - stateSince;
   if (sinceMs >= FAILURE_BACKOFF_MS) return `that is ${formatDuration(sinceMs)} ago`;
   if (failed && failed.agent !== attempt.agent) return `${candidate.node.name} runs ${attempt.agent} now`;

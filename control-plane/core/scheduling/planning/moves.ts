@@ -8,7 +8,7 @@ import { formatDuration } from "../format.ts";
 import { pushMsTo } from "../push-time.ts";
 import { firstRefusal, onlyZone, rank, replicasByZone } from "../rank.ts";
 import { summaryOf } from "../ranking-summary.ts";
-import { attemptOn } from "./attempts.ts";
+import { attemptOn } from "../attempt.ts";
 import { guardedGain, savedMs, type Comparison } from "./gain.ts";
 import type { PlannedPlacement } from "./place-replicas.ts";
 import { needOf } from "./plan-deployment.ts";

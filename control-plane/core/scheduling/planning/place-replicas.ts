@@ -1,7 +1,7 @@
 import type { ExplainRecord } from "../../../../shared/api/v1/explain.ts";
 import type { NodeKind } from "../../../../shared/api/v1/nodes.ts";
 import type { FleetPlacement, PlacementAttempt } from "../../fleet/types.ts";
-import { attemptOn } from "./attempts.ts";
+import { attemptOn } from "../attempt.ts";
 import { withoutReservation, withPlacement, type Candidate, type PlacementRequest } from "../candidate.ts";
 import { tableOf, withCandidates, WorkingList } from "../candidate-list.ts";
 import { profileOf, type PlanContext } from "../context.ts";

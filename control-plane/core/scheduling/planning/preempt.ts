@@ -7,7 +7,7 @@ import { profileOf, type PlanContext } from "../context.ts";
 import { explainDecision } from "../explain.ts";
 import { firstRefusal, rank } from "../rank.ts";
 import { summaryOf } from "../ranking-summary.ts";
-import { attemptOn } from "./attempts.ts";
+import { attemptOn } from "../attempt.ts";
 import { placementOn, type PlannedPlacement } from "./place-replicas.ts";
 import { lowestPriority, priorityOf, Victims, type Victim } from "./victims.ts";
 

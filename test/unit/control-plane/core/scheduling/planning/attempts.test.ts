@@ -79,6 +79,19 @@ describe("a failed placement", () => {
     expect(whyRetried("NO_SPACE", { ms: -61_000 })).toBeUndefined();
   });
 
+  it("is not tried again by itself after the third failed load in a row, until what it depends on has changed", () => {
+    const third = { model: "digits", version: 1, loadFailures: 3, evictedAt: undefined };
+    const history = [{ ...third, attempt: { memMiB: 256, agent: AGENT } }];
+    const day = 24 * HOUR;
+    expect(whyRetried("LOAD_FAILED", { ms: day, node: { history } })).toBeUndefined();
+    expect(whyRetried("LOAD_FAILED", { node: { history }, memMiB: 512 })).toBe("it may use 512 MiB now");
+    expect(whyRetried("LOAD_FAILED", { node: { history, ...newerAgent } })).toBe(
+      "edge-a runs agent 0.2.0 with onnxruntime 1.30.0 now",
+    );
+    const asked = history.map((each) => ({ ...each, loadFailures: 0 }));
+    expect(whyRetried("LOAD_FAILED", { ms: day, node: { history: asked } })).toBe("that is 24 h ago");
+  });
+
   it("is tried again after 15 minutes though nothing has changed", () => {
     expect(whyRetried("LOAD_FAILED", { ms: 12 * 60_000 })).toBeUndefined();
     expect(whyRetried("LOAD_FAILED", { ms: 13 * 60_000 })).toBe("that is 15 min ago");
