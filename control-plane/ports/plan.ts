@@ -39,6 +39,8 @@ export interface NewPlacement {
 export interface PlacementCreation {
   readonly placement: NewPlacement;
   readonly event: NewEvent;
+  /** Kept with it. */
+  readonly warning?: NewEvent | undefined;
 }
 
 /** `fenced`: leadership was lost, stop leading. `stale`: the row moved on, plan again. Neither changed anything. */
@@ -83,10 +85,13 @@ export interface PlanStore {
     placement: { id: PlacementId; generation: number; attempt: PlacementAttempt },
     event: NewEvent,
   ): Promise<PlanOutcome>;
-  /** Sets `wanted` to `gone`; the generation stays. `stale` unless it is at `generation`. */
+  /**
+   * Sets `wanted` to `gone`; the generation stays. `stale` unless it is at `generation`. `isEvicted`: it makes room for a deployment of no
+   * higher priority, which is remembered of its version and node.
+   */
   removePlacement(
     fence: LeaderFence,
-    placement: { id: PlacementId; generation: number },
+    placement: { id: PlacementId; generation: number; isEvicted?: boolean },
     event: NewEvent,
   ): Promise<PlanOutcome>;
   /** Replaces a deployment's status. Its row version stays: an operator's `If-Match` is about the spec. */

@@ -14,6 +14,7 @@ import type { Verdict } from "../../core/rollout/advance.ts";
 import { isTurn, rolloutSteps } from "../../core/rollout/rollout-steps.ts";
 import { stateFor, type PlanContext } from "../../core/scheduling/context.ts";
 import type { Pool } from "../../core/scaling/pool.ts";
+import { MeanRates } from "../../core/scaling/mean-rates.ts";
 import { ReplicaScaling } from "../../core/scaling/replica-targets.ts";
 import type { Demands } from "../../ports/demand.ts";
 import type { LeaderFence } from "../../ports/plan.ts";
@@ -61,6 +62,7 @@ export class ControlLoop {
   readonly #pools: () => readonly Pool[];
   readonly #gate: Gate;
   readonly #scaling: ReplicaScaling;
+  readonly #rates = new MeanRates();
   readonly #moves = new Moves();
   readonly #timings: NodeTimings;
   readonly #clock: Clock;
@@ -153,6 +155,7 @@ export class ControlLoop {
     if (lead?.since !== this.#leaderSince) {
       this.#scaling.reset();
       this.#moves.reset();
+      this.#rates.reset();
     }
     this.#leaderSince = lead?.since;
     if (!lead || !this.#fleet.isFresh) return;
@@ -160,7 +163,15 @@ export class ControlLoop {
     const time = { now: this.#clock.now(), timings: this.#timings };
     const demands = this.#demands();
     const targets = this.#scaling.update(fleet, demands, time);
-    const context: PlanContext = { ...time, trigger, leaderSince: lead.since, targets, pools: this.#pools() };
+    const ratesPerS = this.#rates.update(demands, time.now);
+    const context: PlanContext = {
+      ...time,
+      trigger,
+      leaderSince: lead.since,
+      targets,
+      ratesPerS,
+      pools: this.#pools(),
+    };
     const rollouts = rolloutSteps(fleet, {
       ...context,
       at: toInstant(this.#clock.wallNow()),

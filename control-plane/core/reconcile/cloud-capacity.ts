@@ -1,6 +1,6 @@
 import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
 import type { FleetDeployment } from "../fleet/types.ts";
-import { isPoolFor, troubleOf, type Pool } from "../scaling/pool.ts";
+import { canBringNodes, isPoolFor, troubleOf, type Pool } from "../scaling/pool.ts";
 import { counted } from "../scheduling/format.ts";
 import type { DeploymentPlan } from "../scheduling/planning/plan-deployment.ts";
 
@@ -40,8 +40,3 @@ export function cloudCapacity(
 /** A new node of a pool would be refused as those that are there. One that has only joined has not said what it can run. */
 const holdsForNewNodes = ({ code, verdict }: ExplainRecord["rejections"][number]): boolean =>
   code === "bytes-whole" || code === "no-recent-failure" || (code === "runtime-supported" && verdict === "never");
-
-/** Its pods are on their way, or it may have more. */
-const canBringNodes = (pool: Pool): boolean =>
-  troubleOf(pool) === undefined &&
-  (pool.replicas < pool.max || pool.pods.filter(({ state }) => state === "running").length < pool.replicas);

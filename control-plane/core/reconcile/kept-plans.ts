@@ -4,7 +4,8 @@ import { isWanted, placementsOfDeployment } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetNode, FleetPlacement, FleetVersion } from "../fleet/types.ts";
 import { targetVersion } from "../fleet/versions.ts";
 import { brakeOf, stateFor, type PlanContext } from "../scheduling/context.ts";
-import { replicasAskedFor, type DeploymentPlan } from "../scheduling/planning/plan-deployment.ts";
+import type { DeploymentPlan } from "../scheduling/planning/plan-deployment.ts";
+import { replicasAskedFor } from "../scheduling/planning/plan-kind.ts";
 
 /** What the plan of a settled deployment reads of a node: nothing that a heartbeat or a load report changes. */
 interface NodeFacts extends Pick<FleetNode, "name" | "kind" | "site" | "zone" | "labels" | "draining"> {

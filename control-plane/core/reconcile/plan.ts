@@ -61,7 +61,8 @@ function planInOrder(
   const kept = new Set<string>();
   const settled = new Map<string, SettledPlan>();
   const preempted = new Set<string>();
-  /** The fleet in which those that make room are to be gone. */
+  const decided = { leaving: new Set<string>(), retried: new Set<string>() };
+  /** The fleet in which those that make room are to be gone, as the deployments after it see it. */
   let present = fleet;
   let candidates: readonly Candidate[] | undefined;
   for (const deployment of inOrder(fleet, first)) {
@@ -73,12 +74,12 @@ function planInOrder(
       continue;
     }
     candidates ??= candidatesOf(fleet, { stateOf: (node) => stateFor(node, context), now: context.now });
-    const made = planAmong(candidates, { fleet: present, deployment, context });
+    const made = planAmong(candidates, { fleet: present, deployment, context, decided });
     const { plan } = made;
     ({ candidates } = made);
-    for (const { placement, why, by } of plan.preempt) {
+    for (const { placement, why, by, reason } of plan.preempt) {
       preempted.add(placement.deployment ?? "");
-      steps.push({ kind: "placement.remove", placement, node: nodeName(placement), why, preemptedBy: by });
+      steps.push({ kind: "placement.remove", placement, node: nodeName(placement), why, preemptedBy: by, reason });
     }
     if (plan.preempt.length > 0) present = afterPreemption(present, deployment, { plan, now: context.now });
     decisions.set(deployment.name, plan);
@@ -98,10 +99,14 @@ function planInOrder(
         attempt,
       });
     }
-    for (const { placement, why, attempt } of plan.retry)
+    for (const { placement, why, attempt } of plan.retry) {
+      decided.retried.add(placement.id);
       steps.push({ kind: "placement.retry", placement, node: nodeName(placement), why, attempt });
-    for (const { placement, why, isBreak = false } of plan.remove)
+    }
+    for (const { placement, why, isBreak = false } of plan.remove) {
+      decided.leaving.add(placement.id);
       steps.push({ kind: "placement.remove", placement, node: nodeName(placement), why, isBreak });
+    }
   }
   const waits = [...decisions.values()].map(({ wakeAt }) => wakeAt).filter((at) => at !== undefined);
   return {

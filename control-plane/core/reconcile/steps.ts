@@ -1,5 +1,5 @@
 import type { DeploymentFindings } from "../../../shared/api/v1/deployments.ts";
-import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
+import type { ExplainRecord, RoomReason } from "../../../shared/api/v1/explain.ts";
 import type { RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
 import { unionOf, type FleetKeys } from "../fleet/changes/fleet-keys.ts";
@@ -33,8 +33,9 @@ export interface PlacementSteps {
     readonly why: string;
     /** It leaves before its successor is ready. */
     readonly isBreak?: boolean;
-    /** The deployment of higher priority that it makes room for. */
+    /** The deployment that it makes room for, and why that has it. */
     readonly preemptedBy?: string;
+    readonly reason?: RoomReason;
   };
   /** Its row is deleted: nothing of it is left on the node. */
   readonly "placement.delete": { readonly placement: FleetPlacement; readonly node: string };

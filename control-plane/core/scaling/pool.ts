@@ -56,6 +56,11 @@ export function troubleOf({ pods, trouble }: Pick<Pool, "pods" | "trouble">): st
   return `${first.name}: ${first.trouble ?? ""}${others}`;
 }
 
+/** Its pods are on their way, or it may have more. */
+export const canBringNodes = (pool: Pool): boolean =>
+  troubleOf(pool) === undefined &&
+  (pool.replicas < pool.max || pool.pods.filter(({ state }) => state === "running").length < pool.replicas);
+
 /** Why nodes of the pool would not have the site that it declares. */
 export function siteTrouble(
   { name, site, needsPoolLabel }: PoolSettings,

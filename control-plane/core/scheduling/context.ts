@@ -18,6 +18,8 @@ export interface PlanContext {
   readonly leaderSince?: number;
   /** What demand asks for; without it a deployment keeps the numbers that are recorded in its status. */
   readonly targets?: ReplicaTargets;
+  /** Requests for deployments in a second, by their names; without it no replica makes room for one that is asked more. */
+  readonly ratesPerS?: ReadonlyMap<string, number>;
   /** Pools of cloud nodes, which may bring nodes for replicas that have none. */
   readonly pools?: readonly Pool[];
   readonly profile?: Profile;

@@ -15,6 +15,13 @@ const scored = z.object({
 });
 const rankedNode = z.object({ node: z.string(), total: z.number(), scores: z.record(z.string(), scored) });
 
+const roomReason = z
+  .enum(["priority", "minimum", "demand"])
+  .describe(
+    "Why a replica makes room for another one: that has a higher priority, or is of a minimum while this is beyond its own, or is asked much more. Absent: it was leaving, or `priority` before this was recorded.",
+  );
+export type RoomReason = z.infer<typeof roomReason>;
+
 /** Why a placement was decided so: kept with the placement, shown by API and CLI, replayable from its seed. */
 export const explainRecord = z
   .object({
@@ -45,14 +52,28 @@ export const explainRecord = z
           modelVersion: z.string(),
           node: z.string(),
           priority: z.number().int(),
+          reason: roomReason.optional(),
         }),
       )
       .optional()
-      .describe("Replicas of lower priority that leave the chosen node so that there is room. Absent: none."),
+      .describe("Replicas of other deployments that leave the chosen node so that there is room. Absent: none."),
     preemptedBy: z
-      .array(z.object({ deployment: z.string(), node: z.string(), priority: z.number().int() }))
+      .array(
+        z.object({
+          deployment: z.string(),
+          node: z.string(),
+          priority: z.number().int(),
+          reason: roomReason.optional(),
+        }),
+      )
       .optional()
-      .describe("Deployments of higher priority that have the room of replicas of this one, and where. Absent: none."),
+      .describe("Deployments that were given the room of replicas of this one, and where. Absent: none."),
+    thrashing: z
+      .literal(true)
+      .optional()
+      .describe(
+        "The version made room for another deployment less than 10 minutes before, and now stays for 30 minutes. Absent: no.",
+      ),
     moves: z
       .object({ placementId: z.string(), node: z.string(), gain: z.number(), savedMs: z.number() })
       .optional()

@@ -74,9 +74,26 @@ describe("two deployments of which the only node holds one", () => {
       return stalled?.reason === "Preempted" && stalled.message.includes("to make room for high");
     });
     const now = (await cluster.get<ExplainResponse>("/deployments/low/explain")).now;
-    expect(now[0]?.preemptedBy).toEqual([{ deployment: "high", node: "edge-a", priority: 10 }]);
+    expect(now[0]?.preemptedBy).toEqual([{ deployment: "high", node: "edge-a", priority: 10, reason: "priority" }]);
 
     await cluster.request("DELETE", "/deployments/high");
     await until("the other one answers again", async () => (await cluster.infer("first", BODY)).status === 200, 60_000);
+  }, 240_000);
+
+  it("of equal priority: one that has its place by demand alone makes room for a minimum", async () => {
+    const { capabilities } = await cluster.whenNode("edge-a", "ready");
+    const limits = { memMiB: Math.floor((capabilities?.memMiB ?? 0) * 0.6) };
+    await cluster.deploy({ name: "needed", model: "second", version: 1, placement: { edge: { min: 1 } }, limits });
+    await cluster.whenDeploymentReady("needed");
+    expect((await cluster.infer("second", BODY)).status).toBe(200);
+    expect((await cluster.placements("low")).filter(({ state }) => LOADED.includes(state))).toEqual([]);
+    const events = await cluster.events();
+    expect(events.find(({ reason }) => reason === "PlacementEvicted")).toMatchObject({
+      type: "Warning",
+      object: "deployment/low",
+      message: "first:1 leaves edge-a: it makes room for needed, which has not its minimum, while low has more",
+    });
+    const { placements } = await cluster.get<ExplainResponse>("/deployments/needed/explain");
+    expect(placements[0]?.explain.victims).toMatchObject([{ deployment: "low", node: "edge-a", reason: "minimum" }]);
   }, 240_000);
 });

@@ -59,7 +59,10 @@ const anyDeployment = fc.record({
 type NodeDraw = typeof anyNode extends fc.Arbitrary<infer Draw> ? Draw : never;
 type DeploymentDraw = typeof anyDeployment extends fc.Arbitrary<infer Draw> ? Draw : never;
 
-const historyOf = (node: FleetNode, failed: { model: number; loadFailures: number; slots: number }): VersionHistory => ({
+const historyOf = (
+  node: FleetNode,
+  failed: { model: number; loadFailures: number; slots: number },
+): VersionHistory => ({
   model: `m${failed.model}`,
   version: 1,
   loadFailures: failed.loadFailures,

@@ -162,7 +162,12 @@ export const storedLoad = z.object({
 });
 
 function toLoad({ pushAgeMs = 0, ...load }: z.infer<typeof storedLoad>, at: number): FleetLoad {
-  return { ...load, at, pushMeasuredAt: load.pushBytesPerMs === undefined ? undefined : at - pushAgeMs, placements: [] };
+  return {
+    ...load,
+    at,
+    pushMeasuredAt: load.pushBytesPerMs === undefined ? undefined : at - pushAgeMs,
+    placements: [],
+  };
 }
 
 /** `offset`: what the caller's monotonic clock shows when the database's calendar shows 1970. */

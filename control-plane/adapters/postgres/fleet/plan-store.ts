@@ -17,6 +17,7 @@ import { appendEvents } from "../events/events.ts";
 import { insertPlacements, lockTargets } from "./create-placements.ts";
 import { holdsLease } from "./leadership-store.ts";
 import { writeRollouts } from "./rollout-writes.ts";
+import { noteEviction } from "./version-history.ts";
 
 interface PlacementRow {
   readonly id: PlacementId;
@@ -43,7 +44,7 @@ export class PostgresPlanStore implements PlanStore {
       if (committed.length === 0) return "stale";
       await appendEvents(
         tx,
-        committed.map(({ event }) => event),
+        committed.flatMap(({ event, warning }) => (warning ? [event, warning] : [event])),
         { nodes: [...new Set(committed.map(({ placement }) => placement.nodeId))] },
       );
       return "committed";
@@ -71,9 +72,14 @@ export class PostgresPlanStore implements PlanStore {
    * The generation stays: the node is told by leaving the placement out of its document, so what it then says of it
    * (`draining`, `gone`) carries the generation that it knows.
    */
-  removePlacement(fence: LeaderFence, placement: PlacementRow, event: NewEvent): Promise<PlanOutcome> {
+  removePlacement(
+    fence: LeaderFence,
+    placement: PlacementRow & { readonly isEvicted?: boolean },
+    event: NewEvent,
+  ): Promise<PlanOutcome> {
     return this.#change(fence, placement, {
       event,
+      alsoRun: placement.isEvicted === true ? noteEviction(placement.id) : undefined,
       change: Prisma.sql`
         UPDATE placements SET wanted = 'gone'
         WHERE id = ${placement.id} AND generation = ${placement.generation} AND wanted <> 'gone'`,
@@ -139,13 +145,14 @@ export class PostgresPlanStore implements PlanStore {
   #change(
     fence: LeaderFence,
     { id }: PlacementRow,
-    { event, change }: { event: NewEvent; change: Prisma.Sql },
+    { event, change, alsoRun }: { event: NewEvent; change: Prisma.Sql; alsoRun?: Prisma.Sql | undefined },
   ): Promise<PlanOutcome> {
     return this.#fenced(fence, [event], async (tx) => {
       await tx.$queryRaw`
         SELECT n.id FROM placements p JOIN nodes n ON n.id = p.node_id WHERE p.id = ${id} FOR NO KEY UPDATE OF n`;
       const nodes = await tx.$queryRaw<{ id: string }[]>`
         WITH changed AS (${change} RETURNING node_id) ${RAISE_DESIRED_REV} RETURNING nodes.id`;
+      if (nodes.length > 0 && alsoRun) await tx.$executeRaw(alsoRun);
       return nodes.length > 0 ? { nodes: nodes.map((node) => node.id) } : undefined;
     });
   }

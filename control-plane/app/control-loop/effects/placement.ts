@@ -1,6 +1,7 @@
 import { newId, type PlacementId } from "../../../../shared/base/ids.ts";
 import type { Random } from "../../../../shared/base/random.ts";
 import type { PlacementSteps, Step } from "../../../core/reconcile/steps.ts";
+import type { NewEvent } from "../../../ports/events.ts";
 import type { PlacementCreation, PlanStore } from "../../../ports/plan.ts";
 import type { EffectTable } from "./effect-table.ts";
 
@@ -16,13 +17,17 @@ export const placementEffects = (store: PlanStore, random: Random): EffectTable<
       { type: "Normal", reason: "PlacementRetried", object: `deployment/${deployment}`, message },
     );
   },
-  "placement.remove": ({ placement, node, why, isBreak, preemptedBy }, fence) =>
-    store.removePlacement(fence, placement, {
+  "placement.remove": ({ placement, node, why, isBreak, preemptedBy, reason }, fence) => {
+    const isEvicted = reason === "minimum" || reason === "demand";
+    const forRoom = isEvicted ? "PlacementEvicted" : "PlacementPreempted";
+    const event: NewEvent = {
       type: isBreak === true || preemptedBy !== undefined ? "Warning" : "Normal",
-      reason: preemptedBy === undefined ? "PlacementRemoved" : "PlacementPreempted",
+      reason: preemptedBy === undefined ? "PlacementRemoved" : forRoom,
       object: `deployment/${placement.deployment ?? placement.model}`,
       message: `${placement.model}:${placement.version} leaves ${node}: ${why}`,
-    }),
+    };
+    return store.removePlacement(fence, { ...placement, isEvicted }, event);
+  },
   "placement.delete": ({ placement, node }, fence) =>
     store.deletePlacement(fence, placement, {
       type: "Normal",
@@ -44,5 +49,13 @@ export function creationOf(step: Step<"placement.create">, random: Random): Plac
       object: `deployment/${deployment}`,
       message: record.sentence,
     },
+    ...(record.thrashing === true && {
+      warning: {
+        type: "Warning",
+        reason: "Thrashing",
+        object: `deployment/${deployment}`,
+        message: `${model}:${version} comes back to ${step.node}: ${record.sentence}`,
+      },
+    }),
   };
 }

@@ -8,7 +8,8 @@ import type { Candidate, PlacementRequest } from "../candidate.ts";
 import { STATIC_FILTERS } from "../profile.ts";
 import { firstRefusal } from "../rank.ts";
 import { placeReplicas, type PlannedPlacement } from "./place-replicas.ts";
-import { needOf, planKind, withChanged, type DeploymentPlan, type Planned, type PlanInput } from "./plan-deployment.ts";
+import { needOf, type DeploymentPlan, type Planned, type PlanInput } from "./plan-deployment.ts";
+import { planKind, withChanged } from "./plan-kind.ts";
 
 /** Share of the wanted replicas that may be without a version at once where two do not fit on a node; one always may. */
 const BREAK_SHARE = 0.1;

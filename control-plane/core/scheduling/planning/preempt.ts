@@ -1,6 +1,7 @@
-import type { ExplainRecord } from "../../../../shared/api/v1/explain.ts";
+import type { ExplainRecord, RoomReason } from "../../../../shared/api/v1/explain.ts";
 import type { NodeKind } from "../../../../shared/api/v1/nodes.ts";
-import type { Fleet, FleetPlacement } from "../../fleet/types.ts";
+import type { Fleet, FleetDeployment, FleetPlacement } from "../../fleet/types.ts";
+import { canBringNodes, isPoolFor, type Pool } from "../../scaling/pool.ts";
 import { withPlacement, type Candidate, type PlacementRequest } from "../candidate.ts";
 import { candidateOf, withCandidates } from "../candidate-list.ts";
 import { profileOf, type PlanContext } from "../context.ts";
@@ -9,20 +10,34 @@ import { firstRefusal, rank } from "../rank.ts";
 import { summaryOf } from "../ranking-summary.ts";
 import { attemptOn } from "../attempt.ts";
 import { placementOn, type PlannedPlacement } from "./place-replicas.ts";
-import { lowestPriority, priorityOf, Victims, type Victim } from "./victims.ts";
+import { isWorth, rateText, valueAmong, type ReplicaValue } from "./replica-value.ts";
+import { priorityOf, Victims, type Claim, type Decided, type Victim } from "./victims.ts";
 
 export interface Preempted {
   readonly placement: FleetPlacement;
   readonly why: string;
   readonly by: string;
+  readonly reason: RoomReason;
 }
 
-export interface Preempting {
+/** Replicas that have no place. */
+interface Unplaced {
+  readonly count: number;
+  /** How many of them a minimum asks for. */
+  readonly minimum: number;
+  /** Replicas that are asked for in all. */
+  readonly wanted: number;
+}
+
+interface Preempting {
   readonly create: readonly PlannedPlacement[];
   readonly records: readonly ExplainRecord[];
   readonly preempt: readonly Preempted[];
   readonly candidates: readonly Candidate[];
 }
+
+/** A leader that has just begun knows little of demand: for so long, in ms, it lets nobody make room for it. */
+const WATCH_MS = 5 * 60_000;
 
 interface Option {
   /** The node as it is when the victims have left. */
@@ -31,27 +46,40 @@ interface Option {
 }
 
 /**
- * Room for `count` replicas on nodes that replicas of lower priority hold. A node counts when every filter passes once its
- * victims have left. Of several nodes the one with the fewest victims that have to be sent away is chosen, then the one whose
+ * Room for replicas on nodes that others hold: those of a minimum take it of what lower or equal priority has beyond its own
+ * minimum, the rest of replicas that are asked much less (`isWorth`). A node counts when every filter passes once its
+ * victims have left. Of several nodes the one with the fewest victims that have to be sent away is chosen (for a replica that is
+ * asked more: with the least that is asked of them), then the one whose
  * victims have the lowest priority, then the one where fewer of them answer, then the one with the best score. On a node no victim is
  * sent away that the room is not needed of. Only memory and places are taken: files that leave a disk are not known to be deleted.
+ * Where a pool brings cloud nodes, room is taken on these for a higher priority alone. A leader takes none for demand in its first 5 minutes.
  */
-export function preempt(count: number, kind: NodeKind, { fleet, need, candidates, context }: PreemptInput): Preempting {
+export function makeRoom(unplaced: Unplaced, kind: NodeKind, input: RoomInput): Preempting {
+  const { fleet, need, candidates, context } = input;
   const profile = profileOf(context, need.deployment);
+  const mine: ReplicaValue = {
+    ratePerS: valueAmong(context.ratesPerS, need.deployment.name, unplaced.wanted),
+    memMiB: need.memMiB,
+  };
+  const { now, leaderSince = -Infinity } = context;
+  const isNewLeader = now - leaderSince < WATCH_MS;
+  const isGrowing = kind === "cloud" && mayGrow(need.deployment, context.pools);
   const create: PlannedPlacement[] = [];
   const records: ExplainRecord[] = [];
   const preempted: Preempted[] = [];
   const taken: FleetPlacement[] = [];
   let present = candidates;
-  const victims = new Victims(fleet, candidates, need.deployment);
-  // Most fleets have one priority: nobody is looked for then.
-  const most = priorityOf(need.deployment) > lowestPriority(fleet.deployments) ? count : 0;
+  const victims = new Victims(fleet, candidates, { by: need.deployment, context, decided: input.decided });
+  const most = victims.areThere ? unplaced.count : 0;
   for (let replica = 0; replica < most; replica += 1) {
+    const claim = replica < unplaced.minimum ? "minimum" : "demand";
+    if (claim === "demand" && (isGrowing || isNewLeader || mine.ratePerS <= 0)) break;
     const options = new Map<string, Option>();
     const asIfFree = present
       .filter(({ node }) => node.kind === kind)
       .map((candidate) => {
-        const option = optionOn(candidate, victims.on(candidate.node, taken), { need, context });
+        const possible = victims.on(candidate.node, { taken, claim, isGrowing });
+        const option = optionOn(candidate, possible, { need, context, mine: claim === "demand" ? mine : undefined });
         if (option) options.set(candidate.node.id, option);
         return option?.candidate ?? candidate;
       });
@@ -59,12 +87,12 @@ export function preempt(count: number, kind: NodeKind, { fleet, need, candidates
     const ranking = rank(asIfFree, need, { profile });
     const [chosen] = ranking.feasible
       .flatMap((ranked) => options.get(ranked.candidate.node.id) ?? [])
-      .toSorted((a, b) => costOf(a).reduce((sign, each, at) => sign || each - (costOf(b)[at] ?? 0), 0));
+      .toSorted((a, b) => costOf(a, claim).reduce((sign, each, at) => sign || each - (costOf(b, claim)[at] ?? 0), 0));
     const best = ranking.feasible.find(({ candidate }) => candidate === chosen?.candidate);
     if (!chosen || !best) break;
     const { node } = chosen.candidate;
     const decision = { chosen: best, kind, profile: profile.name, trigger: context.trigger };
-    const record = withVictims(explainDecision(summaryOf(ranking), need, decision), chosen, need);
+    const record = withVictims(explainDecision(summaryOf(ranking), need, decision), chosen, { need, claim, mine });
     records.push(record);
     create.push({
       nodeId: node.id,
@@ -73,9 +101,17 @@ export function preempt(count: number, kind: NodeKind, { fleet, need, candidates
       attempt: attemptOn(node, need.memMiB),
       version: need.version.version,
     });
-    const sent = chosen.victims.filter(({ isLeaving }) => !isLeaving).map(({ placement }) => placement);
+    const leaving = chosen.victims.filter(({ isLeaving }) => !isLeaving);
+    const sent = leaving.map(({ placement }) => placement);
     taken.push(...sent);
-    preempted.push(...sent.map((placement) => ({ placement, why: whyPreempted(need), by: need.deployment.name })));
+    preempted.push(
+      ...leaving.map((victim) => ({
+        placement: victim.placement,
+        why: whyPreempted(victim, { need, claim, mine }),
+        by: need.deployment.name,
+        reason: reasonOf(victim, need, claim),
+      })),
+    );
     const before = candidateOf(present, node.id);
     if (!before) break;
     present = withCandidates(present, [withPlacement(without(before, sent), placementOn(node.id, need, record), need)]);
@@ -83,18 +119,23 @@ export function preempt(count: number, kind: NodeKind, { fleet, need, candidates
   return { create, records, preempt: preempted, candidates: present };
 }
 
-interface PreemptInput {
+interface RoomInput {
   readonly fleet: Fleet;
   readonly need: PlacementRequest;
   readonly candidates: readonly Candidate[];
   readonly context: PlanContext;
+  readonly decided?: Decided | undefined;
 }
 
-/** The victims that make room on a node; undefined where no victims do. */
+/** A pool may bring cloud nodes for the deployment. */
+const mayGrow = (deployment: FleetDeployment, pools: readonly Pool[] = []): boolean =>
+  pools.some((pool) => isPoolFor(pool, deployment) && canBringNodes(pool));
+
+/** The victims that make room on a node; undefined where none do, or those that do are worth too much. `mine`: what they are compared with. */
 function optionOn(
   candidate: Candidate,
   possible: readonly Victim[],
-  { need, context }: Pick<PreemptInput, "need" | "context">,
+  { need, context, mine }: Pick<RoomInput, "need" | "context"> & { readonly mine: ReplicaValue | undefined },
 ): Option | undefined {
   const fits = (victims: readonly Victim[]): boolean =>
     firstRefusal(profileOf(context, need.deployment).filters, whenLeft(candidate, victims), need) === undefined;
@@ -102,8 +143,10 @@ function optionOn(
   const others = possible.filter(({ isLeaving }) => !isLeaving);
   if (possible.length === 0 || !fits(possible)) return undefined;
   const bySize = others.toSorted((a, b) => roomOf(candidate, b) - roomOf(candidate, a));
-  const [first, second] = [others, bySize].map((order) => needed([...leaving, ...order], fits));
-  const victims = (second?.length ?? Infinity) < (first?.length ?? Infinity) ? second : first;
+  const [victims] = [others, bySize]
+    .map((order) => needed([...leaving, ...order], fits))
+    .filter((each) => mine === undefined || isWorth(mine, valuesOf(each)))
+    .toSorted((a, b) => a.length - b.length);
   return victims && { victims, candidate: whenLeft(candidate, victims) };
 }
 
@@ -139,36 +182,68 @@ const without = (candidate: Candidate, placements: readonly FleetPlacement[]): C
   placements: candidate.placements.filter(({ id }) => !placements.some((each) => each.id === id)),
 });
 
-const costOf = ({ victims }: Option): readonly number[] => {
+const valuesOf = (victims: readonly Victim[]): readonly ReplicaValue[] =>
+  victims.filter(({ isLeaving }) => !isLeaving).map(({ value }) => value);
+
+function costOf({ victims }: Option, claim: Claim): readonly number[] {
   const sent = victims.filter(({ isLeaving }) => !isLeaving);
-  return [
+  const ratePerS = valuesOf(victims).reduce((sum, value) => sum + value.ratePerS, 0);
+  const cost = [
     sent.length,
     Math.max(-Infinity, ...sent.map(({ deployment }) => priorityOf(deployment))),
     sent.filter(({ placement }) => placement.state === "ready").length,
   ];
-};
+  return claim === "demand" ? [ratePerS, ...cost] : [...cost, ratePerS];
+}
 
-const whyPreempted = ({ deployment }: PlacementRequest): string =>
-  `it makes room for ${deployment.name}, whose priority ${priorityOf(deployment)} is higher`;
+interface Reason {
+  readonly need: PlacementRequest;
+  readonly claim: Claim;
+  readonly mine: ReplicaValue;
+}
+
+function reasonOf({ deployment }: Victim, need: PlacementRequest, claim: Claim): RoomReason {
+  if (claim === "demand") return "demand";
+  return priorityOf(deployment) < priorityOf(need.deployment) ? "priority" : "minimum";
+}
+
+function whyPreempted(victim: Victim, { need, claim, mine }: Reason): string {
+  const { deployment } = need;
+  const it = `it makes room for ${deployment.name}`;
+  switch (reasonOf(victim, need, claim)) {
+    case "priority":
+      return `${it}, whose priority ${priorityOf(deployment)} is higher`;
+    case "minimum":
+      return `${it}, which has not its minimum, while ${victim.deployment.name} has more`;
+    case "demand":
+      return `${it}, of which ${rateText(mine)} are asked for each replica, and ${rateText(victim.value)} of it`;
+  }
+}
 
 /** The record of a choice that sends others away says whom. */
-function withVictims(
-  record: ExplainRecord,
-  { victims, candidate }: Option,
-  { deployment }: PlacementRequest,
-): ExplainRecord {
-  const named = victims.map(({ placement: { id, model, version }, deployment: of }) => ({
-    placementId: id,
-    deployment: of.name,
-    modelVersion: `${model}:${version}`,
+function withVictims(record: ExplainRecord, { victims, candidate }: Option, of: Reason): ExplainRecord {
+  const { need, claim, mine } = of;
+  const named = victims.map((victim) => ({
+    placementId: victim.placement.id,
+    deployment: victim.deployment.name,
+    modelVersion: `${victim.placement.model}:${victim.placement.version}`,
     node: candidate.node.name,
-    priority: priorityOf(of),
+    priority: priorityOf(victim.deployment),
+    ...(!victim.isLeaving && { reason: reasonOf(victim, need, claim) }),
   }));
-  const who = named.map((each) => `${each.modelVersion} of ${each.deployment} (priority ${each.priority})`).join(", ");
+  const said = (value: ReplicaValue, priority: number): string =>
+    claim === "demand" ? rateText(value) : `priority ${priority}`;
+  const who = victims
+    .map(({ placement: { model, version }, deployment, value }) => {
+      return `${model}:${version} of ${deployment.name} (${said(value, priorityOf(deployment))})`;
+    })
+    .join(", ");
   const leaves = named.length === 1 ? "leaves" : "leave";
+  const me = said(mine, priorityOf(need.deployment));
+  const lacks = named.some(({ reason }) => reason === "minimum") ? ", below its minimum" : "";
   return {
     ...record,
     victims: named,
-    sentence: `${record.sentence}; ${who} ${leaves} ${candidate.node.name} for it (priority ${priorityOf(deployment)})`,
+    sentence: `${record.sentence}; ${who} ${leaves} ${candidate.node.name} for it (${me}${lacks})`,
   };
 }

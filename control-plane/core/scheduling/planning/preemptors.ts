@@ -21,21 +21,26 @@ const byVictim = memo((placements: Fleet["placements"]) => {
   return found;
 });
 
-/** Deployments of higher priority that have the room of replicas of this one, and on which nodes. */
+/** Deployments that were given the room of replicas of this one, on which nodes, and for what. */
 export function preemptorsOf(fleet: Fleet, deployment: FleetDeployment): readonly Preemptor[] {
   const found = (byVictim(fleet.placements).get(deployment.name) ?? []).flatMap((placement): Preemptor[] => {
     const by = fleet.deployments.get(placement.deployment ?? "");
     const node = fleet.nodes.get(placement.nodeId);
     // The room of one that was leaving anyway may have gone to any deployment.
-    return by && node && priorityOf(by) > priorityOf(deployment)
-      ? [{ deployment: by.name, node: node.name, priority: priorityOf(by) }]
+    const reason = placement.explain.victims?.find((victim) => victim.deployment === deployment.name)?.reason;
+    const isFor = reason !== undefined || (by !== undefined && priorityOf(by) > priorityOf(deployment));
+    return by && node && isFor
+      ? [{ deployment: by.name, node: node.name, priority: priorityOf(by), ...(reason && { reason }) }]
       : [];
   });
   return found.toSorted((a, b) => (`${a.deployment} ${a.node}` < `${b.deployment} ${b.node}` ? -1 : 1));
 }
 
-export const preemptorSentence = ({ deployment, node, priority }: Preemptor): string =>
-  `a replica left ${node} to make room for ${deployment}, whose priority is ${priority}`;
+export function preemptorSentence({ deployment, node, priority, reason }: Preemptor): string {
+  const left = `a replica left ${node} to make room for ${deployment}`;
+  if (reason === "demand") return `${left}, which was asked more`;
+  return reason === "minimum" ? `${left}, which had not its minimum` : `${left}, whose priority is ${priority}`;
+}
 
 /** The record of a replica without a place says who has the room of it. */
 export function withPreemptors(record: ExplainRecord, preemptors: readonly Preemptor[]): ExplainRecord {

@@ -102,6 +102,20 @@ describe("what is remembered of a version on a node", () => {
     expect(await history()).toBeUndefined();
   });
 
+  it("is when it made room for another deployment", async () => {
+    await stores.plans.removePlacement(fence, { id: placement.id, generation, isEvicted: true }, event("makes room"));
+    const now = performance.now();
+    const [known] = (await history()) ?? [];
+    expect(known).toMatchObject({ model: "digits", version: 1, loadFailures: 0 });
+    expect(Math.abs((known?.evictedAt ?? 0) - now)).toBeLessThan(60_000);
+  });
+
+  it("is nothing of a placement that was not at the generation that was planned for", async () => {
+    const stale = { id: placement.id, generation: generation + 1, isEvicted: true };
+    expect(await stores.plans.removePlacement(fence, stale, event("makes room"))).toBe("stale");
+    expect(await history()).toBeUndefined();
+  });
+
   it("is forgotten when an operator asks for another try, also where the placement has left", async () => {
     await report("failed");
     await stores.plans.removePlacement(fence, { id: placement.id, generation }, event("leaves"));
@@ -109,5 +123,4 @@ describe("what is remembered of a version on a node", () => {
     await stores.deployments.retry("digits", alice);
     expect(await history()).toMatchObject([{ loadFailures: 0 }]);
   });
-
 });

@@ -26,7 +26,11 @@ describe("the rate at which a node receives", () => {
 
   it("is unknown six hours after the last push, so that a node that was slow is tried again", () => {
     const end = known.pushMeasuredAt + RATE_LASTS_MS;
-    expect([pushRateAt(known, end - 1), pushRateAt(known, end), pushRateAt({}, AT)]).toEqual([500, undefined, undefined]);
+    expect([pushRateAt(known, end - 1), pushRateAt(known, end), pushRateAt({}, AT)]).toEqual([
+      500,
+      undefined,
+      undefined,
+    ]);
   });
 
   it("is that of the next push alone then", () => {

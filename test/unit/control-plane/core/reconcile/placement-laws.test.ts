@@ -54,7 +54,9 @@ describe("whatever the nodes, the deployments and what is placed are", () => {
           placed += 1;
           const node = find(after.nodes, nodeId);
           expect(mayHost(after, node, find(after.deployments, deployment))).toBe(true);
-          const needs = find(after.placementsOn, nodeId).map((placement) => ({
+          // Those that leave make room: what comes for it loads when they are gone.
+          const staying = find(after.placementsOn, nodeId).filter(isWanted);
+          const needs = staying.map((placement) => ({
             ...needOfDeployment(after, find(after.deployments, placement.deployment)),
             isNew: !world.fleet.placements.has(placement.id),
           }));

@@ -12,52 +12,11 @@ import { desiredFor } from "../../../../../../control-plane/core/reconcile/desir
 import { deploymentFindings } from "../../../../../../control-plane/core/reconcile/deployment-status.ts";
 import { planFleet, type FleetPlan } from "../../../../../../control-plane/core/reconcile/plan.ts";
 import { describePlan, type Step } from "../../../../../../control-plane/core/reconcile/steps.ts";
-import type { PlanContext } from "../../../../../../control-plane/core/scheduling/context.ts";
 import { whenDone, withSteps } from "../../../../../../control-plane/core/what-if/virtual-fleet.ts";
 import { whatIf } from "../../../../../../control-plane/core/what-if/what-if.ts";
-import type { PlacementId } from "../../../../../../shared/base/ids.ts";
-import {
-  aDeployment,
-  aFleet,
-  aNode,
-  aPlacement,
-  aVersion,
-  NOW,
-  TIMINGS,
-} from "../../../../../support/fleet/fleet-builder.ts";
+import { NOW } from "../../../../../support/fleet/fleet-builder.ts";
+import { asking, context, deploymentOf, fleetOf, nodeWith, on } from "../../../../../support/fleet/slots.ts";
 
-const context: PlanContext = { now: NOW, timings: TIMINGS, trigger: "test" };
-/** A node that has room for `slots` replicas of 1,000 MiB. */
-const nodeWith = (name: string, slots: number, over: Partial<FleetNode> = {}): FleetNode => {
-  const node = aNode(name, over);
-  return {
-    ...node,
-    capabilities: node.capabilities && { ...node.capabilities, memMiB: Math.ceil((slots * 1_000) / 0.9) + 10 },
-  };
-};
-const deploymentOf = (
-  name: string,
-  over: { priority?: number; min: number; max?: number; memMiB?: number },
-): FleetDeployment =>
-  aDeployment({
-    name,
-    model: name,
-    version: 1,
-    ...(over.priority !== undefined && { priority: over.priority }),
-    placement: { edge: { min: over.min, ...(over.max !== undefined && { max: over.max }) } },
-    limits: { memMiB: over.memMiB ?? 1_000 },
-  });
-const on = (node: FleetNode, deployment: string, over: Partial<FleetPlacement> = {}): FleetPlacement =>
-  aPlacement(node, { id: `${deployment}-${node.name}` as PlacementId, deployment, model: deployment, ...over });
-const fleetOf = (
-  nodes: readonly FleetNode[],
-  deployments: readonly FleetDeployment[],
-  placements: readonly FleetPlacement[] = [],
-): Fleet => aFleet({ nodes, deployments, placements, versions: deployments.map(({ name }) => aVersion(name, 1)) });
-const asking = (replicas: Readonly<Record<string, number>>): PlanContext => ({
-  ...context,
-  targets: new Map(Object.entries(replicas).map(([name, edge]) => [name, { edge, cloud: 0 }])),
-});
 const describeSteps = (plan: FleetPlan): readonly string[] => describePlan(plan.steps);
 
 describe("two deployments that want the same room", () => {
@@ -80,11 +39,18 @@ describe("two deployments that want the same room", () => {
     expect(plan.steps[0]).toMatchObject({ preemptedBy: "z-high" });
     const [record] = plan.decisions.get("z-high")?.records ?? [];
     expect(record?.victims).toEqual([
-      { placementId: "a-low-edge-a", deployment: "a-low", modelVersion: "a-low:1", node: "edge-a", priority: 0 },
+      {
+        placementId: "a-low-edge-a",
+        deployment: "a-low",
+        modelVersion: "a-low:1",
+        node: "edge-a",
+        priority: 0,
+        reason: "priority",
+      },
     ]);
     expect(record?.sentence).toContain("a-low:1 of a-low (priority 0) leaves edge-a for it (priority 10)");
     const [told] = plan.decisions.get("a-low")?.records ?? [];
-    expect(told?.preemptedBy).toEqual([{ deployment: "z-high", node: "edge-a", priority: 10 }]);
+    expect(told?.preemptedBy).toEqual([{ deployment: "z-high", node: "edge-a", priority: 10, reason: "priority" }]);
   });
 
   it("are not on the node at once: the higher one is brought there and loads when the lower one is gone", () => {
@@ -123,7 +89,6 @@ describe("two deployments that want the same room", () => {
   });
 
   it.each([
-    ["are equal", deploymentOf("a-low", { min: 0, max: 1, priority: 10 })],
     ["are the other way round", deploymentOf("a-low", { min: 0, max: 1, priority: 11 })],
     ["would leave the other one below its minimum", deploymentOf("a-low", { min: 1 })],
   ])("stay where they are when priorities %s", (_what, other) => {
@@ -367,14 +332,16 @@ describe("whatever the priorities, minimums and nodes are", () => {
     );
   });
 
-  it("nobody is sent away by an equal or lower priority, nor below the minimum", () => {
+  it("nobody is sent away by a lower priority, by an equal one only for a minimum, and never below its own", () => {
     fc.assert(
       fc.property(anyFleet, (world) => {
         for (const { fleet, plan } of whatIf(world.fleet, world.context)) {
           const after = withSteps(fleet, plan.steps, NOW);
           for (const step of plan.steps.filter(isPreemption)) {
             const victim = find(fleet, step.placement.deployment);
-            expect(priorityOf(victim)).toBeLessThan(priorityOf(find(fleet, step.preemptedBy)));
+            const more = priorityOf(find(fleet, step.preemptedBy)) - priorityOf(victim);
+            expect([step.reason, more > 0]).toEqual([more > 0 ? "priority" : "minimum", more > 0]);
+            expect(more).toBeGreaterThanOrEqual(0);
             const left = replicasOf(after, victim.name);
             expect(left.length).toBeGreaterThanOrEqual(victim.spec.placement.edge.min);
             if (step.placement.state === "ready")
@@ -403,7 +370,7 @@ describe("whatever the priorities, minimums and nodes are", () => {
             if (node.cordoned || replicas.some(({ nodeId }) => nodeId === node.id)) continue;
             const spareMiB = (fleet.placementsOn.get(node.id) ?? [])
               .map((placement) => find(fleet, placement.deployment))
-              .filter((other) => priorityOf(other) < priorityOf(deployment))
+              .filter((other) => priorityOf(other) <= priorityOf(deployment))
               .filter((other) => replicasOf(fleet, other.name).length > other.spec.placement.edge.min)
               .reduce((sum, other) => sum + needMiB(other), 0);
             expect(freeMiB(fleet, node) + spareMiB).toBeLessThan(needMiB(deployment));
