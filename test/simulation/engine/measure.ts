@@ -14,6 +14,13 @@ export function answersIn({ arrivedAt, tookMs }: Outcome, { from, to = Infinity 
   return tookMs.filter((ms, index) => isIn(arrivedAt[index], from, to) && !Number.isNaN(ms));
 }
 
+/** The same of those that go first in queues, or of the others. */
+export const answersOf = (outcome: Outcome, span: Span & { readonly high: boolean }): number[] =>
+  answersIn(
+    { ...outcome, tookMs: outcome.tookMs.map((ms, index) => (outcome.isHigh[index] === span.high ? ms : NaN)) },
+    span,
+  );
+
 /** Share of the span's requests that got no answer, 0–1. */
 export function failedIn({ arrivedAt, tookMs }: Outcome, { from, to = Infinity }: Span): number {
   let all = 0;

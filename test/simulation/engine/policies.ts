@@ -31,11 +31,15 @@ interface SimCandidate extends RouteCandidate {
   readonly index: number;
 }
 
-function candidatesOf(world: World, statsOf: (node: number) => PlacementStats): SimCandidate[] {
+function candidatesOf(
+  world: World,
+  statsOf: (node: number) => PlacementStats,
+  isServing: (node: number) => boolean = () => true,
+): SimCandidate[] {
   return world.nodes.map(({ kind, meanMs, slots }, index) => {
     const stats = statsOf(index);
     stats.report({ rif: 0, slots, meanUs: meanMs * 1_000, p95Us: 0 }, 0);
-    stats.setServing(true, -1e9);
+    if (isServing(index)) stats.setServing(true, -1e9);
     return {
       index,
       placementId: `p${index}`,
@@ -55,36 +59,89 @@ const nothing = (): void => undefined;
 /** As often as `RouteCache` builds its sets anew. */
 const KEEP_MS = 100;
 
-/** Skerry's own router: the code of core/routing. */
-export const skerry = (): PolicyOf => (world, random) => {
-  const candidates = candidatesOf(world, () => new PlacementStats());
-  const statsOf = (node: number): PlacementStats => candidates[node]?.stats ?? new PlacementStats();
-  let set: CandidateSet<SimCandidate> = candidateSet(candidates, 0);
-  let builtAt = 0;
-  return {
-    choose({ now, timeLeftMs, asked }) {
-      if (now - builtAt >= KEEP_MS) [set, builtAt] = [candidateSet(candidates, now), now];
-      const choice = pick(set, {
-        now,
-        random,
-        timeLeftMs,
-        mayTake: asked.length === 0 ? () => true : ({ index }) => !asked.includes(index),
-        prefer: undefined,
-        sloMs: undefined,
-      });
-      return choice.kind === "picked" ? { node: choice.candidate.index, etaMs: choice.etaMs } : undefined;
-    },
-    sent: (node, now) => statsOf(node).begin(now),
-    ranAt: nothing,
-    answered(node, figures, now) {
-      if (figures) statsOf(node).answered(figures, now);
-      else statsOf(node).abandoned();
-    },
-    failed: (node, now) => statsOf(node).failed(now),
-    abandoned: (node) => statsOf(node).abandoned(),
-    reported: (node, figures, now) => statsOf(node).report(figures, now),
+/** Skerry's own router: the code of core/routing. `servesFrom`: when a node has loaded the model, in ms; always, unless said otherwise. */
+export const skerry =
+  ({ servesFrom = () => -1 }: { readonly servesFrom?: (node: number) => number } = {}): PolicyOf =>
+  (world, random) => {
+    const candidates = candidatesOf(
+      world,
+      () => new PlacementStats(),
+      (node) => servesFrom(node) < 0,
+    );
+    const statsOf = (node: number): PlacementStats => candidates[node]?.stats ?? new PlacementStats();
+    let cold = candidates.filter(({ index }) => servesFrom(index) >= 0);
+    let set: CandidateSet<SimCandidate> = candidateSet(
+      candidates.filter((each) => !cold.includes(each)),
+      0,
+    );
+    let builtAt = 0;
+    const setAt = (now: number): CandidateSet<SimCandidate> => {
+      for (const { index, stats } of cold) if (servesFrom(index) <= now) stats.setServing(true, now);
+      cold = cold.filter(({ index }) => servesFrom(index) > now);
+      return candidateSet(cold.length === 0 ? candidates : candidates.filter((each) => !cold.includes(each)), now);
+    };
+    return {
+      choose({ now, timeLeftMs, asked }) {
+        if (now - builtAt >= KEEP_MS) [set, builtAt] = [setAt(now), now];
+        const choice = pick(set, {
+          now,
+          random,
+          timeLeftMs,
+          mayTake: asked.length === 0 ? () => true : ({ index }) => !asked.includes(index),
+          prefer: undefined,
+          sloMs: undefined,
+        });
+        return choice.kind === "picked" ? { node: choice.candidate.index, etaMs: choice.etaMs } : undefined;
+      },
+      sent: (node, now) => statsOf(node).begin(now),
+      ranAt: nothing,
+      answered(node, figures, now) {
+        if (figures) statsOf(node).answered(figures, now);
+        else statsOf(node).abandoned();
+      },
+      failed: (node, now) => statsOf(node).failed(now),
+      abandoned: (node) => statsOf(node).abandoned(),
+      reported: (node, figures, now) => statsOf(node).report(figures, now),
+    };
   };
-};
+
+/** A router that begins anew at an instant, in ms: it forgets what it knew, and whose answers it waited for. */
+export const restartingAt =
+  (at: number, of: PolicyOf): PolicyOf =>
+  (world, random) => {
+    let policy = of(world, random);
+    let isNew = false;
+    const inFlight = new Float64Array(world.nodes.length);
+    const late = new Float64Array(world.nodes.length);
+    const restart = (now: number): void => {
+      if (isNew || now < at) return;
+      isNew = true;
+      policy = of(world, random);
+      late.set(inFlight);
+      inFlight.fill(0);
+    };
+    /** Whether the answer is to a request of the router as it is now. */
+    const isOwn = (node: number): boolean => {
+      const counts = (late[node] ?? 0) > 0 ? late : inFlight;
+      counts[node] = (counts[node] ?? 0) - 1;
+      return counts === inFlight;
+    };
+    return {
+      choose(order) {
+        restart(order.now);
+        return policy.choose(order);
+      },
+      sent(node, now) {
+        inFlight[node] = (inFlight[node] ?? 0) + 1;
+        policy.sent(node, now);
+      },
+      ranAt: nothing,
+      answered: (node, figures, now) => void (isOwn(node) && policy.answered(node, figures, now)),
+      failed: (node, now) => void (isOwn(node) && policy.failed(node, now)),
+      abandoned: (node) => void (isOwn(node) && policy.abandoned(node)),
+      reported: (node, figures, now) => policy.reported(node, figures, now),
+    };
+  };
 
 /**
  * The bound: the same choice with every queue known exactly and at once, requests on their way there included, and true

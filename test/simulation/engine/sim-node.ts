@@ -11,6 +11,8 @@ export interface Job {
   readonly deadline: number;
   /** Nobody waits for it any more: dropped when its turn comes. */
   isCancelled: boolean;
+  /** Higher ones go first. */
+  readonly priority: number;
   /** The second try of its request. */
   readonly isCopy: boolean;
   /** Called at the node at the moment of the end; the way back is the router's affair. */
@@ -23,7 +25,7 @@ export type JobEnd = "done" | "refused" | "dropped" | "failed";
 const EWMA_WEIGHT = 0.1;
 const NODE = { kind: "edge", isDraining: false, heldBytes: 0, maxBytes: Infinity } as const;
 
-/** A placement: `slots` runs at once, a first-in-first-out queue, admission and drop at dequeue by the code of edge nodes. */
+/** A placement: `slots` runs at once, a queue by priority, admission and drop at dequeue by the code of edge nodes. */
 export class SimNode {
   readonly slots: number;
   readonly trueMeanMs: number;
@@ -66,7 +68,13 @@ export class SimNode {
     if (this.state === "erring") return this.#events.after(1, () => this.#end(job, "failed"));
     if (this.#refuses(job)) return this.#end(job, "refused");
     if (this.#running.size < this.slots) this.#start(job);
-    else this.#queue.push({ job, since: this.#events.now });
+    else this.#wait(job);
+  }
+
+  /** As `PlacementQueue` of a node has it: highest priority first; among equals, first come. */
+  #wait(job: Job): void {
+    const at = this.#queue.findLastIndex((waiting) => waiting.job.priority >= job.priority);
+    this.#queue.splice(at + 1, 0, { job, since: this.#events.now });
   }
 
   #refuses({ deadline }: Job): boolean {

@@ -26,6 +26,10 @@ export interface Setup {
   readonly attemptMs?: number;
   readonly retries?: boolean;
   readonly hedges?: boolean;
+  /** Routers that do not know of each other's requests; each request comes to one of them. */
+  readonly routers?: number;
+  /** Share of the requests that go first in a queue. */
+  readonly highShare?: number;
   /** Share of a node's own capacity that callers at the node itself ask for, past the router. */
   readonly localLoad?: (node: number) => number;
   /** Plans what happens to the nodes. */
@@ -36,6 +40,8 @@ export interface Outcome {
   /** In the order of their end: when the request came and how long its answer took, in ms; NaN: none came in time. */
   readonly arrivedAt: readonly number[];
   readonly tookMs: readonly number[];
+  /** Whether it went first in queues. */
+  readonly isHigh: readonly boolean[];
   /** Nodes that were asked, by the node's index: when. */
   readonly sentAt: readonly (readonly number[])[];
   /** Time that nodes spent running, in ms. */
@@ -45,6 +51,8 @@ export interface Outcome {
 }
 
 interface Request {
+  readonly policy: Policy;
+  readonly priority: number;
   readonly arrivedAt: number;
   readonly deadline: number;
   readonly asked: number[];
@@ -71,12 +79,15 @@ export function simulate(setup: Setup): Outcome {
     ReturnType<typeof seededRandom>,
   ];
   const nodes = world.nodes.map(({ slots, meanMs }) => new SimNode(events, { slots, meanMs, takesAll }));
-  const policy = setup.policy(world, choices);
+  const { routers = 1, highShare = 0 } = setup;
+  const policies = Array.from({ length: routers }, () => setup.policy(world, choices));
+  const classes = seededRandom(seed * 100 + 7);
   const retryBudget = new RetryBudget(RETRY_RESERVE);
   const hedgeBudget = new RetryBudget(HEDGE_RESERVE);
   const answerTimes = new AnswerTimes();
   const arrivedAt: number[] = [];
   const tookMs: number[] = [];
+  const isHigh: boolean[] = [];
   const sentAt: number[][] = nodes.map(() => []);
 
   const oneWay = (node: number): number => (world.rttMs(node) / 2) * LINK_JITTER(links);
@@ -84,7 +95,10 @@ export function simulate(setup: Setup): Outcome {
 
   function arrive(): void {
     const { now } = events;
-    const request: Request = { arrivedAt: now, deadline: now + deadlineMs, asked: [], jobs: [], isDone: false };
+    const policy = of(policies, routers === 1 ? 0 : Math.floor(classes.next() * routers));
+    const priority = highShare > 0 && classes.next() < highShare ? 1 : 0;
+    const deadline = now + deadlineMs;
+    const request: Request = { policy, priority, arrivedAt: now, deadline, asked: [], jobs: [], isDone: false };
     retryBudget.earn();
     if (!ask(request, service(sizes))) return finish(request, false);
     const hedgeAfterMs = setup.hedges ? answerTimes.hedgeAfterMs : undefined;
@@ -98,6 +112,7 @@ export function simulate(setup: Setup): Outcome {
 
   /** False when the policy refuses. */
   function ask(request: Request, size: number): boolean {
+    const { policy, priority } = request;
     const timeLeftMs = request.deadline - events.now;
     const choice = policy.choose({ now: events.now, timeLeftMs, asked: request.asked });
     if (!choice) return false;
@@ -112,6 +127,7 @@ export function simulate(setup: Setup): Outcome {
     };
     const job: Job = {
       size,
+      priority,
       deadline: request.deadline - world.rttMs(node) / 2,
       isCancelled: false,
       isCopy: request.asked.length > 0,
@@ -162,6 +178,7 @@ export function simulate(setup: Setup): Outcome {
     for (const job of request.jobs) if (job !== by) job.isCancelled = true;
     arrivedAt.push(request.arrivedAt);
     tookMs.push(isAnswered ? events.now - request.arrivedAt : Number.NaN);
+    isHigh.push(request.priority > 0);
     if (isAnswered) answerTimes.add(events.now - request.arrivedAt);
   }
 
@@ -175,11 +192,18 @@ export function simulate(setup: Setup): Outcome {
   }
   nextArrival();
   scheduleLocalCallers(setup, { events, nodes, service });
-  scheduleReports(setup, { events, nodes, policy, oneWay, phase: again });
+  scheduleReports(setup, { events, nodes, policies, oneWay, phase: again });
   setup.faults?.(events, nodes);
   events.runUntil(setup.seconds * 1_000);
   const sumOf = (of: (node: SimNode) => number): number => nodes.reduce((sum, node) => sum + of(node), 0);
-  return { arrivedAt, tookMs, sentAt, busyMs: sumOf(({ busyMs }) => busyMs), copyMs: sumOf(({ copyMs }) => copyMs) };
+  return {
+    arrivedAt,
+    tookMs,
+    isHigh,
+    sentAt,
+    busyMs: sumOf(({ busyMs }) => busyMs),
+    copyMs: sumOf(({ copyMs }) => copyMs),
+  };
 }
 
 /** Poisson arrivals at the nodes themselves. Their answers are nobody's figure: they are load that the router must see. */
@@ -195,6 +219,7 @@ function scheduleLocalCallers(
       events.after(-Math.log(1 - chance.next()) * meanGapMs, () => {
         node.take({
           size: service(chance),
+          priority: 0,
           deadline: Infinity,
           isCancelled: false,
           isCopy: false,
@@ -211,17 +236,19 @@ function scheduleReports(
   parts: {
     events: EventQueue;
     nodes: readonly SimNode[];
-    policy: Policy;
+    policies: readonly Policy[];
     oneWay: (node: number) => number;
     phase: { next(): number };
   },
 ): void {
-  const { events, nodes, policy, oneWay, phase } = parts;
+  const { events, nodes, policies, oneWay, phase } = parts;
   for (const [index, node] of nodes.entries()) {
     const report = (): void => {
       const figures = node.figures();
       if (!node.isSilent && node.state !== "down") {
-        events.after(oneWay(index), () => policy.reported(index, figures, events.now));
+        events.after(oneWay(index), () => {
+          for (const policy of policies) policy.reported(index, figures, events.now);
+        });
       }
       events.after(reportMs, report);
     };

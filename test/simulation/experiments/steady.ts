@@ -1,5 +1,5 @@
 import { exponential, lognormal } from "../engine/chance.ts";
-import { answersIn, mean, overSeeds, p99 } from "../engine/measure.ts";
+import { answersIn, answersOf, mean, overSeeds, p99 } from "../engine/measure.ts";
 import { exactQueues, skerry, twoChoices, weightedRandom, type PolicyOf } from "../engine/policies.ts";
 import type { Outcome, Setup } from "../engine/simulate.ts";
 import { EC32, HOM30, TEXTBOOK, workshop } from "../engine/world.ts";
@@ -44,6 +44,15 @@ const withCv =
     return { ours: tailOf({ policy: skerry(), service }), bound: tailOf({ policy: exactQueues(), service }) };
   };
 
+/** S15: two routers in the cloud; the bound knows what both have sent. */
+const withRouters =
+  (share: number): Experiment =>
+  () => ({
+    ours: tailOf({ policy: skerry(), routers: 2 }, share),
+    bound: tailOf({ policy: exactQueues() }, share),
+    alone: tailOf({ policy: skerry() }, share),
+  });
+
 /** S2: what is left when nothing is piggybacked and reports are old. */
 const BLIND = { world: HOM30, reportMs: 5_000, piggyback: false };
 
@@ -67,10 +76,20 @@ export const STEADY: Readonly<Record<string, Experiment>> = {
     "1 s": tailOf({ policy: skerry(), reportMs: 1_000 }),
     "5 s": tailOf({ policy: skerry(), reportMs: 5_000 }),
   }),
+  S9: () => {
+    const tail = (high: boolean, highShare: number): number =>
+      overSeeds(steady({ policy: skerry(), highShare }, 0.95), (outcome: Outcome) =>
+        p99(answersOf(outcome, { from: WARM_UP_MS, high })),
+      );
+    return { high: tail(true, 0.1), low: tail(false, 0.1), fifo: tail(false, 0) };
+  },
   "S13-.1": withCv(0.1),
   "S13-.5": withCv(0.5),
   "S13-1": withCv(1),
   "S13-2": withCv(2),
+  "S15-.5": withRouters(0.5),
+  "S15-.8": withRouters(0.8),
+  "S15-.9": withRouters(0.9),
   S18: () => {
     const withThem = { policy: skerry(), world: workshop(10), localLoad: (node: number) => (node < 5 ? 0.7 : 0) };
     const withoutThem = { policy: skerry(), world: workshop(5) };
