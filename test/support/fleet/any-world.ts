@@ -101,10 +101,14 @@ function nodeOf(draw: NodeDraw, at: number): FleetNode {
   };
 }
 
-function deploymentOf(draw: DeploymentDraw, at: number): FleetDeployment {
+/** Replicas beyond its minimum that a deployment may have on edge nodes where these follow demand. */
+export const MORE = 2;
+
+function deploymentOf(draw: DeploymentDraw, at: number, followsDemand: boolean): FleetDeployment {
   const { residency, needsGpu, edge, cloud, slots, spread } = draw;
+  const min = residency === "cloud-only" ? 0 : edge;
   const of = {
-    edge: { min: residency === "cloud-only" ? 0 : edge },
+    edge: { min, ...(followsDemand && residency !== "cloud-only" && { max: min + MORE }) },
     cloud: { min: residency === "edge-only" ? 0 : cloud },
   };
   return aDeployment({
@@ -122,12 +126,15 @@ export function anyWorld({
   deployments: [minDeployments, maxDeployments],
   maxPlaced = 0,
   areReady = false,
+  followsDemand = false,
 }: {
   readonly nodes: readonly [least: number, most: number];
   readonly deployments: readonly [least: number, most: number];
   readonly maxPlaced?: number;
   /** No node is cordoned, away or full. */
   readonly areReady?: boolean;
+  /** Deployments may have more than their minimums on edge nodes, and what is placed is ready. */
+  readonly followsDemand?: boolean;
 }): fc.Arbitrary<World> {
   const anyOfThese = areReady
     ? anyNode.map((node) => ({ ...node, mood: "ready" as const, hasFullDisk: false }))
@@ -143,7 +150,7 @@ export function anyWorld({
     })
     .map(({ nodes, deployments, placed }) => {
       const built = nodes.map(nodeOf);
-      const declared = deployments.map(deploymentOf);
+      const declared = deployments.map((draw, at) => deploymentOf(draw, at, followsDemand));
       const versions = deployments.map(({ opset, diskMiB }, at) =>
         aVersion(`m${at}`, 1, { opset, bytes: diskMiB * 1_048_576 }),
       );
@@ -157,7 +164,7 @@ export function anyWorld({
         const slots = deployments[which]?.slots ?? 1;
         if (placements.has(id) || (free[at] ?? 0) < slots) continue;
         free[at] = (free[at] ?? 0) - slots;
-        const state = each.state as FleetPlacement["state"];
+        const state = followsDemand ? "ready" : (each.state as FleetPlacement["state"]);
         const of = { id, deployment: deployment.name, model: deployment.spec.model, state, progressSince: NOW };
         placements.set(id, aPlacement(node, of));
       }

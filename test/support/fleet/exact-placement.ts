@@ -1,6 +1,6 @@
 import { versionOf } from "../../../control-plane/core/fleet/queries.ts";
 import { nodeState } from "../../../control-plane/core/fleet/node-status.ts";
-import type { Fleet, FleetDeployment, FleetNode } from "../../../control-plane/core/fleet/types.ts";
+import type { Fleet, FleetDeployment, FleetNode, FleetPlacement } from "../../../control-plane/core/fleet/types.ts";
 import { nodeKind } from "../../../shared/api/v1/nodes.ts";
 import { NOW, TIMINGS } from "./fleet-builder.ts";
 
@@ -46,16 +46,51 @@ export function mayHost(fleet: Fleet, node: FleetNode, { spec }: FleetDeployment
   );
 }
 
-/** Whether every deployment can have its minimums at once on the empty nodes: tries every assignment, so only for small fleets. */
-export function haveAllRoom(fleet: Fleet): boolean {
+/**
+ * Whether every deployment can have its minimums at once when of what is placed some of the replicas beyond minimums leave:
+ * tries everything, so only for small fleets.
+ */
+export function haveAllRoomBeside(fleet: Fleet): boolean {
+  const placed = [...fleet.placements.values()];
+  for (let leaving = 0; leaving < 2 ** placed.length; leaving += 1) {
+    const staying = placed.filter((_, at) => (leaving & (1 << at)) === 0);
+    const leave = placed.filter((each) => !staying.includes(each));
+    if (leave.every((each) => isBeyondMinimum(fleet, each, staying)) && haveAllRoom(fleet, staying)) return true;
+  }
+  return false;
+}
+
+/** Whether its deployment has its minimum of that kind among those that stay. */
+function isBeyondMinimum(fleet: Fleet, { deployment = "", nodeId }: FleetPlacement, staying: readonly FleetPlacement[]) {
+  const kindOf = (id: FleetNode["id"]) => fleet.nodes.get(id)?.kind ?? "edge";
+  const kind = kindOf(nodeId);
+  const left = staying.filter((each) => each.deployment === deployment && kindOf(each.nodeId) === kind).length;
+  return left >= (fleet.deployments.get(deployment)?.spec.placement[kind].min ?? 0);
+}
+
+/**
+ * Whether every deployment can have its minimums at once on the nodes, which hold nothing but `placed`: tries every assignment,
+ * so only for small fleets.
+ */
+export function haveAllRoom(fleet: Fleet, placed: readonly FleetPlacement[] = []): boolean {
   const nodes = [...fleet.nodes.values()];
   const free = new Map(nodes.map((node) => [node.id, { ...roomOf(node) }]));
+  const holds = new Set(placed.map(({ deployment, nodeId }) => `${deployment} ${nodeId}`));
+  for (const { deployment = "", nodeId } of placed) {
+    const [room, of] = [free.get(nodeId), fleet.deployments.get(deployment)];
+    // Its bytes are on the disk already: what is free there is what is left.
+    if (room && of) room.memMiB -= needOfDeployment(fleet, of).memMiB;
+  }
   const groups = [...fleet.deployments.values()].flatMap((deployment) =>
-    nodeKind.options.map((kind) => ({
-      need: needOfDeployment(fleet, deployment),
-      count: deployment.spec.placement[kind].min,
-      among: nodes.filter((node) => node.kind === kind && mayHost(fleet, node, deployment)),
-    })),
+    nodeKind.options.map((kind) => {
+      const ofKind = nodes.filter((node) => node.kind === kind);
+      const isHeld = ({ id }: FleetNode): boolean => holds.has(`${deployment.name} ${id}`);
+      return {
+        need: needOfDeployment(fleet, deployment),
+        count: Math.max(0, deployment.spec.placement[kind].min - ofKind.filter(isHeld).length),
+        among: ofKind.filter((node) => !isHeld(node) && mayHost(fleet, node, deployment)),
+      };
+    }),
   );
   /** Whether the groups from `group` on have room when `left` more of it go on its nodes from `from` on. */
   function fits(group: number, from: number, left: number): boolean {

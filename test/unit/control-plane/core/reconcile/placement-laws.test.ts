@@ -12,7 +12,7 @@ import { withSteps } from "../../../../../control-plane/core/what-if/virtual-fle
 import { whatIf } from "../../../../../control-plane/core/what-if/what-if.ts";
 import { nodeKind, type NodeKind } from "../../../../../shared/api/v1/nodes.ts";
 import { anyWorld, context, reversed } from "../../../../support/fleet/any-world.ts";
-import { haveAllRoom, mayHost, needOfDeployment, roomOf } from "../../../../support/fleet/exact-placement.ts";
+import { haveAllRoom, haveAllRoomBeside, mayHost, needOfDeployment, roomOf } from "../../../../support/fleet/exact-placement.ts";
 import { NOW } from "../../../../support/fleet/fleet-builder.ts";
 
 const creates = (steps: readonly Step[]): readonly Step<"placement.create">[] =>
@@ -42,6 +42,9 @@ const withoutMinimum = (fleet: Fleet): string | undefined =>
 const large = anyWorld({ nodes: [4, 10], deployments: [1, 5], maxPlaced: 8 });
 /** Where the nodes are nearly full when all deployments have their minimums. */
 const tight = anyWorld({ nodes: [2, 5], deployments: [2, 4], areReady: true });
+
+/** Where replicas beyond minimums hold the room. */
+const full = anyWorld({ nodes: [2, 4], deployments: [2, 4], maxPlaced: 6, areReady: true, followsDemand: true });
 
 describe("whatever the nodes, the deployments and what is placed are", () => {
   it("no placement goes where it may not be, and none beyond the room of its node", () => {
@@ -98,6 +101,36 @@ describe("whatever the nodes, the deployments and what is placed are", () => {
       { numRuns: 1_500, seed: 14 },
     );
     expect(Math.min(counts.feasible, counts.impossible)).toBeGreaterThan(100);
+  });
+
+  it("every deployment has its minimums in the end where they have room when others have no more than theirs", () => {
+    const counts = { feasible: 0, impossible: 0, evicted: 0 };
+    fc.assert(
+      fc.property(full, ({ fleet }) => {
+        const isFeasible = haveAllRoomBeside(fleet);
+        const targets = new Map(
+          fleet.deployments.values().map(({ name, spec }) => {
+            const { edge, cloud } = spec.placement;
+            return [name, { edge: edge.max ?? edge.min, cloud: cloud.min }] as const;
+          }),
+        );
+        const rounds = [...whatIf(fleet, { ...context, targets })];
+        const last = rounds.at(-1);
+        if (!last) throw new Error("there is no round");
+        const steps = rounds.flatMap(({ plan }) => plan.steps);
+        counts[isFeasible ? "feasible" : "impossible"] += 1;
+        counts.evicted += steps.filter((step) => step.kind === "placement.remove" && step.reason === "minimum").length;
+        expect(last.isLast).toBe(true);
+        expect(planFleet(last.fleet, { ...context, targets }).steps).toEqual([]);
+        const names = steps.map((step) => (step.kind === "placement.remove" ? step.placement.id : ""));
+        const removed = names.filter((id) => id !== "");
+        expect(new Set(removed).size).toBe(removed.length);
+        // Where they have not at once, a replica that demand asks for elsewhere may free another one.
+        if (isFeasible) expect(withoutMinimum(last.fleet)).toBeUndefined();
+      }),
+      { numRuns: 400, seed: 15 },
+    );
+    expect(Math.min(counts.feasible, counts.impossible, counts.evicted)).toBeGreaterThan(20);
   });
 
   it("the replicas of a deployment are in two zones at least where nodes of two have room", () => {
