@@ -5,7 +5,8 @@ import type { Logger } from "../../../shared/base/logger.ts";
 import type { NodeTimings } from "../../core/fleet/node-status.ts";
 import type { Fleet, FleetDeployment } from "../../core/fleet/types.ts";
 import { transitions } from "../../core/fleet/transitions.ts";
-import { findingsOf, statusSteps, type Findings } from "../../core/reconcile/deployment-status.ts";
+import { findingsOf, type Findings } from "../../core/reconcile/deployment-status.ts";
+import { statusSteps } from "../../core/reconcile/status-steps.ts";
 import { planFleet, type FleetPlan } from "../../core/reconcile/plan.ts";
 import { Moves } from "../../core/reconcile/moves.ts";
 import { basisOf, holds, type PlanBasis } from "../../core/reconcile/plan-basis.ts";
@@ -162,7 +163,8 @@ export class ControlLoop {
     const fleet = this.#fleet.snapshot();
     const time = { now: this.#clock.now(), timings: this.#timings };
     const demands = this.#demands();
-    const targets = this.#scaling.update(fleet, demands, time);
+    const wallNow = this.#clock.wallNow();
+    const targets = this.#scaling.update(fleet, demands, { ...time, wallNow });
     const ratesPerS = this.#rates.update(demands, time.now);
     const context: PlanContext = {
       ...time,
@@ -174,7 +176,7 @@ export class ControlLoop {
     };
     const rollouts = rolloutSteps(fleet, {
       ...context,
-      at: toInstant(this.#clock.wallNow()),
+      at: toInstant(wallNow),
       verdictOf: (deployment, phaseMs) => this.#gate(fleet, { deployment, phaseMs }),
     });
     const turns = rollouts.filter(isTurn);
@@ -189,11 +191,12 @@ export class ControlLoop {
     const found = transitions(fleet, { stateOf: (node) => stateFor(node, context), lostMs: this.#timings.lostMs });
     const announce: readonly Step[] = found.length === 0 ? [] : [{ kind: "node.announce", transitions: found }];
     const plan = planFleet(fleet, context, this.#last?.plan);
-    const findings = findingsOf(fleet, plan, { ...context, known: this.#last?.findings });
+    const scalingOf = (deployment: string) => this.#scaling.memoryOf(deployment);
+    const findings = findingsOf(fleet, plan, { ...context, known: this.#last?.findings, scalingOf });
     this.#last = { plan, findings };
     const statuses = statusSteps(fleet, findings, {
       reasonFor: (deployment) => this.#scaling.reasonFor(deployment),
-      isThrashing: (deployment, kind) => this.#scaling.isThrashing(deployment, kind, time.now),
+      isThrashing: (deployment, kind) => this.#scaling.isThrashing(deployment, kind, wallNow),
     });
     const planned: readonly Step[] = [...announce, ...rollouts, ...plan.steps, ...statuses];
     const move = planned.length === 0 ? this.#moves.next(fleet, plan, { ...context, demands }) : undefined;

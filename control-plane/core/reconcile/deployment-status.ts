@@ -4,21 +4,20 @@ import {
   LIMITS_CHANGING,
   type ReplicaCounts,
 } from "../../../shared/api/v1/deployments.ts";
-import { nodeKind, type NodeKind } from "../../../shared/api/v1/nodes.ts";
+import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
 import { ENDED_PHASES, type RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
 import { isEqual } from "../fleet/changes/equal.ts";
 import { isServing, versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetPlacement } from "../fleet/types.ts";
 import { isGivenUp, MAX_LOAD_FAILURES } from "../fleet/version-history.ts";
 import { declaredVersion, rolloutOf, sharesOf } from "../fleet/versions.ts";
-import { canGrow, followsDemand } from "../scaling/replica-targets.ts";
+import { canGrow } from "../scaling/replica-targets.ts";
 import type { PlanContext } from "../scheduling/context.ts";
 import { untilWhat } from "../scheduling/filters/no-recent-failure.ts";
 import { counted } from "../scheduling/format.ts";
 import type { DeploymentPlan } from "../scheduling/planning/plan-deployment.ts";
 import { cloudCapacity, type CloudCapacity } from "./cloud-capacity.ts";
 import type { FleetPlan } from "./plan.ts";
-import type { StatusEvent, Step } from "./steps.ts";
 
 interface Found extends CloudCapacity {
   readonly edge: ReplicaCounts;
@@ -40,12 +39,6 @@ interface Found extends CloudCapacity {
   readonly noRollout: { readonly reason: string; readonly message: string } | undefined;
 }
 
-/** What is said of a number of replicas that follows demand. */
-interface ScalingReasons {
-  readonly reasonFor: (deployment: string) => string;
-  readonly isThrashing: (deployment: string, kind: NodeKind) => boolean;
-}
-
 /** By the name of the deployment. */
 export type Findings = ReadonlyMap<string, DeploymentFindings>;
 
@@ -56,72 +49,34 @@ export type Findings = ReadonlyMap<string, DeploymentFindings>;
 export function findingsOf(
   fleet: Fleet,
   { decisions, kept }: Pick<FleetPlan, "decisions" | "kept">,
-  context: PlanContext & { readonly known?: Findings | undefined },
+  context: PlanContext & {
+    readonly known?: Findings | undefined;
+    /** What is recorded of how its numbers of replicas went; undefined: nothing. */
+    readonly scalingOf?: (deployment: string) => DeploymentFindings["scaling"];
+  },
 ): Findings {
   const findings = new Map<string, DeploymentFindings>();
   for (const [name, plan] of decisions) {
     const deployment = fleet.deployments.get(name);
     const known = kept.has(name) ? context.known?.get(name) : undefined;
-    if (deployment) findings.set(name, known ?? deploymentFindings(fleet, deployment, { ...context, plan }));
+    if (!deployment) continue;
+    const found = known ?? deploymentFindings(fleet, deployment, { ...context, plan });
+    const scaling = context.scalingOf?.(name);
+    findings.set(name, isEqual(found.scaling, scaling) ? found : withScaling(found, scaling));
   }
   return findings;
 }
 
-/**
- * A step for each deployment whose status is not the recorded one: a fleet in which nothing changes writes nothing. No
- * status holds an age or a measured figure, because those differ from one second to the next. `scaling`: the measured demand
- * of a deployment and what it asks for, as a sentence, and whether its replicas of a kind went and came back too soon.
- */
-export function statusSteps(fleet: Fleet, found: Findings, scaling?: ScalingReasons): readonly Step<"status.write">[] {
-  const steps: Step<"status.write">[] = [];
-  for (const deployment of fleet.deployments.values()) {
-    const { name, generation, status } = deployment;
-    const findings = found.get(name);
-    const isRecorded = status?.observedGeneration === generation && isEqual(status.findings, findings);
-    if (!findings || isRecorded) continue;
-    const events = [
-      ...stalledEvent(name, status?.findings, findings),
-      ...(status?.observedGeneration === generation
-        ? scaledEvents(deployment, status.findings, { findings, scaling })
-        : []),
-    ];
-    steps.push({ kind: "status.write", deployment: name, generation, findings, events });
-  }
-  return steps;
-}
-
-/** What is in the way is an event once, when it comes or changes, and so is its end. */
-function stalledEvent(
-  name: string,
-  before: DeploymentFindings | undefined,
-  after: DeploymentFindings,
-): readonly StatusEvent[] {
-  const stalledIn = (findings: DeploymentFindings | undefined): Condition | undefined =>
-    findings?.conditions.find(({ type, status }) => type === "Stalled" && status === "True");
-  const [was, is] = [stalledIn(before), stalledIn(after)];
-  if (was?.message === is?.message) return [];
-  if (is) return [{ type: "Warning", reason: "DeploymentStalled", message: `${name} cannot go on: ${is.message}` }];
-  return [{ type: "Normal", reason: "DeploymentRecovered", message: `nothing is in the way of ${name} any more` }];
-}
-
-/** Demand changed how many replicas are wanted. A changed spec is its own reason and no event of this kind. */
-function scaledEvents(
-  { name, spec }: FleetDeployment,
-  before: DeploymentFindings,
-  { findings, scaling }: { readonly findings: DeploymentFindings; readonly scaling: ScalingReasons | undefined },
-): readonly StatusEvent[] {
-  return nodeKind.options.flatMap((kind): readonly StatusEvent[] => {
-    const [from, to] = [before[kind].wanted, findings[kind].wanted];
-    if (from === to || scaling === undefined || spec.paused === true || !followsDemand(spec.placement, kind)) return [];
-    const most = to > from && to === spec.placement[kind].max ? ", its maximum" : "";
-    const message = `${kind} replicas ${from} → ${to}${most}: ${scaling.reasonFor(name)}`;
-    if (to > from && scaling.isThrashing(name, kind)) {
-      const held = "their number fell less than 10 minutes ago, and now stays for 30 minutes";
-      return [{ type: "Warning", reason: "Thrashing", message: `${message}; ${held}` }];
-    }
-    return [{ type: "Normal", reason: to > from ? "ScaledUp" : "ScaledDown", message }];
-  });
-}
+/** Left out when there is nothing to be said. */
+const withScaling = (findings: DeploymentFindings, scaling: DeploymentFindings["scaling"]): DeploymentFindings => ({
+  conditions: findings.conditions,
+  activeVersion: findings.activeVersion,
+  targetVersion: findings.targetVersion,
+  edge: findings.edge,
+  cloud: findings.cloud,
+  unplaced: findings.unplaced,
+  ...(scaling && { scaling }),
+});
 
 /** What is so of a deployment: counts, conditions and a sentence for everything that is missing. */
 export function deploymentFindings(

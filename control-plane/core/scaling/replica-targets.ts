@@ -1,4 +1,5 @@
-import type { DeploymentSpec } from "../../../shared/api/v1/deployments.ts";
+import { msOfInstant, toInstant } from "../../../shared/api/v1/common.ts";
+import type { DeploymentFindings, DeploymentSpec } from "../../../shared/api/v1/deployments.ts";
 import { nodeKind, type NodeKind } from "../../../shared/api/v1/nodes.ts";
 import { isEqual } from "../fleet/changes/equal.ts";
 import type { NodeTimings } from "../fleet/node-status.ts";
@@ -8,7 +9,7 @@ import { counted } from "../scheduling/format.ts";
 import { demandWords, NO_DEMAND, roundedDemand, type Demand } from "./demand.ts";
 import { PeakHold } from "./peak-hold.ts";
 import { replicasFor, workersFor } from "./staffing.ts";
-import { ThrashGuard } from "./thrash-guard.ts";
+import { ThrashGuard, type GuardMemory } from "./thrash-guard.ts";
 
 /** What demand asks of one deployment whose replicas follow it. */
 export interface ReplicaTarget {
@@ -43,7 +44,7 @@ interface Holds {
  * Turns measured demand into numbers of replicas: up at once, down to the largest number of the last while, and not down
  * again for 30 minutes where that was too early (`ThrashGuard`). Edge nodes take
  * what they may have, cloud nodes the rest; an edge replica that does not serve takes nothing. Remembers the past numbers
- * alone; a leader that has just begun takes the recorded numbers for its past.
+ * alone; a leader that has just begun takes the recorded numbers for its past, and what is recorded of when they fell and rose.
  */
 export class ReplicaScaling {
   readonly #holdMs: number;
@@ -63,7 +64,7 @@ export class ReplicaScaling {
   update(
     fleet: Fleet,
     demands: ReadonlyMap<string, Demand>,
-    time: { readonly now: number; readonly timings: NodeTimings },
+    time: { readonly now: number; readonly wallNow: number; readonly timings: NodeTimings },
   ): ReplicaTargets {
     const targets = new Map<string, ReplicaTarget>();
     this.#holdWorkers(fleet, demands, time.now);
@@ -76,7 +77,7 @@ export class ReplicaScaling {
       // Without the minimum: when an operator raises and lowers that, nothing thrashes.
       const guarded = (kind: NodeKind, count: number): number => {
         const asked = Math.min(count, placement[kind].max ?? 0);
-        return withinRange(holds.guards[kind].add(asked, time.now), placement[kind]);
+        return withinRange(holds.guards[kind].add(asked, time.wallNow), placement[kind]);
       };
       targets.set(deployment.name, {
         edge: guarded("edge", holds.edge.add(wanted, time.now)),
@@ -104,9 +105,16 @@ export class ReplicaScaling {
     return `${demandWords(roundedDemand(demand))} → ${counted(replicasFor(demand), "replica")}`;
   }
 
-  /** Whether replicas of the deployment of this kind are kept at `now` because their number fell too early. */
-  isThrashing(deployment: string, kind: NodeKind, now: number): boolean {
-    return this.#holds.get(deployment)?.guards[kind].isHolding(now) === true;
+  /** Whether replicas of the deployment of this kind are kept at `wallNow` because their number fell too early. */
+  isThrashing(deployment: string, kind: NodeKind, wallNow: number): boolean {
+    return this.#holds.get(deployment)?.guards[kind].isHolding(wallNow) === true;
+  }
+
+  /** What has to be recorded of a deployment for the next leader; undefined: nothing. */
+  memoryOf(deployment: string): DeploymentFindings["scaling"] {
+    const guards = this.#holds.get(deployment)?.guards;
+    const [edge, cloud] = [guards && recordOf(guards.edge.memory), guards && recordOf(guards.cloud.memory)];
+    return edge === undefined && cloud === undefined ? undefined : { ...(edge && { edge }), ...(cloud && { cloud }) };
   }
 
   /** The most requests of the last while that had to be executed at once for the deployment; 0 without demand. */
@@ -128,10 +136,11 @@ export class ReplicaScaling {
     this.#workers = workers;
   }
 
-  #holdsOf({ name, status }: FleetDeployment, now: number): Holds {
+  #holdsOf(deployment: FleetDeployment, now: number): Holds {
+    const { name, status } = deployment;
     let holds = this.#holds.get(name);
     if (!holds) {
-      const guards = { edge: new ThrashGuard(), cloud: new ThrashGuard() };
+      const guards = { edge: guardFrom(deployment, "edge"), cloud: guardFrom(deployment, "cloud") };
       holds = { edge: new PeakHold(this.#holdMs), cloud: new PeakHold(this.#holdMs), guards };
       holds.edge.add(status?.findings.edge.wanted ?? 0, now);
       holds.cloud.add(status?.findings.cloud.wanted ?? 0, now);
@@ -139,6 +148,23 @@ export class ReplicaScaling {
     }
     return holds;
   }
+}
+
+type ScalingRecord = NonNullable<NonNullable<DeploymentFindings["scaling"]>[NodeKind]>;
+
+function recordOf({ fellAt, keptUntil }: GuardMemory): ScalingRecord | undefined {
+  if (fellAt === undefined) return undefined;
+  return { fellAt: toInstant(fellAt), ...(keptUntil !== undefined && { keptUntil: toInstant(keptUntil) }) };
+}
+
+function guardFrom({ status, spec }: FleetDeployment, kind: NodeKind): ThrashGuard {
+  const record = status?.findings.scaling?.[kind];
+  if (!status || !record) return new ThrashGuard();
+  const keptUntil = record.keptUntil === undefined ? undefined : msOfInstant(record.keptUntil);
+  const { wanted } = status.findings[kind];
+  // At the minimum it is not known what demand asked for.
+  const last = wanted > spec.placement[kind].min ? wanted : undefined;
+  return new ThrashGuard({ last, fellAt: msOfInstant(record.fellAt), keptUntil });
 }
 
 function servingOnEdge(

@@ -207,6 +207,13 @@ export const replicaCounts = z.object({ wanted: z.number(), placed: z.number(), 
 export type ReplicaCounts = z.infer<typeof replicaCounts>;
 
 /** What the leader of the control plane found when it planned; recorded, so that every replica shows the same. */
+const scalingRecord = z.object({
+  fellAt: instant.describe("When the number last fell."),
+  keptUntil: instant
+    .optional()
+    .describe("Until when it does not fall, as it rose within 10 minutes after that. Absent: it may."),
+});
+
 export const deploymentFindings = z.object({
   conditions: z.array(condition),
   /** The version that answers requests. */
@@ -216,6 +223,10 @@ export const deploymentFindings = z.object({
   cloud: replicaCounts,
   /** One sentence for every replica that could not be placed. */
   unplaced: z.array(z.string()),
+  scaling: z
+    .object({ edge: scalingRecord.optional(), cloud: scalingRecord.optional() })
+    .optional()
+    .describe("When numbers of replicas that follow demand fell, and until when they do not. Absent: they did not."),
 });
 export type DeploymentFindings = z.infer<typeof deploymentFindings>;
 

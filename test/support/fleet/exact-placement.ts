@@ -61,7 +61,11 @@ export function haveAllRoomBeside(fleet: Fleet): boolean {
 }
 
 /** Whether its deployment has its minimum of that kind among those that stay. */
-function isBeyondMinimum(fleet: Fleet, { deployment = "", nodeId }: FleetPlacement, staying: readonly FleetPlacement[]) {
+function isBeyondMinimum(
+  fleet: Fleet,
+  { deployment = "", nodeId }: FleetPlacement,
+  staying: readonly FleetPlacement[],
+) {
   const kindOf = (id: FleetNode["id"]) => fleet.nodes.get(id)?.kind ?? "edge";
   const kind = kindOf(nodeId);
   const left = staying.filter((each) => each.deployment === deployment && kindOf(each.nodeId) === kind).length;

@@ -1,10 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import type { FleetDeployment, FleetPlacement } from "../../../../../control-plane/core/fleet/types.ts";
-import {
-  deploymentFindings,
-  findingsOf,
-  statusSteps,
-} from "../../../../../control-plane/core/reconcile/deployment-status.ts";
+import { deploymentFindings, findingsOf } from "../../../../../control-plane/core/reconcile/deployment-status.ts";
+import { statusSteps } from "../../../../../control-plane/core/reconcile/status-steps.ts";
 import { planFleet } from "../../../../../control-plane/core/reconcile/plan.ts";
 import { describePlan } from "../../../../../control-plane/core/reconcile/steps.ts";
 import type { PlanContext } from "../../../../../control-plane/core/scheduling/context.ts";

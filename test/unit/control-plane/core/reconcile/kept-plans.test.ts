@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import { findingsOf, statusSteps } from "../../../../../control-plane/core/reconcile/deployment-status.ts";
+import { findingsOf } from "../../../../../control-plane/core/reconcile/deployment-status.ts";
+import { statusSteps } from "../../../../../control-plane/core/reconcile/status-steps.ts";
 import { planFleet } from "../../../../../control-plane/core/reconcile/plan.ts";
 import type { PlanContext } from "../../../../../control-plane/core/scheduling/context.ts";
 import type { Fleet, FleetDeployment, FleetNode } from "../../../../../control-plane/core/fleet/types.ts";

@@ -12,7 +12,13 @@ import { withSteps } from "../../../../../control-plane/core/what-if/virtual-fle
 import { whatIf } from "../../../../../control-plane/core/what-if/what-if.ts";
 import { nodeKind, type NodeKind } from "../../../../../shared/api/v1/nodes.ts";
 import { anyWorld, context, reversed } from "../../../../support/fleet/any-world.ts";
-import { haveAllRoom, haveAllRoomBeside, mayHost, needOfDeployment, roomOf } from "../../../../support/fleet/exact-placement.ts";
+import {
+  haveAllRoom,
+  haveAllRoomBeside,
+  mayHost,
+  needOfDeployment,
+  roomOf,
+} from "../../../../support/fleet/exact-placement.ts";
 import { NOW } from "../../../../support/fleet/fleet-builder.ts";
 
 const creates = (steps: readonly Step[]): readonly Step<"placement.create">[] =>

@@ -94,7 +94,7 @@ function measured(fleet: Fleet, now: number): Fleet {
 /** The fleet when everything that was planned has been done. */
 function converged(scaling: ReplicaScaling): Fleet {
   const start = aFleet({ nodes, deployments, versions });
-  const targets = scaling.update(start, demandsOf(1.3), { now: NOW, timings: TIMINGS });
+  const targets = scaling.update(start, demandsOf(1.3), { now: NOW, wallNow: NOW, timings: TIMINGS });
   const last = [...whatIf(start, contextAt(NOW, { targets }))].at(-1);
   if (!last?.isLast) throw new Error("the plan has no end");
   return last.fleet;
@@ -115,7 +115,7 @@ describe("a converged fleet", () => {
       const now = NOW + second * 1_000;
       const present = measured(fleet, now);
       const demands = demandsOf(noisy(1));
-      const targets = scaling.update(present, demands, { now, timings: TIMINGS });
+      const targets = scaling.update(present, demands, { now, wallNow: now, timings: TIMINGS });
       const context = contextAt(now, { targets });
       previous = planFleet(present, context, previous);
       const move = moves.next(present, previous, { ...context, demands });
@@ -134,7 +134,7 @@ describe("a converged fleet", () => {
         return [id, gone.has(id) ? { ...node, session } : node];
       }),
     );
-    const targets = scaling.update(fleet, demandsOf(1), { now: NOW, timings: TIMINGS });
+    const targets = scaling.update(fleet, demandsOf(1), { now: NOW, wallNow: NOW, timings: TIMINGS });
     const { steps, decisions } = planFleet({ ...fleet, nodes: away }, contextAt(NOW, { targets }));
     expect(describePlan(steps)).toEqual([]);
     for (const { placements, held } of decisions.values()) {

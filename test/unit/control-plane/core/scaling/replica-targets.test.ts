@@ -34,6 +34,9 @@ const findings = (cloud: number): DeploymentFindings => ({
   unplaced: [],
 });
 
+/** The calendar goes as the fleet's clock does. */
+const timeAt = (ms: number) => ({ now: NOW + ms, wallNow: 1_800_000_000_000 + ms, timings: TIMINGS });
+
 /** 100 ms each: 1/s asks for 1 replica, 10/s for 3, 30/s for 6. */
 const ofRate = (ratePerS: number): ReadonlyMap<string, Demand> =>
   new Map(ratePerS === 0 ? [] : [["digits", { ratePerS, serviceMs: 100, waiting: 0, slots: 1 }]]);
@@ -47,9 +50,7 @@ function targetsOver(
   const scaling = new ReplicaScaling(HOLD_MS);
   const placements = isEdgeReady ? [aPlacement(edge)] : [];
   const fleet = aFleet({ nodes: [edge], versions: [aVersion("digits", 1)], deployments: [deployment], placements });
-  return steps.map(([seconds, rate]) =>
-    scaling.update(fleet, ofRate(rate), { now: NOW + seconds * 1_000, timings: TIMINGS }).get("digits"),
-  );
+  return steps.map(([seconds, rate]) => scaling.update(fleet, ofRate(rate), timeAt(seconds * 1_000)).get("digits"));
 }
 
 describe("the number of replicas that demand asks for", () => {
@@ -122,7 +123,7 @@ describe("the number of replicas that demand asks for", () => {
         versions: [aVersion("digits", 1)],
         deployments: [digits({ min, max: 8 })],
       });
-      return scaling.update(fleet, ofRate(1), { now: NOW + at * 70_000, timings: TIMINGS }).get("digits")?.cloud;
+      return scaling.update(fleet, ofRate(1), timeAt(at * 70_000)).get("digits")?.cloud;
     });
     expect(numbers).toEqual([1, 4, 1, 4, 1]);
   });
@@ -163,8 +164,7 @@ describe("the number of replicas that demand asks for", () => {
   it("is the same object while nothing changes, so that no plan is made anew for it", () => {
     const scaling = new ReplicaScaling(HOLD_MS);
     const fleet = aFleet({ deployments: [digits({ min: 1, max: 8 })] });
-    const at = (seconds: number, rate: number) =>
-      scaling.update(fleet, ofRate(rate), { now: NOW + seconds * 1_000, timings: TIMINGS });
+    const at = (seconds: number, rate: number) => scaling.update(fleet, ofRate(rate), timeAt(seconds * 1_000));
     const first = at(0, 10);
     expect(at(1, 10.2)).toBe(first);
     expect(at(2, 30)).not.toBe(first);
@@ -175,7 +175,7 @@ describe("the number of replicas that demand asks for", () => {
     const placement = { cloud: { min: 2 } };
     const fleet = aFleet({ deployments: [aDeployment({ name: "digits", model: "digits", version: 1, placement })] });
     const at = (seconds: number, rate: number): number => {
-      scaling.update(fleet, ofRate(rate), { now: NOW + seconds * 1_000, timings: TIMINGS });
+      scaling.update(fleet, ofRate(rate), timeAt(seconds * 1_000));
       return scaling.workersOf("digits");
     };
     const busy = at(0, 30);
@@ -190,7 +190,7 @@ describe("the number of replicas that demand asks for", () => {
   it("says why, with the demand", () => {
     const scaling = new ReplicaScaling(HOLD_MS);
     const demands = new Map([["digits", { ratePerS: 37.2, serviceMs: 12.3, waiting: 0, slots: 1 }]]);
-    scaling.update(aFleet({ deployments: [digits({ max: 8 })] }), demands, { now: NOW, timings: TIMINGS });
+    scaling.update(aFleet({ deployments: [digits({ max: 8 })] }), demands, timeAt(0));
     expect(scaling.reasonFor("digits")).toBe("demand 37/s, service time 12 ms → 2 replicas");
     expect(scaling.reasonFor("quiet")).toBe("demand 0/s → 0 replicas");
   });
@@ -211,5 +211,47 @@ describe("the largest value of the last while", () => {
       });
     });
     expect(fc.check(property).counterexample).toBeNull();
+  });
+});
+
+describe("a number of replicas that fell and rose too soon", () => {
+  const MINUTE = 60_000;
+  const at = (scaling: ReplicaScaling, deployment: FleetDeployment, of: { minute: number; rate: number }) =>
+    scaling.update(aFleet({ deployments: [deployment] }), ofRate(of.rate), timeAt(of.minute * MINUTE)).get("digits")
+      ?.cloud;
+  const thrashed = () => {
+    const scaling = new ReplicaScaling(HOLD_MS);
+    const numbers = [30, 10, 30].map((rate, step) => at(scaling, digits({ max: 8 }), { minute: 2 * step, rate }));
+    expect(numbers).toEqual([6, 3, 6]);
+    return scaling;
+  };
+
+  it("is kept for 30 minutes by the next leader too, who reads it with the status", () => {
+    const record = thrashed().memoryOf("digits");
+    const status = { observedGeneration: 1, at: 0, findings: { ...findings(6), ...(record && { scaling: record }) } };
+    const deployment = { ...digits({ max: 8 }), status };
+    const next = new ReplicaScaling(HOLD_MS);
+    expect(at(next, deployment, { minute: 5, rate: 1 })).toBe(6);
+    expect(next.isThrashing("digits", "cloud", timeAt(5 * MINUTE).wallNow)).toBe(true);
+    expect(at(next, deployment, { minute: 33, rate: 1 })).toBe(6);
+    expect(at(next, deployment, { minute: 35, rate: 1 })).toBe(1);
+  });
+
+  it("is also found by a leader that was not there when the number fell", () => {
+    const scaling = new ReplicaScaling(HOLD_MS);
+    expect([30, 10].map((rate, step) => at(scaling, digits({ max: 8 }), { minute: 2 * step, rate }))).toEqual([6, 3]);
+    const record = scaling.memoryOf("digits");
+    expect(record).toEqual({ cloud: { fellAt: expect.any(String) } });
+    const status = { observedGeneration: 1, at: 0, findings: { ...findings(3), ...(record && { scaling: record }) } };
+    const next = new ReplicaScaling(HOLD_MS);
+    expect(at(next, { ...digits({ max: 8 }), status }, { minute: 4, rate: 30 })).toBe(6);
+    expect(next.isThrashing("digits", "cloud", timeAt(4 * MINUTE).wallNow)).toBe(true);
+  });
+
+  it("has nothing recorded while it only grows", () => {
+    const scaling = new ReplicaScaling(HOLD_MS);
+    at(scaling, digits({ max: 8 }), { minute: 0, rate: 1 });
+    at(scaling, digits({ max: 8 }), { minute: 1, rate: 30 });
+    expect(scaling.memoryOf("digits")).toBeUndefined();
   });
 });
