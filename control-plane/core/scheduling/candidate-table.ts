@@ -200,11 +200,13 @@ export class CandidateTable {
       if (score.lost) {
         const units = score.lost.units(need);
         const { values: perUnit, same } = this.#columns.amounts(score.name, score.lost.perUnit, need);
-        const all = same === undefined ? 0 : weight * clampScore(100 - same * units);
+        if (same !== undefined) {
+          const all = weight * clampScore(100 - same * units);
+          for (let place = 0; place < size; place += 1) points[place] = (points[place] ?? 0) + all;
+          continue;
+        }
         for (let place = 0; place < size; place += 1)
-          points[place] =
-            (points[place] ?? 0) +
-            (same === undefined ? weight * clampScore(100 - (perUnit[place] ?? 0) * units) : all);
+          points[place] = (points[place] ?? 0) + weight * clampScore(100 - (perUnit[place] ?? 0) * units);
         continue;
       }
       const { values: column } = this.#columns.points(score, need);

@@ -14,7 +14,7 @@ export const noRecentFailure: Filter = {
   isOfOwn: true,
   refuse({ node }, { version, deployment, memMiB, now }, own) {
     const name = `${version.model}:${version.version}`;
-    if (isGivenUp(node, version, attemptOn(node, memMiB)))
+    if (node.history !== undefined && isGivenUp(node, version, attemptOn(node, memMiB)))
       return {
         verdict: "never",
         sentence: `${name} failed to load on ${node.name} ${MAX_LOAD_FAILURES} times in a row; ${untilWhat(deployment.name)}`,

@@ -67,6 +67,40 @@ describe("a candidate table", () => {
     );
   });
 
+  it("ranks as they do while many replicas are placed on many nodes", () => {
+    const anyLoads = fc.array(fc.record({ rttMs: fc.integer({ min: 0, max: 40 }), zone: fc.nat(5) }), {
+      minLength: 120,
+      maxLength: 160,
+      size: "max",
+    });
+    let crowded = 0;
+    fc.assert(
+      fc.property(anyLoads, fc.nat(3), (loads, spread) => {
+        const nodes = loads.map(({ rttMs, zone }, at) => {
+          const node = aNode(`edge-${String(at).padStart(3, "0")}`, { zone: `z${zone % (spread + 1)}` });
+          return { ...node, cordoned: at % 7 === 3, load: node.load && { ...node.load, rttMs } };
+        });
+        const deployment = aDeployment({ name: "digits", model: "digits", version: 1 });
+        const fleet = aFleet({ nodes, deployments: [deployment], versions: [aVersion("digits", 1)] });
+        let candidates: readonly Candidate[] = candidatesOf(fleet, { stateOf: () => "ready", now: NOW });
+        const need = needOf(deployment, aVersion("digits", 1), NOW);
+        for (let replica = 0; replica < 40; replica += 1) {
+          const [only, ...zones] = tableOf(candidates).zonesWith(need);
+          const of = { profile: DEFAULT_PROFILE, outside: zones.length === 0 ? only : undefined };
+          const found = tableOf(candidates).rank(need, { kind: "edge", ...of });
+          if (found.crowded !== undefined) crowded += 1;
+          expect(found).toEqual(summaryOf(rank(candidates, need, of)));
+          const chosen = found.top[0]?.candidate;
+          if (!chosen) throw new Error("no node fits");
+          const placed = placementOn(chosen.node.id, need, aPlacement(chosen.node).explain);
+          candidates = withCandidates(candidates, [withPlacement(chosen, placed, need)]);
+        }
+      }),
+      { numRuns: 4 },
+    );
+    expect(crowded).toBeGreaterThan(0);
+  });
+
   it("asks about zones with as many replicas once, however many they are", () => {
     const askedFor = (zones: number): number => {
       let asked = 0;
