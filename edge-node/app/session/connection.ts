@@ -127,13 +127,13 @@ export class Connection {
         : { code: CLOSE.FAULT as number, reason: messageOf(error), retryAfterMs: 0 };
       this.#isWaiting = closed.code === CLOSE.WAITING;
       if (!signal.aborted) this.#complain(closed);
-      this.#become({ isUp: false });
       return this.#parts.keyRotation?.refused(closed.code) === true ? "dial again" : closed;
     }
     const end = await Promise.race([session.ended, this.#stopped.promise]);
     if (end === "stopped") return "take over";
     if (end.kind === "goaway") {
       this.#parts.dialer.tryNextUrl();
+      this.#forgetWhenClosed(session);
       return "take over";
     }
     this.#complain(end.closed);
@@ -199,6 +199,15 @@ export class Connection {
       .then(() => session.close(reason))
       .finally(() => this.#closing.delete(closing));
     this.#closing.add(closing);
+  }
+
+  /** One that was sent away may be closed before another takes over, when no control plane can be reached: then there is none. */
+  #forgetWhenClosed(session: Session): void {
+    void session.linkClosed.then(() => {
+      if (this.#session !== session) return undefined;
+      this.#become({ isUp: false });
+      return this.#leave("its link is closed");
+    });
   }
 
   async #untilClosed(session: Session): Promise<void> {

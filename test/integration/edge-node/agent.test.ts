@@ -272,6 +272,18 @@ describe("Agent", () => {
     expect(await second.infer("p-1", new Uint8Array([1]))).toMatchObject({ status: 200 });
   });
 
+  it("knows that it has no session when the one that sent it away closes before another takes over", async () => {
+    const first = await session();
+    controlPlane.refuseUpgrades = [503];
+    first.send({ type: "goaway", reason: "shutdown", reconnectMs: 1 });
+    await eventually("a dial has failed", () => node.agent.status().link.lastFault !== undefined);
+    expect(node.agent.isConnected).toBe(true);
+    first.terminate();
+    await eventually("it has none", () => !node.agent.isConnected);
+    controlPlane.refuseUpgrades = undefined;
+    await eventually("another one", () => node.agent.isConnected && controlPlane.sessions.length === 2);
+  });
+
   it("closes 4400 on broken JSON, ignores a type it does not know, and dials again", async () => {
     const first = await session();
     first.sendRaw(JSON.stringify({ type: "from.the.future", id: 9 }));
