@@ -133,7 +133,12 @@ function VersionTable({
           {versions.map((each) => (
             <tr key={each.version} aria-current={each.version === chosen ? "true" : undefined}>
               <th scope="row">
-                <button type="button" aria-pressed={each.version === chosen} onClick={() => onChoose(each.version)}>
+                <button
+                  type="button"
+                  className="toggle"
+                  aria-pressed={each.version === chosen}
+                  onClick={() => onChoose(each.version)}
+                >
                   {each.version}
                 </button>
               </th>

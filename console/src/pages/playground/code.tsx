@@ -10,7 +10,13 @@ export function Code({ request }: { readonly request: SampleRequest }) {
       <summary>As a program</summary>
       <div role="group" aria-label="Language">
         {LANGUAGES.map((each) => (
-          <button key={each} type="button" aria-pressed={each === language} onClick={() => setLanguage(each)}>
+          <button
+            key={each}
+            type="button"
+            className="toggle"
+            aria-pressed={each === language}
+            onClick={() => setLanguage(each)}
+          >
             {each}
           </button>
         ))}

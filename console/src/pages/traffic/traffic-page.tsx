@@ -58,6 +58,7 @@ export function TrafficPage() {
                   <button
                     key={each.view}
                     type="button"
+                    className="toggle"
                     aria-pressed={each.view === view}
                     onClick={() => go({ q, view: each.view })}
                   >
