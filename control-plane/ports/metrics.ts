@@ -43,6 +43,8 @@ export type CascadeOutcome =
       /** `escalated`, or why the large model did not answer. */
       readonly outcome: string;
     }
+  /** Both models answered a request: whether they decide alike. */
+  | { readonly kind: "compared"; readonly deployment: string; readonly agrees: boolean }
   /** Bytes of a request went to a cloud node. */
   | { readonly kind: "uploaded"; readonly deployment: string; readonly bytes: number };
 

@@ -2,6 +2,7 @@ import type { OwnedBytes } from "../../shared/bytes/owned-bytes.ts";
 import type { Cancellation } from "../../shared/flow/cancellation.ts";
 import type { ResponseStream } from "../../shared/inference/response-stream.ts";
 import type { RunSize } from "../../shared/inference/run-size.ts";
+import type { AnswerDoubt } from "../../shared/protocol/answer-doubt.ts";
 import type { InputDefault, TensorSpec } from "../../shared/protocol/manifest.ts";
 import type { DesiredPlacement } from "../../shared/protocol/messages.ts";
 import type { PlacementFailure, RunSharing } from "../../shared/protocol/placement.ts";
@@ -77,6 +78,8 @@ export interface HostRequest {
   readonly timeoutMs: number;
   /** It asks for an explanation by its path; one may ask for it by a parameter of its body, too. */
   readonly explain?: boolean;
+  /** When its answer is in doubt; undefined: that is not measured. */
+  readonly doubt?: AnswerDoubt;
   /** Time until its deadline, in ms: an explanation, which is many runs, ends by then. Default: `timeoutMs`. */
   readonly leftMs?: number;
   /** Rows that may share one run with it, at most 65,535. */

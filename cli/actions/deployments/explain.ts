@@ -38,14 +38,22 @@ function describe(answer: ExplainResponse, paint: Style): string {
 }
 
 function cascadeLines(
-  { to, sentence, breaker, leftBytes }: NonNullable<ExplainResponse["cascade"]>,
+  { to, sentence, breaker, leftBytes, counted }: NonNullable<ExplainResponse["cascade"]>,
   paint: Style,
 ): string {
   const lines = [`${paint.strong("Cascade")}  ${sentence}`];
   if (breaker !== "closed") lines.push(`  ${paint.warn(`${to} failed and is not asked now`)}`);
+  const { requests, escalated, compared, agreed } = counted;
+  if (requests > 0) {
+    const alike = compared === 0 ? "" : `; where both answered, ${percent(agreed, compared)} decide alike`;
+    const asked = `${percent(escalated, requests)} of ${count(requests, "request")} were answered by ${to}`;
+    lines.push(`  ${paint.faint(`${asked}${alike}`)}`);
+  }
   if (leftBytes !== null) lines.push(`  ${paint.faint(`${count(leftBytes, "byte")} may go to cloud nodes now`)}`);
   return lines.join("\n");
 }
+
+const percent = (part: number, whole: number): string => `${((100 * part) / whole).toFixed(1)} %`;
 
 function recordLines(record: ExplainRecord, paint: Style): readonly string[] {
   const lines = [

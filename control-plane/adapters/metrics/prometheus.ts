@@ -46,6 +46,7 @@ export class PrometheusMetrics implements Metrics {
   readonly #eventsDropped: Counter;
   readonly #deployments = new Label();
   readonly #cascades: Counter<"deployment" | "rule" | "outcome">;
+  readonly #cascadeComparisons: Counter<"deployment" | "agrees">;
   readonly #cascadeBytes: Counter<"deployment">;
   readonly #limitsReached: Counter<"limit">;
   readonly #logins: Counter<"by" | "outcome">;
@@ -153,6 +154,12 @@ export class PrometheusMetrics implements Metrics {
       name: "skerry_cascades_total",
       help: "Requests of cascades for which a rule asked for the large model, by what became of that; rule none: the cascade was closed before",
       labelNames: ["deployment", "rule", "outcome"],
+      registers,
+    });
+    this.#cascadeComparisons = new Counter({
+      name: "skerry_cascade_comparisons_total",
+      help: "Requests of cascades that both models answered, by whether they decide alike",
+      labelNames: ["deployment", "agrees"],
       registers,
     });
     this.#cascadeBytes = new Counter({
@@ -306,6 +313,8 @@ export class PrometheusMetrics implements Metrics {
   cascade(outcome: CascadeOutcome): void {
     const deployment = this.#deployments.of(outcome.deployment);
     if (outcome.kind === "uploaded") this.#cascadeBytes.inc({ deployment }, outcome.bytes);
+    else if (outcome.kind === "compared")
+      this.#cascadeComparisons.inc({ deployment, agrees: String(outcome.agrees) });
     else this.#cascades.inc({ deployment, rule: outcome.rule ?? "none", outcome: outcome.outcome });
   }
 

@@ -2,10 +2,12 @@ import { cascadeRules, type CascadeSpec } from "../../../shared/api/v1/cascade-s
 import type { DeploymentSpec } from "../../../shared/api/v1/deployments.ts";
 import type { ExplainResponse } from "../../../shared/api/v1/explain.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
+import { scoredOutputs } from "../../../shared/inference/explain/explainers.ts";
+import type { AnswerDoubt } from "../../../shared/protocol/answer-doubt.ts";
 import { kindOf } from "../../../shared/text/model-kind.ts";
 import type { NodeTimings } from "../../core/fleet/node-status.ts";
 import { isServing, placementsOfDeployment } from "../../core/fleet/queries.ts";
-import type { Fleet } from "../../core/fleet/types.ts";
+import type { Fleet, FleetVersion } from "../../core/fleet/types.ts";
 import type { CascadeState } from "../inference/cascades.ts";
 
 type View = NonNullable<ExplainResponse["cascade"]>;
@@ -31,6 +33,7 @@ export function cascadeView(
     ready,
     breaker: state.breaker,
     leftBytes: state.leftBytes ?? null,
+    counted: state.counted,
     sentence: `${spec.to} answers ${cascadeRules(spec).join(", or ")}; ${where}`,
   };
 }
@@ -40,11 +43,29 @@ export function refuseCascade(fleet: Fleet, { model, cascade }: DeploymentSpec):
   if (cascade === undefined) return;
   const ready = [...fleet.versions.values()].filter((each) => each.model === model && each.state === "ready");
   if (ready.length === 0) return;
-  if (ready.every((version) => kindOf(version) !== "text"))
-    throw new SkerryError("INVALID_REQUEST", `\`cascade\` is for models that write text, and ${model} writes none`);
-  if (cascade.when.doubt !== undefined && ready.every(({ engine }) => engine !== undefined))
-    throw new SkerryError(
-      "INVALID_REQUEST",
-      `\`cascade.when.doubt\` cannot be measured: an engine executes ${model}, and only model hosts of nodes measure doubt`,
+  const { doubt, answer, promptCharacters } = cascade.when;
+  const kinds = new Set(ready.map(kindOf));
+  if (!kinds.has("text") && !kinds.has("tensors"))
+    throw invalid(`\`cascade\` is for models that write text or answer tensors, and ${model} does neither`);
+  if (!kinds.has("text") && (doubt ?? promptCharacters) !== undefined)
+    throw invalid(
+      `\`cascade.when\` of ${model}, which writes no text, takes \`answer\`; \`doubt\` and \`promptCharacters\` are for text`,
     );
+  if (!kinds.has("tensors") && answer !== undefined)
+    throw invalid(`\`cascade.when.answer\` is for models of tensors, and ${model} writes text; \`doubt\` is for text`);
+  if ((doubt ?? answer) !== undefined && ready.every(({ engine }) => engine !== undefined))
+    throw invalid(
+      `\`cascade.when.${doubt === undefined ? "answer" : "doubt"}\` cannot be measured: an engine executes ${model}, and only model hosts of nodes measure doubt`,
+    );
+  if (answer !== undefined) refuseOutput(ready, model, answer);
 }
+
+/** Throws `INVALID_REQUEST` where no version has the scores that a rule is about. */
+function refuseOutput(ready: readonly FleetVersion[], model: string, { output }: AnswerDoubt): void {
+  const names = new Set(ready.flatMap((version) => scoredOutputs(version).map(({ name }) => name)));
+  if (output === undefined ? names.size > 0 : names.has(output)) return;
+  const has = names.size === 0 ? "none" : [...names].join(", ");
+  throw invalid(`\`cascade.when.answer\` needs an output of floats with rows; ${model} has ${has}`);
+}
+
+const invalid = (detail: string): SkerryError => new SkerryError("INVALID_REQUEST", detail);

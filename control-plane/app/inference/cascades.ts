@@ -14,6 +14,7 @@ import type { NewEvent } from "../../ports/events.ts";
 import type { CascadeOutcome } from "../../ports/metrics.ts";
 import { isFault, whyNotTaken } from "./cascade-answers.ts";
 import { CascadeBreakers } from "./cascade-breakers.ts";
+import { compareBodies } from "../rollouts/compare-bodies.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
 import type { DemandMeter } from "./demand-meter.ts";
 import { InferenceExecution } from "./inference-execution.ts";
@@ -56,7 +57,24 @@ export interface CascadeState {
   readonly breaker: Breaker["state"];
   /** Bytes that may be sent to cloud nodes now; undefined: any number. */
   readonly leftBytes: number | undefined;
+  readonly counted: CascadeCounts;
 }
+
+/** Since this control plane started, or the deployment was there first. */
+export interface CascadeCounts {
+  /** Requests for which rules were looked at. */
+  readonly requests: number;
+  /** Those that the large model answered. */
+  readonly escalated: number;
+  /** Those that both models answered with tensors, and those of them in which both decide alike. */
+  readonly compared: number;
+  readonly agreed: number;
+}
+
+const NOTHING_COUNTED: CascadeCounts = { requests: 0, escalated: 0, compared: 0, agreed: 0 };
+
+/** Reading so much JSON takes about 0.5 ms; larger answers are not compared. */
+const MAX_COMPARED_BYTES = 65_536;
 
 /** With more replicas of the large model the cascade may be open again. */
 const ENDED_BY_REPLICAS: ReadonlySet<CascadeClosing> = new Set(["unavailable", "breaker", "deadline"]);
@@ -71,6 +89,7 @@ export class Cascades {
   readonly #breakers: CascadeBreakers;
   /** By the deployment that declares the cascade. */
   readonly #budgets = new Map<string, UploadBudget>();
+  readonly #counts = new Map<string, CascadeCounts>();
 
   constructor(parts: CascadeParts) {
     this.#parts = parts;
@@ -82,6 +101,7 @@ export class Cascades {
     return {
       breaker: this.#breakers.of(to).state,
       leftBytes: uploadBudget && this.#budgetOf(deployment, uploadBudget).leftBytes(now),
+      counted: this.#counts.get(deployment) ?? NOTHING_COUNTED,
     };
   }
 
@@ -90,8 +110,9 @@ export class Cascades {
     asked: Asked,
     askSmall: (request: InferenceRequest) => Promise<InferenceResponse>,
   ): Promise<InferenceResponse> {
-    const { request, cascade } = asked;
+    const { request, cascade, deployment } = asked;
     const { when } = cascade.spec;
+    this.#add(deployment, { requests: 1 });
     const { cascade: question = { wants: undefined, promptCharacters: 0 } } = request;
     const before = askedBefore(when, question);
     if (before !== undefined) {
@@ -99,9 +120,10 @@ export class Cascades {
       if (large.kind === "answered") return large.answer;
       return noted(await askSmall(request), { rule: before, closed: large.why });
     }
-    const measure = measureOf(when, question);
+    const { text, tensors } = measureOf(when, { ...question, asks: request.asks ?? "tensors" });
     // No answer is held back while nothing could follow from it.
-    const opening = measure && this.#openingOf(asked, this.#largeOf(asked));
+    const isMeasured = (text ?? tensors) !== undefined;
+    const opening = isMeasured ? this.#openingOf(asked, this.#largeOf(asked)) : undefined;
     if (opening?.kind === "closed") {
       this.#callForReplicas(asked, opening.why);
       this.#count(asked, undefined, opening.why);
@@ -109,8 +131,8 @@ export class Cascades {
     }
     const cancellation = new Cancellation();
     request.cancellation.onCancel(() => cancellation.cancel());
-    const body = measure === undefined ? request.body : withDoubt(request.body, measure);
-    const small = await askSmall({ ...request, body, cancellation });
+    const body = text === undefined ? request.body : withDoubt(request.body, text);
+    const small = await askSmall({ ...request, body, ...(tensors !== undefined && { doubt: tensors }), cancellation });
     const isTooLong = small.code === "CONTEXT_TOO_LONG";
     const rule = askedAfter(when, question, { isDoubtful: small.isDoubtful === true, isTooLong });
     if (rule === undefined || request.cancellation.isCancelled) return small;
@@ -119,6 +141,7 @@ export class Cascades {
     const large = await this.#askLarge(rule, asked);
     // Nothing of an answer that broke off meanwhile has gone to the caller.
     if (large.kind === "closed") return noted(isLost ? await askSmall(request) : small, { rule, closed: large.why });
+    this.#compare(asked, small, large.answer);
     if (small.body instanceof Uint8Array) release(small.body);
     cancellation.cancel();
     return large.answer;
@@ -229,15 +252,15 @@ export class Cascades {
     });
   }
 
-  /** Undefined while there is no such deployment, and when its model writes no text. */
-  #largeOf({ cascade, request: { sticky, session } }: Asked): Large | undefined {
+  /** Undefined while there is no such deployment, and when its model is of another kind. */
+  #largeOf({ cascade, request: { sticky, session, asks = "tensors" } }: Asked): Large | undefined {
     const { fleet, routes, random } = this.#parts;
     const { to: name } = cascade.spec;
     const model = fleet.snapshot().deployments.get(name)?.spec.model;
     if (model === undefined) return undefined;
     const key = sticky ?? (session === undefined ? undefined : String(session));
     const found = resolveDeployment(routes.table(), { model, name, sticky: key }, random);
-    return found?.asks === undefined || found.asks === "text" ? found && { model, found } : undefined;
+    return found?.asks === undefined || found.asks === asks ? found && { model, found } : undefined;
   }
 
   #budgetOf(
@@ -253,8 +276,36 @@ export class Cascades {
     return budget;
   }
 
+  /** Counts whether both models decide alike, where both answers are there: what the large model is asked for in vain. */
+  #compare({ deployment, request }: Asked, small: InferenceResponse, large: InferenceResponse): void {
+    if (request.asks === "text" || small.status !== 200) return;
+    const { headerLength } = small;
+    const [old, fresh] = [small.body, large.body];
+    if (!(old instanceof Uint8Array) || !(fresh instanceof Uint8Array)) return;
+    if (old.byteLength > MAX_COMPARED_BYTES || fresh.byteLength > MAX_COMPARED_BYTES) return;
+    const { agrees } = compareBodies({ body: old, headerLength }, { body: fresh, headerLength: large.headerLength });
+    this.#parts.onOutcome({ kind: "compared", deployment, agrees });
+    this.#add(deployment, { compared: 1, agreed: agrees ? 1 : 0 });
+  }
+
   #count({ deployment }: Asked, rule: CascadeRule | undefined, outcome: "escalated" | CascadeClosing): void {
     this.#parts.onOutcome({ kind: "asked", deployment, rule, outcome });
+    if (outcome === "escalated") this.#add(deployment, { escalated: 1 });
+  }
+
+  #add(deployment: string, more: Partial<CascadeCounts>): void {
+    const known = this.#counts.get(deployment);
+    if (known === undefined) {
+      const { deployments } = this.#parts.fleet.snapshot();
+      for (const name of this.#counts.keys()) if (!deployments.has(name)) this.#counts.delete(name);
+    }
+    const { requests, escalated, compared, agreed } = known ?? NOTHING_COUNTED;
+    this.#counts.set(deployment, {
+      requests: requests + (more.requests ?? 0),
+      escalated: escalated + (more.escalated ?? 0),
+      compared: compared + (more.compared ?? 0),
+      agreed: agreed + (more.agreed ?? 0),
+    });
   }
 }
 

@@ -79,6 +79,7 @@ export function attempt(
           placementId: candidate.placementId,
           ...(request.traceparent !== undefined && { traceparent: request.traceparent }),
           ...(request.explain === true && { explain: true }),
+          ...(request.doubt !== undefined && { doubt: request.doubt }),
         },
       },
       request.body,

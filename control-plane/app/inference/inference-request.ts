@@ -2,6 +2,7 @@ import type { OwnedBytes } from "../../../shared/bytes/owned-bytes.ts";
 import type { Cancellation } from "../../../shared/flow/cancellation.ts";
 import type { ErrorCode } from "../../../shared/base/errors.ts";
 import type { Preference } from "../../../shared/inference/http/request-headers.ts";
+import type { AnswerDoubt } from "../../../shared/protocol/answer-doubt.ts";
 import type { ModelKind } from "../../../shared/text/model-kind.ts";
 import type { NodeStream } from "./pending-requests.ts";
 import type { CascadeClosing } from "../../core/cascade/opening.ts";
@@ -19,9 +20,11 @@ export interface InferenceRequest {
   readonly asks?: ModelKind;
   /** Its path asks for an explanation, which is many runs: it is not hedged, and no node is given up for its silence. */
   readonly explain?: boolean;
+  /** Of a request for tensors: when its answer is in doubt, as a cascade has it. */
+  readonly doubt?: AnswerDoubt;
   /** Of a request for text: the hash of the session that it belongs to. */
   readonly session?: number;
-  /** Of a request for text: what decides whether a cascade asks its large model. */
+  /** What decides whether a cascade asks its large model. */
   readonly cascade?: CascadeQuestion;
   /** Requests with the same key go to the same version while a rollout divides them; a session does too. */
   readonly sticky?: string | undefined;

@@ -145,7 +145,8 @@ export class InferenceService {
   async #answer(first: Found, common: Common): Promise<Served> {
     const { cascade, deployment } = first;
     const { request, startedAt, deadline } = common;
-    const isAlone = cascade === undefined || request.asks !== "text" || request.prefer?.kind === "node";
+    const { asks = "tensors", prefer, explain = false } = request;
+    const isAlone = cascade === undefined || asks === "embeddings" || prefer?.kind === "node" || explain;
     if (isAlone || deployment === undefined) return this.#serve(first, common);
     let by = first;
     const answer = await this.#cascades.answer({ deployment, cascade, request, startedAt, deadline }, async (asked) => {

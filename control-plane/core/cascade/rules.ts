@@ -1,4 +1,5 @@
 import type { CascadeSpec } from "../../../shared/api/v1/cascade-spec.ts";
+import type { ModelKind } from "../../../shared/text/model-kind.ts";
 
 /** What asks for the large model: the caller, the length of the prompt, or the small model's doubt. */
 export type CascadeRule = "header" | "prompt" | "doubt";
@@ -19,19 +20,22 @@ export function askedBefore(
   return promptCharacters > most ? "prompt" : undefined;
 }
 
-/** What the small model is to measure of its answer; undefined: nothing depends on it. */
-export const measureOf = (
-  { doubt }: CascadeSpec["when"],
-  { wants }: Pick<CascadeQuestion, "wants">,
-): CascadeSpec["when"]["doubt"] => (wants === undefined ? doubt : undefined);
+/** What the small model is to measure of its answer: of its text, or of its tensors. Empty: nothing depends on it. */
+export function measureOf(
+  { doubt, answer }: CascadeSpec["when"],
+  { wants, asks }: Pick<CascadeQuestion, "wants"> & { readonly asks: ModelKind },
+): { readonly text?: CascadeSpec["when"]["doubt"]; readonly tensors?: CascadeSpec["when"]["answer"] } {
+  if (wants !== undefined) return {};
+  return asks === "text" ? { text: doubt } : { tensors: answer };
+}
 
 /** The rule that asks for the large model when the small one has begun its answer, or has refused the request. */
 export function askedAfter(
-  { promptCharacters, doubt }: CascadeSpec["when"],
+  { promptCharacters, doubt, answer }: CascadeSpec["when"],
   { wants }: Pick<CascadeQuestion, "wants">,
   found: { readonly isDoubtful: boolean; readonly isTooLong: boolean },
 ): CascadeRule | undefined {
   if (wants !== undefined) return undefined;
   if (found.isTooLong && promptCharacters !== undefined) return "prompt";
-  return found.isDoubtful && doubt !== undefined ? "doubt" : undefined;
+  return found.isDoubtful && (doubt ?? answer) !== undefined ? "doubt" : undefined;
 }

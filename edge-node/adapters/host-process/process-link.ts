@@ -67,7 +67,7 @@ export class ProcessLink {
 
   /** `slot`: of the model of a shared host that it is for. */
   ask(request: HostRequest, slot = 0): Promise<HostResponse> {
-    const { body, headerLength, timeoutMs, maxRows, cancellation, explain = false, leftMs = timeoutMs } = request;
+    const { body, headerLength, timeoutMs, maxRows, cancellation, explain = false, leftMs = timeoutMs, doubt } = request;
     return new Promise((resolve, reject) => {
       this.#lastId = (this.#lastId % 0xffff_ffff) + 1;
       const requestId = this.#lastId;
@@ -76,8 +76,12 @@ export class ProcessLink {
       this.#gather();
       const kind = explain ? ASK.EXPLAIN : ASK.REQUEST;
       const timeMs = Math.max(1, Math.floor(Math.min(timeoutMs, leftMs)));
-      this.#writeHead({ requestId, headerLength, bodyLength: body.byteLength, maxRows, kind, slot, timeMs });
+      const measure = doubt && Buffer.from(JSON.stringify(doubt));
+      const doubtLength = measure?.byteLength ?? 0;
+      const bodyLength = body.byteLength + doubtLength;
+      this.#writeHead({ requestId, headerLength, bodyLength, maxRows, kind, slot, timeMs, doubtLength });
       this.#socket.write(body);
+      if (measure !== undefined) this.#socket.write(measure);
       cancellation?.onCancel(() => this.#cancel(requestId));
     });
   }
@@ -181,8 +185,8 @@ export class ProcessLink {
     const isAnyOrder = code === "CANCELLED" || this.#watcher.runsSeveral;
     const at = isAnyOrder ? this.#waiting.findIndex(({ requestId }) => requestId === reply.requestId) : 0;
     const asked = this.#waiting[at];
-    const isDoubtful = reply.kind === REPLY.DOUBTFUL_HEAD;
-    const isHead = reply.kind === REPLY.HEAD || isDoubtful;
+    const isDoubtful = reply.kind === REPLY.DOUBTFUL_HEAD || reply.isDoubtful === true;
+    const isHead = reply.kind === REPLY.HEAD || reply.kind === REPLY.DOUBTFUL_HEAD;
     const isAnswer = reply.kind === REPLY.ANSWER || isHead;
     if (!isAnswer || asked?.requestId !== reply.requestId || reply.code >= ANSWER_CODES.length) {
       throw new Error(`an answer of kind ${reply.kind} and code ${reply.code} to request ${reply.requestId}`);

@@ -150,6 +150,7 @@ export class InferenceConnection {
         edgeOnly: frame.edgeOnly,
         priority: frame.priority,
         ...(frame.meta.explain === true && { explain: true }),
+        ...(frame.meta.doubt !== undefined && { doubt: frame.meta.doubt }),
         cancellation,
       });
       traceLine(logger, { placementId: frame.meta.placementId, traceparent: frame.meta.traceparent }, answer);

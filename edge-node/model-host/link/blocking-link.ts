@@ -1,4 +1,5 @@
 import { readSync, writeSync } from "node:fs";
+import { type AnswerDoubt, answerDoubt } from "../../../shared/protocol/answer-doubt.ts";
 import { MAX_BODY_BYTES } from "../../../shared/protocol/limits.ts";
 import { release, own, type OwnedBytes } from "../../../shared/bytes/owned-bytes.ts";
 import { errorBody } from "../../../shared/inference/response.ts";
@@ -28,6 +29,8 @@ const NO_ROOM = errorBody(
 /** A request as it lies in the read buffer: untouched until the next call of `next`. */
 export interface LinkRequest extends RequestHead {
   readonly body: Uint8Array;
+  /** When its answer is in doubt; undefined: nobody asks. */
+  readonly doubt?: AnswerDoubt;
 }
 
 /** An answer without its place in the protocol. */
@@ -152,7 +155,11 @@ export class BlockingLink {
   #take(head: RequestHead): LinkRequest {
     const from = this.#start + REQUEST_HEADER;
     this.#start = from + head.bodyLength;
-    return { ...head, body: this.#buffer.subarray(from, this.#start) };
+    const { doubtLength = 0 } = head;
+    const end = this.#start - doubtLength;
+    const request = { ...head, body: this.#buffer.subarray(from, end) };
+    if (doubtLength === 0) return request;
+    return { ...request, doubt: answerDoubt.parse(JSON.parse(this.#buffer.toString("utf8", end, this.#start))) };
   }
 
   /**

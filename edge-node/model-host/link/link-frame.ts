@@ -12,8 +12,8 @@ import { DATA_HEADER } from "../../../shared/protocol/frames/stream-frame.ts";
  * run on one machine. The agent sends requests; the host first tells how it starts, in events, then begins the answers
  * in the order in which the requests came.
  *
- *   request: u32 request id, u32 header length, u32 body length, u16 most rows, u8 0, u8 slot, u32 ms that it may take; body.
- *            All others end in u32 0
+ *   request: u32 request id, u32 header length, u32 body length, u16 most rows, u8 0, u8 slot, u32 ms that it may take, u16 doubt
+ *            length, u16 0; body, and at its end as many bytes of an `AnswerDoubt` as JSON. All others end in u32 0, u32 0
  *   explain: as a request, u8 6: its path asks for an explanation
  *   cancel:  u32 request id, u32 0, u32 0, u16 0, u8 1, u8 0. Nobody wants the answer any more: a request that has not been taken
  *            up is answered CANCELLED, with no body, and does not run; an answer in pieces ends with CANCELLED; an explanation under
@@ -23,7 +23,7 @@ import { DATA_HEADER } from "../../../shared/protocol/frames/stream-frame.ts";
  *            those granted before; the first `INITIAL_CREDIT_BYTES` need no grant
  *   load:    u32 0, u32 0, u32 body length, u16 0, u8 4, u8 slot; body: a `HostTask` as JSON. Of a shared host alone
  *   unload:  u32 0, u32 0, u32 0, u16 0, u8 5, u8 slot. Of a shared host alone; answered by the event `unloaded`
- *   reply:   u8 kind, with 0x80 of an answer to who asked for an explanation, u8 code, u16 batch size, u32 request id, u32 header length, u32 compute µs, u32 decode µs, u32 encode µs,
+ *   reply:   u8 kind, with 0x80 of an answer to who asked for an explanation and 0x40 of one in doubt, u8 code, u16 batch size, u32 request id, u32 header length, u32 compute µs, u32 decode µs, u32 encode µs,
  *            u32 body length; body
  *
  * An answer is one ANSWER; or, when it is large or made bit by bit, one HEAD, any number of PIECE, one END. A DOUBTFUL_HEAD is
@@ -39,7 +39,7 @@ export const LINK_FD = 3;
 /** A file that it shares with the agent: `RunningSlot` and `CancelledRequests`. */
 export const STATUS_FD = 5;
 
-export const REQUEST_HEADER = 20;
+export const REQUEST_HEADER = 24;
 export const REPLY_HEADER = 28;
 
 export const ASK = { REQUEST: 0, CANCEL: 1, CREDIT: 2, LIMIT: 3, LOAD: 4, UNLOAD: 5, EXPLAIN: 6 } as const;
@@ -63,6 +63,8 @@ export interface RequestHead {
   readonly slot?: number;
   /** Of a request: time that it may take, in ms. Only an explanation looks at it, which is many runs; 0 when left out. */
   readonly timeMs?: number;
+  /** Bytes at the end of the body that say when the answer is in doubt; 0 when left out: nobody asks. */
+  readonly doubtLength?: number;
 }
 
 export interface ReplyHead {
@@ -80,10 +82,13 @@ export interface ReplyHead {
   readonly bodyLength: number;
   /** The request asked for an explanation: its time says nothing about a run. */
   readonly isExplained?: boolean;
+  /** It was asked to measure its doubt, and is in doubt. */
+  readonly isDoubtful?: boolean;
 }
 
 /** In the byte of a reply's kind. */
 const EXPLAINED = 0x80;
+const DOUBTFUL = 0x40;
 
 /** Bytes of a reply's body that follow its header. */
 export const bytesBehind = ({ kind, bodyLength }: Pick<ReplyHead, "kind" | "bodyLength">): number =>
@@ -234,6 +239,8 @@ export function writeRequestHead(view: DataView, head: RequestHead): void {
   view.setUint8(14, head.kind);
   view.setUint8(15, head.slot ?? 0);
   view.setUint32(16, head.timeMs ?? 0, true);
+  view.setUint16(20, head.doubtLength ?? 0, true);
+  view.setUint16(22, 0, true);
 }
 
 export const readRequestHead = (view: DataView): RequestHead => ({
@@ -244,10 +251,12 @@ export const readRequestHead = (view: DataView): RequestHead => ({
   kind: view.getUint8(14),
   slot: view.getUint8(15),
   timeMs: view.getUint32(16, true),
+  doubtLength: view.getUint16(20, true),
 });
 
 export function writeReplyHead(view: DataView, head: ReplyHead): void {
-  view.setUint8(0, head.isExplained === true ? head.kind | EXPLAINED : head.kind);
+  const marks = (head.isExplained === true ? EXPLAINED : 0) | (head.isDoubtful === true ? DOUBTFUL : 0);
+  view.setUint8(0, head.kind | marks);
   view.setUint8(1, head.code);
   view.setUint16(2, head.batchSize, true);
   view.setUint32(4, head.requestId, true);
@@ -259,8 +268,9 @@ export function writeReplyHead(view: DataView, head: ReplyHead): void {
 }
 
 export const readReplyHead = (view: DataView): ReplyHead => ({
-  kind: view.getUint8(0) & ~EXPLAINED,
+  kind: view.getUint8(0) & ~(EXPLAINED | DOUBTFUL),
   ...((view.getUint8(0) & EXPLAINED) !== 0 && { isExplained: true }),
+  ...((view.getUint8(0) & DOUBTFUL) !== 0 && { isDoubtful: true }),
   code: view.getUint8(1),
   batchSize: view.getUint16(2, true),
   requestId: view.getUint32(4, true),

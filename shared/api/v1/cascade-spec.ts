@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { answerDoubt, meansDoubtBelow } from "../../protocol/answer-doubt.ts";
 import { objectName } from "./common.ts";
 
 /** Tokens of an answer that may be held back while its model's doubt is measured. */
@@ -31,7 +32,14 @@ export const cascadeSpec = z
               .describe("The large model is asked when the mean of their log-probabilities is below this."),
           })
           .optional()
-          .describe("Asks for the large model when the small one is in doubt. Not for models that an engine executes."),
+          .describe(
+            "Of models that write text: asks for the large model when the small one is in doubt. Not for models that an engine executes.",
+          ),
+        answer: answerDoubt
+          .optional()
+          .describe(
+            "Of models of tensors: asks for the large model when the small one's answer is in doubt, by its scores. Any row in doubt counts. Not for models that an engine executes.",
+          ),
         promptCharacters: z
           .number()
           .int()
@@ -54,20 +62,26 @@ export const cascadeSpec = z
         "Most bytes of requests that go to cloud nodes within so many seconds because of this cascade; each control plane counts its own. Default: any number.",
       ),
   })
-  .describe("Text models only: a larger model behind this one, for requests that this one should not answer.");
+  .describe("A larger model behind this one, for requests that this one should not answer.");
 export type CascadeSpec = z.infer<typeof cascadeSpec>;
 
 /** When the large model is asked, for a person: one clause for each rule. */
-export function cascadeRules({ when: { doubt, promptCharacters } }: CascadeSpec): readonly string[] {
+export function cascadeRules({ when: { doubt, answer, promptCharacters } }: CascadeSpec): readonly string[] {
   return [
     ...(doubt === undefined
       ? []
       : [
           `when the mean log-probability of the first ${doubt.tokens === 1 ? "token" : `${doubt.tokens} tokens`} is below ${doubt.meanLogprob}`,
         ]),
+    ...(answer === undefined ? [] : [answerRule(answer)]),
     ...(promptCharacters === undefined
       ? []
       : [`when a prompt has more than ${promptCharacters} characters or does not fit the small model`]),
     "when a caller asks for it (`Skerry-Cascade: large`)",
   ];
+}
+
+function answerRule({ measure, threshold, output }: NonNullable<CascadeSpec["when"]["answer"]>): string {
+  const of = output === undefined ? "its answer" : `its output "${output}"`;
+  return `when the ${measure} of ${of} is ${meansDoubtBelow(measure) ? "below" : "above"} ${threshold}`;
 }

@@ -115,6 +115,17 @@ export const explainResponse = z.object({
         .number()
         .nullable()
         .describe("Bytes that this control plane may send to cloud nodes now; null: any number."),
+      counted: z
+        .object({
+          requests: z.number().int(),
+          escalated: z.number().int(),
+          compared: z.number().int(),
+          agreed: z.number().int(),
+        })
+        .default({ requests: 0, escalated: 0, compared: 0, agreed: 0 })
+        .describe(
+          "What this control plane has counted: requests, those that the large model answered, those of tensors that both answered, and those of them in which both decide alike.",
+        ),
       sentence: z.string(),
     })
     .nullable()

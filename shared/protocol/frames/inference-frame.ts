@@ -1,3 +1,4 @@
+import { type AnswerDoubt, answerDoubt } from "../answer-doubt.ts";
 import { allocate, own, type OwnedBytes } from "../../bytes/owned-bytes.ts";
 import {
   encodeMeta,
@@ -40,12 +41,14 @@ export interface RequestMeta {
   readonly traceparent?: string;
   /** The path of the request asks for an explanation. An older node answers without one, and does not say `explained`. */
   readonly explain?: true;
+  /** When the answer is in doubt: the response says `doubtful` then. An older node does not look at it. */
+  readonly doubt?: AnswerDoubt;
 }
 
 export interface ResponseMeta {
   /** Error code from the catalog, when the status is not 200. */
   readonly code?: string;
-  /** Only of a response that becomes a stream: see its head. */
+  /** The model host measured its doubt, as it was asked to, and is in doubt. */
   readonly doubtful?: true;
   /** The request asked for an explanation: its time says nothing about a run of the model. */
   readonly explained?: true;
@@ -232,6 +235,7 @@ function decodeRequest(bytes: Uint8Array, view: DataView): RequestFrame | undefi
       placementId: meta["placementId"],
       ...(typeof traceparent === "string" && { traceparent }),
       ...(meta["explain"] === true && { explain: true }),
+      ...doubtIn(meta["doubt"]),
     },
     body: bytes.subarray(bodyStart),
   };
@@ -259,7 +263,11 @@ function decodeResponse(bytes: Uint8Array, view: DataView): ResponseFrame | unde
     meanUs: view.getUint32(32),
     p95Us: view.getUint32(36),
     slots: view.getUint16(40),
-    meta: { ...(typeof code === "string" && { code }), ...(meta["explained"] === true && { explained: true }) },
+    meta: {
+      ...(typeof code === "string" && { code }),
+      ...(meta["doubtful"] === true && { doubtful: true }),
+      ...(meta["explained"] === true && { explained: true }),
+    },
     body: bytes.subarray(bodyStart),
   };
 }
@@ -267,3 +275,10 @@ function decodeResponse(bytes: Uint8Array, view: DataView): ResponseFrame | unde
 /** The part here is not longer than the body, and is all of it exactly when END is set. */
 const fits = (view: DataView, here: number, bodyLength: number): boolean =>
   here >= 0 && here <= bodyLength && isEnd(view) === (here === bodyLength);
+
+/** One that a newer control plane asks for, and that is not known here, is not measured. */
+function doubtIn(value: unknown): Pick<RequestMeta, "doubt"> {
+  if (value === undefined) return {};
+  const { data } = answerDoubt.safeParse(value);
+  return data === undefined ? {} : { doubt: data };
+}

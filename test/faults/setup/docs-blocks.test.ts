@@ -308,6 +308,14 @@ describe("the commands of the pages", () => {
     );
   }, 120_000);
 
+  it("docs/cascades.md: a small model of tensors with a large one behind it", async () => {
+    const [block = ""] = await blocksOf("docs/cascades.md", ["sh"]);
+    const printed = await run(block);
+    expect(printed).toContain("digits answers when the confidence of its answer is below 0.8");
+    expect(printed).toMatch(/of 1 request were answered by digits/);
+    await run("skerry deployments rm digits-small --wait");
+  }, 120_000);
+
   it("docs/models.md: a signed version", async () => {
     const [, block = ""] = await blocksOf("docs/models.md", ["sh"]);
     expect(await run(block)).toContain("by the key ");

@@ -10,6 +10,7 @@ import { acceptsGzip, isWorthGzip, sendGzipped } from "../../../../shared/infere
 import { type ModelPath, type ModelTarget, parseModelPath, pathOf } from "../../../../shared/inference/http/path.ts";
 import { readBody } from "../../../../shared/inference/http/read-body.ts";
 import { parseInferenceHeaders, refuseShortBody } from "../../../../shared/inference/http/request-headers.ts";
+import { cascadeOf } from "../../../../shared/openai/decode-request.ts";
 import { inferenceHeaders } from "../../../../shared/inference/http/response-headers.ts";
 import type { Random } from "../../../../shared/base/random.ts";
 import { release, releasing, type OwnedBytes } from "../../../../shared/bytes/owned-bytes.ts";
@@ -123,6 +124,7 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
     authorize(caller, "models.invoke", { what: "inference", resource: { kind: "model", name: target.model }, unknown });
     if (!isWellFormed(target)) throw unknown();
     const asked = parseInferenceHeaders(request.headers);
+    const cascade = { wants: cascadeOf(request.headers), promptCharacters: 0 };
     const admission = parts.admission.enter(caller);
     let pieces: readonly OwnedBytes[] = [];
     let leavesLater = false;
@@ -142,6 +144,7 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
         body: body.pieces,
         traceparent: trace && formatTraceparent(trace),
         ...(explain && { explain }),
+        cascade,
         cancellation,
       });
       if (!(answered.body instanceof Uint8Array)) {

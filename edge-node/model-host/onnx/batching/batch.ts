@@ -8,6 +8,9 @@ import { differingOutput } from "./equal-outputs.ts";
 import type { ResponseSizes } from "../response-size.ts";
 import type { OutputText } from "../output-text.ts";
 import type { RunSharing } from "./run-sharing.ts";
+import { scoredOutputs } from "../../../../shared/inference/explain/explainers.ts";
+import { isDoubtful } from "../../../../shared/inference/measure-doubt.ts";
+import type { AnswerDoubt } from "../../../../shared/protocol/answer-doubt.ts";
 import { explainRequest } from "../../explain/explain-request.ts";
 import { ASK } from "../../link/link-frame.ts";
 import type { LinkRequest, LinkResponse } from "../../link/blocking-link.ts";
@@ -27,18 +30,22 @@ export interface BatchResponse extends EncodedResponse {
   readonly computeUs: number;
   readonly decodeUs: number;
   readonly encodeUs: number;
+  readonly isDoubtful?: boolean;
 }
 
 /** A request of the link; by its kind its path may ask for an explanation. */
-type Asked = Pick<LinkRequest, "body" | "headerLength"> & Partial<Pick<LinkRequest, "kind" | "requestId" | "timeMs">>;
+type Asked = Pick<LinkRequest, "body" | "headerLength"> & Partial<Pick<LinkRequest, "kind" | "requestId" | "timeMs" | "doubt">>;
 
 interface Entry {
   readonly request: InferRequest;
   readonly rows: number | undefined;
+  /** The output by which its doubt is measured, and when it is in doubt. */
+  readonly measured: { readonly output: string; readonly doubt: AnswerDoubt } | undefined;
   readonly decodeMs: number;
   runMs: number;
   encodeMs: number;
   answer: EncodedResponse | undefined;
+  isDoubtful: boolean;
 }
 
 interface ExplainEntry extends Entry {
@@ -72,7 +79,7 @@ export class Batch {
   }
 
   /** Decodes a request. `body` must stay untouched until the answers are there: tensors are views of it. */
-  add({ body, headerLength, kind, requestId = 0, timeMs = 0 }: Asked): void {
+  add({ body, headerLength, kind, requestId = 0, timeMs = 0, doubt }: Asked): void {
     const before = performance.now();
     try {
       const isAsked = kind === ASK.EXPLAIN;
@@ -81,7 +88,8 @@ export class Batch {
       const { explain } = request;
       if (explain !== undefined) {
         const decodeMs = performance.now() - before;
-        const times = { rows: undefined, decodeMs, runMs: 0, encodeMs: 0, answer: undefined };
+        const nothing = { rows: undefined, measured: undefined, answer: undefined, isDoubtful: false };
+        const times = { ...nothing, decodeMs, runMs: 0, encodeMs: 0 };
         this.#explained = { request, explain, requestId, timeMs, ...times };
         return;
       }
@@ -91,7 +99,9 @@ export class Batch {
       const rows = isPlain ? rowsOf(request) : undefined;
       this.#rows += rows ?? 1;
       const decodeMs = performance.now() - before;
-      this.#entries.push({ request, rows, decodeMs, runMs: 0, encodeMs: 0, answer: undefined });
+      const measured = doubt && measuredBy(doubt, this.#hosted.model);
+      const begun = { decodeMs, runMs: 0, encodeMs: 0, answer: undefined, isDoubtful: false };
+      this.#entries.push({ request, rows, measured, ...begun });
     } catch (error) {
       this.#requestIds.push(requestId);
       this.#rows += 1; // a stream of nonsense must not make a batch without end
@@ -151,8 +161,9 @@ export class Batch {
     const open = new Map<string, { readonly group: Entry[]; rows: number }>();
     for (const entry of this.#entries) {
       if ("code" in entry) continue;
-      const { request, rows } = entry;
-      const key = rows === undefined || this.#entries.length === 1 ? undefined : batchKey(request);
+      const { request, rows, measured } = entry;
+      const isAlone = rows === undefined || this.#entries.length === 1;
+      const key = isAlone ? undefined : `${batchKey(request)} ${measured?.output ?? ""}`;
       const last = key === undefined ? undefined : open.get(key);
       if (last !== undefined && rows !== undefined && last.rows + rows <= this.#maxRows) {
         last.group.push(entry);
@@ -220,8 +231,12 @@ export class Batch {
   #answer(entry: Entry, tensors: readonly Tensor[], runMs: number): void {
     const before = performance.now();
     try {
-      this.#hosted.texts.check(tensors, entry.request.inputs);
-      entry.answer = responseOf(this.#hosted, entry.request, tensors);
+      const { request, measured } = entry;
+      const scores = measured && tensors[namesOf(entry).indexOf(measured.output)];
+      if (measured && scores) entry.isDoubtful = isDoubtful(scores, measured.doubt);
+      const asked = tensors.slice(0, request.outputs.length);
+      this.#hosted.texts.check(asked, request.inputs);
+      entry.answer = responseOf(this.#hosted, request, asked);
     } catch (error) {
       entry.answer = errorResponse(error);
     }
@@ -235,12 +250,25 @@ function releaseAll(inputs: readonly Tensor[]): void {
   for (const { data } of inputs) if (!Array.isArray(data)) freeBuffer(data);
 }
 
-const namesOf = (entry: Entry | undefined): readonly string[] => entry?.request.outputs.map(({ name }) => name) ?? [];
+/** The outputs of its run: those that it asks for, then the one by which its doubt is measured, if that is none of them. */
+function namesOf(entry: Entry | undefined): readonly string[] {
+  const names = entry?.request.outputs.map(({ name }) => name) ?? [];
+  const { output } = entry?.measured ?? {};
+  return output === undefined || names.includes(output) ? names : [...names, output];
+}
+
+/** Undefined where the model has no such output: then it is in no doubt. */
+function measuredBy(doubt: AnswerDoubt, model: LoadedModel): Entry["measured"] {
+  const scored = scoredOutputs(model);
+  const found = doubt.output === undefined ? scored[0] : scored.find(({ name }) => name === doubt.output);
+  return found && { output: found.name, doubt };
+}
 
 const toUs = (ms: number): number => Math.round(ms * 1_000);
 
-const finished = ({ answer, decodeMs, runMs, encodeMs }: Entry): BatchResponse => ({
+const finished = ({ answer, decodeMs, runMs, encodeMs, isDoubtful: doubtful }: Entry): BatchResponse => ({
   ...(answer ?? errorResponse(new Error("the run gave no answer"))),
+  ...(doubtful && answer?.code === 0 && { isDoubtful: true }),
   computeUs: toUs(decodeMs + runMs + encodeMs),
   decodeUs: toUs(decodeMs),
   encodeUs: toUs(encodeMs),

@@ -103,7 +103,11 @@ export async function openHttpApi(over: Partial<HttpApiParts> = {}): Promise<Ope
   const deployments = new DeploymentAdmin({
     store: stores.deployments,
     ...common,
-    cascadeState: () => ({ breaker: "closed", leftBytes: undefined }),
+    cascadeState: () => ({
+      breaker: "closed",
+      leftBytes: undefined,
+      counted: { requests: 0, escalated: 0, compared: 0, agreed: 0 },
+    }),
   });
   const nodes = new NodeAdmin({ store: stores.nodes, ...common });
   const watches = createFleetWatches({

@@ -29,7 +29,8 @@ const placements = [
   aPlacement(edge, { deployment: "small", model: "small" }),
   aPlacement(cloud, { deployment: "large", model: "big" }),
 ];
-const state = { breaker: "closed", leftBytes: 60 } as const;
+const counted = { requests: 10, escalated: 2, compared: 2, agreed: 1 };
+const state = { breaker: "closed", leftBytes: 60, counted } as const;
 const context = { now: NOW, timings: TIMINGS, trigger: "test" };
 
 describe("the view of a cascade", () => {
@@ -43,6 +44,7 @@ describe("the view of a cascade", () => {
       ready: { edge: 0, cloud: 1 },
       breaker: "closed",
       leftBytes: 60,
+      counted,
       sentence:
         "large answers when the mean log-probability of the first 4 tokens is below -1, or when a caller asks for it (`Skerry-Cascade: large`); it is ready on 0 edge and 1 cloud nodes",
     });
@@ -60,11 +62,30 @@ describe("the view of a cascade", () => {
 });
 
 describe("a cascade that could do nothing", () => {
-  const refuse = (over: object) => refuseCascade(aFleet({ versions: [aVersion("small", 1, over)] }), small.spec);
+  const refuse = (over: object, { spec } = small) => refuseCascade(aFleet({ versions: [aVersion("small", 1, over)] }), spec);
+  const ofTensors = (output?: string) =>
+    aDeployment({
+      name: "small",
+      model: "small",
+      version: 1,
+      cascade: { to: "large", when: { answer: { measure: "margin", threshold: 0.4, ...(output && { output }) } } },
+    });
 
-  it("is refused of a model that writes no text", () => {
-    expect(() => refuse({})).toThrow("`cascade` is for models that write text, and small writes none");
+  it("is refused of a model whose answers its rules cannot be about", () => {
+    expect(() => refuse({})).toThrow("of small, which writes no text, takes `answer`");
     expect(() => refuse({ text: TEXT })).not.toThrow();
+    expect(() => refuse({ text: TEXT }, ofTensors())).toThrow("`cascade.when.answer` is for models of tensors");
+    expect(() => refuse({ encoder: {} })).toThrow("write text or answer tensors, and small does neither");
+  });
+
+  it("is refused where the scores of its rule are no output of the model", () => {
+    const outputs = [{ name: "scores", datatype: "FP32", shape: [-1, 3] }];
+    expect(() => refuse({ outputs }, ofTensors())).not.toThrow();
+    expect(() => refuse({ outputs }, ofTensors("scores"))).not.toThrow();
+    expect(() => refuse({ outputs }, ofTensors("label"))).toThrow("small has scores");
+    expect(() => refuse({ outputs: [{ name: "label", datatype: "INT64", shape: [-1] }] }, ofTensors())).toThrow(
+      "small has none",
+    );
   });
 
   it("is refused where doubt cannot be measured", () => {

@@ -12,6 +12,7 @@ import type { CascadeOutcome } from "../../../../../control-plane/ports/metrics.
 import type { cascadeSpec } from "../../../../../shared/api/v1/cascade-spec.ts";
 import type { PlacementId } from "../../../../../shared/base/ids.ts";
 import { seededRandom } from "../../../../../shared/base/random.ts";
+import { own } from "../../../../../shared/bytes/owned-bytes.ts";
 import { Cancellation } from "../../../../../shared/flow/cancellation.ts";
 import { ResponseStream } from "../../../../../shared/inference/response-stream.ts";
 import {
@@ -42,6 +43,8 @@ const trailers: TrailersFrame = {
 };
 
 interface Scene {
+  /** Default: text. */
+  readonly asks?: "tensors";
   readonly cascade?: Partial<z.input<typeof cascadeSpec>>;
   readonly residency?: "any" | "edge-only";
   /** Where the large model is ready, beside the small one's `edge-a`. */
@@ -52,7 +55,7 @@ interface Scene {
 
 /** The deployment `small` on `edge-a`, with the deployment `large` behind it. */
 async function aCascade(scene: Scene = {}) {
-  const { cascade = {}, residency = "any", largeOn = ["cloud-a"], largeCloud = { min: 1 } } = scene;
+  const { cascade = {}, residency = "any", largeOn = ["cloud-a"], largeCloud = { min: 1 }, asks } = scene;
   const clock = new TestClock(NOW);
   const kindOf = (name: string) => (name.startsWith("edge") ? ("edge" as const) : ("cloud" as const));
   const fleetNodes = ["edge-a", ...largeOn].map((name) => aNode(name, { kind: kindOf(name) }));
@@ -72,7 +75,7 @@ async function aCascade(scene: Scene = {}) {
       ? aPlacement(node, { id: "p-small" as PlacementId, deployment: "small", model: "small" })
       : aPlacement(node, { deployment: "large", model: "big" }),
   );
-  const versions = ["small", "big"].map((model) => aVersion(model, 1, { text: TEXT }));
+  const versions = ["small", "big"].map((model) => aVersion(model, 1, asks === "tensors" ? {} : { text: TEXT }));
   const fleet = await fleetOf({ nodes: fleetNodes, versions, deployments, placements }, clock);
   const registry = new SessionRegistry();
   const order: RecordingNode[] = [];
@@ -403,5 +406,78 @@ describe("a cascade", () => {
     stream.finish(trailers);
     const { body } = await pending;
     expect("ended" in body && (await body.ended)).toEqual({ kind: "complete", trailer: trailers });
+  });
+});
+
+describe("a cascade of tensors", () => {
+  const answer = { measure: "margin", threshold: 0.4 } as const;
+  const ofTensors = (scene: Scene = {}) => aCascade({ ...scene, asks: "tensors", cascade: { when: { answer } } });
+  const ask = (over: Partial<InferenceRequest> = {}): InferenceRequest => {
+    const { asks: _asks, ...tensors } = request({ cascade: { wants: undefined, promptCharacters: 0 }, ...over });
+    return tensors;
+  };
+  const scores = (...data: readonly number[]) => {
+    const outputs = [{ name: "y", datatype: "FP32", shape: [1, data.length], data }];
+    return { body: own(Buffer.from(JSON.stringify({ model_name: "m", model_version: "1", outputs }))) };
+  };
+
+  it("measures the small model's answer, which is the caller's while it is in no doubt", async () => {
+    const { service, small, large, outcomes } = await ofTensors();
+    const asked = service.infer(ask());
+    await settle();
+    expect(small.frames).toMatchObject([{ meta: { doubt: answer } }]);
+    small.answer(scores(0.9, 0.1));
+    expect(await asked).toMatchObject({ status: 200, modelVersion: "small:1" });
+    expect([large.frames, outcomes]).toEqual([[], []]);
+  });
+
+  it("sends the same body to the large model when it is in doubt, and counts whether both decide alike", async () => {
+    const { service, small, large, outcomes } = await ofTensors();
+    for (const [first, agrees] of [
+      [0.1, true],
+      [0.9, false],
+    ] as const) {
+      const asked = service.infer(ask());
+      await settle();
+      small.answer({ ...scores(0.4, 0.6), meta: { doubtful: true } });
+      await settle();
+      const sent = large.frames.at(-1);
+      expect(sent).toMatchObject({ body: (small.frames.at(-1) as RequestFrame).body });
+      large.answer(scores(first, 1 - first));
+      expect(await asked).toMatchObject({ modelVersion: "big:1", route: { reason: "cascade", cascade: { rule: "doubt" } } });
+      expect(outcomes.filter(({ kind }) => kind === "compared").at(-1)).toMatchObject({ agrees });
+    }
+    const { counted } = service.cascadeState("small", { to: "large", when: { answer } });
+    expect(counted).toEqual({ requests: 2, escalated: 2, compared: 2, agreed: 1 });
+  });
+
+  it("answers from the small model when the large one fails, or the request may not leave the edge", async () => {
+    const { service, small, large } = await ofTensors();
+    const asked = service.infer(ask());
+    await settle();
+    small.answer({ ...scores(0.4, 0.6), meta: { doubtful: true } });
+    await settle();
+    large.answer({ status: 500, meta: { code: "RUN_FAILED" } });
+    expect(await asked).toMatchObject({ status: 200, modelVersion: "small:1", route: { cascade: { closed: "failed" } } });
+    const kept = service.infer(ask({ residency: "edge-only" }));
+    await settle();
+    small.answer({ ...scores(0.4, 0.6), meta: { doubtful: true } });
+    expect(await kept).toMatchObject({ modelVersion: "small:1", route: { cascade: { closed: "residency" } } });
+    expect(large.frames).toHaveLength(1);
+  });
+
+  it("asks for no doubt where an explanation, a node or the small model is asked for", async () => {
+    const { service, small } = await ofTensors();
+    for (const over of [
+      { explain: true },
+      { prefer: { kind: "node", name: "edge-a" } },
+      { cascade: { wants: "small", promptCharacters: 0 } },
+    ] as const) {
+      const asked = service.infer(ask(over));
+      await settle();
+      expect((small.frames.at(-1) as RequestFrame).meta).not.toHaveProperty("doubt");
+      small.answer({ ...scores(0.4, 0.6), meta: { explained: true } });
+      await asked;
+    }
   });
 });

@@ -1,0 +1,113 @@
+import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { loadDigits, splitDigits } from "../../../examples/digits/dataset.ts";
+import type { Digit } from "../../../examples/digits/digit.ts";
+import { SPLIT } from "../../../examples/digits/recipes.ts";
+import { TcpProxy } from "../../support/network/tcp-proxy.ts";
+import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
+import { type ClusterNode, SkerryCluster } from "../../support/processes/skerry-cluster.ts";
+
+/** The small digits model at an edge node, the large one behind it at a cloud node, whose connections pass through a proxy. */
+const MODELS = path.resolve(import.meta.dirname, "../../../examples/digits/models");
+/** Below it an answer of the small model is in doubt. */
+const THRESHOLD = 0.8;
+const DEADLINE_MS = 20_000;
+
+let database: TestDatabase;
+let proxy: TcpProxy;
+let cluster: SkerryCluster;
+let cloud: ClusterNode;
+let sentBytes = 0;
+/** Every fifth of the digits that no model was trained on. */
+const digits = splitDigits(loadDigits(), SPLIT.heldOutShare, SPLIT.seed).heldOut.filter((_, i) => i % 5 === 0);
+
+beforeAll(async () => {
+  database = await startTestDatabase();
+  cluster = await SkerryCluster.start(database.url);
+  await cluster.addNode("edge-a");
+  proxy = await TcpProxy.start({
+    onBytes: (_, direction, bytes) => {
+      if (direction === "down") sentBytes += bytes.byteLength;
+    },
+  });
+  for (const name of ["digits-small", "digits"])
+    await cluster.publish(name, await readFile(path.join(MODELS, `${name}.onnx`)));
+  cloud = await cluster.addNode("cloud-a", { kind: "cloud" });
+  await cluster.deploy({ name: "digits", model: "digits", version: 1, placement: { cloud: { min: 1 } } });
+  await cluster.deploy({
+    name: "digits-small",
+    model: "digits-small",
+    version: 1,
+    placement: { edge: { min: 1 } },
+    cascade: { to: "digits", when: { answer: { measure: "confidence", threshold: THRESHOLD } } },
+  });
+  await cluster.whenDeploymentReady("digits", 60_000);
+  await cluster.whenDeploymentReady("digits-small", 60_000);
+}, 120_000);
+
+afterAll(async () => {
+  await cluster?.stop();
+  await proxy?.stop();
+  await database?.stop();
+});
+
+interface Seen {
+  readonly isRight: boolean;
+  readonly model: string | undefined;
+  readonly route: string;
+}
+
+async function ask({ label, pixels }: Digit, headers: Readonly<Record<string, string>> = {}, model = "digits-small"): Promise<Seen> {
+  const answer = await fetch(`${cluster.url}/v2/models/${model}/infer`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${cluster.adminKey}`, "skerry-timeout-ms": String(DEADLINE_MS), ...headers },
+    body: JSON.stringify({ inputs: [{ name: "image", shape: [1, 1, 28, 28], datatype: "FP32", data: [...pixels] }] }),
+  });
+  expect(answer.status).toBe(200);
+  const body = (await answer.json()) as { readonly model_name: string; readonly outputs: readonly { readonly data: number[] }[] };
+  const scores = body.outputs[0]?.data ?? [];
+  const version = answer.headers.get("skerry-model-version")?.split(":")[0];
+  expect(body.model_name).toBe(version);
+  return {
+    isRight: scores.indexOf(Math.max(...scores)) === label,
+    model: version,
+    route: answer.headers.get("skerry-route") ?? "",
+  };
+}
+
+async function askAll(headers: Readonly<Record<string, string>> = {}, model?: string): Promise<readonly Seen[]> {
+  const seen: Seen[] = [];
+  for (let at = 0; at < digits.length; at += 16)
+    seen.push(...(await Promise.all(digits.slice(at, at + 16).map((digit) => ask(digit, headers, model)))));
+  return seen;
+}
+
+const share = (seen: readonly Seen[], is: (each: Seen) => boolean): number => seen.filter(is).length / seen.length;
+
+describe("a cascade of tensors over real processes", () => {
+  it("asks the large model where the small one is in doubt, and is nearly as right as the large one", async () => {
+    const seen = await askAll();
+    const [small, large] = [await askAll({ "skerry-cascade": "small" }), await askAll({}, "digits")];
+    const escalated = share(seen, ({ model }) => model === "digits");
+    for (const { model, route } of seen) expect(/reason=cascade, .*rule=doubt/.test(route)).toBe(model === "digits");
+    expect(escalated).toBeLessThanOrEqual(0.25);
+    const rightOf = (each: readonly Seen[]): number => share(each, ({ isRight }) => isRight);
+    // On this part of the digits; docs/cascades.md has the figures of all.
+    expect(rightOf(seen)).toBeGreaterThanOrEqual(rightOf(large) - 0.02);
+    expect(rightOf(seen)).toBeGreaterThan(rightOf(small) + 0.02);
+    const { cascade } = await cluster.get<{ cascade: { counted: Record<string, number> } }>("/deployments/digits-small/explain");
+    expect(cascade.counted).toMatchObject({ requests: digits.length * 2, compared: Math.round(escalated * digits.length) });
+  }, 120_000);
+
+  it("sends no request that must stay at the edge to the large model", async () => {
+    const seen = await askAll({ "skerry-residency": "edge-only" });
+    expect(seen.every(({ model, route }) => model === "digits-small" && route.includes("closed=residency"))).toBe(true);
+  }, 60_000);
+
+  it("answers each request within its deadline from the small model when the cloud is gone", async () => {
+    await cloud.process.kill();
+    const seen = await askAll();
+    expect(share(seen, ({ model }) => model === "digits-small")).toBe(1);
+  }, 60_000);
+});
