@@ -12,8 +12,7 @@ const ROUNDING = 1e-3;
 export function measured(scores: readonly number[], measure: DoubtMeasureName): number {
   if (measure === "energy") return -logSumExp(scores);
   const probabilities = asProbabilities(scores);
-  if (measure === "entropy")
-    return probabilities.reduce((sum, p) => (p > 0 ? sum - p * Math.log(p) : sum), 0);
+  if (measure === "entropy") return probabilities.reduce((sum, p) => (p > 0 ? sum - p * Math.log(p) : sum), 0);
   const [first = 0, second = 0] = probabilities.toSorted((a, b) => b - a);
   return measure === "margin" ? first - second : first;
 }

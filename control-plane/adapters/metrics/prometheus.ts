@@ -313,8 +313,7 @@ export class PrometheusMetrics implements Metrics {
   cascade(outcome: CascadeOutcome): void {
     const deployment = this.#deployments.of(outcome.deployment);
     if (outcome.kind === "uploaded") this.#cascadeBytes.inc({ deployment }, outcome.bytes);
-    else if (outcome.kind === "compared")
-      this.#cascadeComparisons.inc({ deployment, agrees: String(outcome.agrees) });
+    else if (outcome.kind === "compared") this.#cascadeComparisons.inc({ deployment, agrees: String(outcome.agrees) });
     else this.#cascades.inc({ deployment, rule: outcome.rule ?? "none", outcome: outcome.outcome });
   }
 

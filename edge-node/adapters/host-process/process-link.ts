@@ -67,7 +67,16 @@ export class ProcessLink {
 
   /** `slot`: of the model of a shared host that it is for. */
   ask(request: HostRequest, slot = 0): Promise<HostResponse> {
-    const { body, headerLength, timeoutMs, maxRows, cancellation, explain = false, leftMs = timeoutMs, doubt } = request;
+    const {
+      body,
+      headerLength,
+      timeoutMs,
+      maxRows,
+      cancellation,
+      explain = false,
+      leftMs = timeoutMs,
+      doubt,
+    } = request;
     return new Promise((resolve, reject) => {
       this.#lastId = (this.#lastId % 0xffff_ffff) + 1;
       const requestId = this.#lastId;

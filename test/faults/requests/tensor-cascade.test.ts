@@ -58,14 +58,21 @@ interface Seen {
   readonly route: string;
 }
 
-async function ask({ label, pixels }: Digit, headers: Readonly<Record<string, string>> = {}, model = "digits-small"): Promise<Seen> {
+async function ask(
+  { label, pixels }: Digit,
+  headers: Readonly<Record<string, string>> = {},
+  model = "digits-small",
+): Promise<Seen> {
   const answer = await fetch(`${cluster.url}/v2/models/${model}/infer`, {
     method: "POST",
     headers: { authorization: `Bearer ${cluster.adminKey}`, "skerry-timeout-ms": String(DEADLINE_MS), ...headers },
     body: JSON.stringify({ inputs: [{ name: "image", shape: [1, 1, 28, 28], datatype: "FP32", data: [...pixels] }] }),
   });
   expect(answer.status).toBe(200);
-  const body = (await answer.json()) as { readonly model_name: string; readonly outputs: readonly { readonly data: number[] }[] };
+  const body = (await answer.json()) as {
+    readonly model_name: string;
+    readonly outputs: readonly { readonly data: number[] }[];
+  };
   const scores = body.outputs[0]?.data ?? [];
   const version = answer.headers.get("skerry-model-version")?.split(":")[0];
   expect(body.model_name).toBe(version);
@@ -96,8 +103,13 @@ describe("a cascade of tensors over real processes", () => {
     // On this part of the digits; docs/cascades.md has the figures of all.
     expect(rightOf(seen)).toBeGreaterThanOrEqual(rightOf(large) - 0.02);
     expect(rightOf(seen)).toBeGreaterThan(rightOf(small) + 0.02);
-    const { cascade } = await cluster.get<{ cascade: { counted: Record<string, number> } }>("/deployments/digits-small/explain");
-    expect(cascade.counted).toMatchObject({ requests: digits.length * 2, compared: Math.round(escalated * digits.length) });
+    const { cascade } = await cluster.get<{ cascade: { counted: Record<string, number> } }>(
+      "/deployments/digits-small/explain",
+    );
+    expect(cascade.counted).toMatchObject({
+      requests: digits.length * 2,
+      compared: Math.round(escalated * digits.length),
+    });
   }, 120_000);
 
   it("sends no request that must stay at the edge to the large model", async () => {

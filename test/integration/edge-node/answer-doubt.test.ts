@@ -40,7 +40,9 @@ function ask(pixels: Float32Array, threshold?: number): Promise<HostResponse> {
 
 const textOf = (answer: HostResponse): string => Buffer.from(bytesOf(answer)).toString();
 const largestOf = (answer: HostResponse): number => {
-  const { outputs } = JSON.parse(textOf(answer)) as { readonly outputs: readonly { readonly data: readonly number[] }[] };
+  const { outputs } = JSON.parse(textOf(answer)) as {
+    readonly outputs: readonly { readonly data: readonly number[] }[];
+  };
   return Math.max(...(outputs[0]?.data ?? []));
 };
 

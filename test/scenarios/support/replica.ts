@@ -156,7 +156,11 @@ export async function startReplica(
       clock,
       timings: TIMINGS,
       publicUrl: "http://skerry",
-      cascadeState: () => ({ breaker: "closed", leftBytes: undefined, counted: { requests: 0, escalated: 0, compared: 0, agreed: 0 } }),
+      cascadeState: () => ({
+        breaker: "closed",
+        leftBytes: undefined,
+        counted: { requests: 0, escalated: 0, compared: 0, agreed: 0 },
+      }),
     }),
     rollouts: new RolloutAdmin({ store: ordered(postgres.rollouts), fleet, clock }),
     async stop() {

@@ -34,7 +34,8 @@ export interface BatchResponse extends EncodedResponse {
 }
 
 /** A request of the link; by its kind its path may ask for an explanation. */
-type Asked = Pick<LinkRequest, "body" | "headerLength"> & Partial<Pick<LinkRequest, "kind" | "requestId" | "timeMs" | "doubt">>;
+type Asked = Pick<LinkRequest, "body" | "headerLength"> &
+  Partial<Pick<LinkRequest, "kind" | "requestId" | "timeMs" | "doubt">>;
 
 interface Entry {
   readonly request: InferRequest;

@@ -62,7 +62,8 @@ describe("the view of a cascade", () => {
 });
 
 describe("a cascade that could do nothing", () => {
-  const refuse = (over: object, { spec } = small) => refuseCascade(aFleet({ versions: [aVersion("small", 1, over)] }), spec);
+  const refuse = (over: object, { spec } = small) =>
+    refuseCascade(aFleet({ versions: [aVersion("small", 1, over)] }), spec);
   const ofTensors = (output?: string) =>
     aDeployment({
       name: "small",

@@ -444,7 +444,10 @@ describe("a cascade of tensors", () => {
       const sent = large.frames.at(-1);
       expect(sent).toMatchObject({ body: (small.frames.at(-1) as RequestFrame).body });
       large.answer(scores(first, 1 - first));
-      expect(await asked).toMatchObject({ modelVersion: "big:1", route: { reason: "cascade", cascade: { rule: "doubt" } } });
+      expect(await asked).toMatchObject({
+        modelVersion: "big:1",
+        route: { reason: "cascade", cascade: { rule: "doubt" } },
+      });
       expect(outcomes.filter(({ kind }) => kind === "compared").at(-1)).toMatchObject({ agrees });
     }
     const { counted } = service.cascadeState("small", { to: "large", when: { answer } });
@@ -458,7 +461,11 @@ describe("a cascade of tensors", () => {
     small.answer({ ...scores(0.4, 0.6), meta: { doubtful: true } });
     await settle();
     large.answer({ status: 500, meta: { code: "RUN_FAILED" } });
-    expect(await asked).toMatchObject({ status: 200, modelVersion: "small:1", route: { cascade: { closed: "failed" } } });
+    expect(await asked).toMatchObject({
+      status: 200,
+      modelVersion: "small:1",
+      route: { cascade: { closed: "failed" } },
+    });
     const kept = service.infer(ask({ residency: "edge-only" }));
     await settle();
     small.answer({ ...scores(0.4, 0.6), meta: { doubtful: true } });
