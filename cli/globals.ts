@@ -11,6 +11,8 @@ export interface Globals {
   readonly ca: string | undefined;
   /** For each answer, and for a wait as a whole. */
   readonly timeoutMs: number | undefined;
+  /** Of a change, for the audit log. */
+  readonly reason: string | undefined;
   readonly wait: boolean;
   readonly quiet: boolean;
   readonly color: boolean;
@@ -22,6 +24,7 @@ interface RawGlobals {
   readonly context?: string;
   readonly ca?: string;
   readonly timeout?: number;
+  readonly reason?: string;
   readonly wait?: boolean;
   readonly quiet?: boolean;
   readonly color?: boolean;
@@ -36,6 +39,7 @@ export function addGlobalOptions(program: Command): void {
     .option("--context <name>", "the login to use; `dev` is the `skerry dev` of this folder")
     .option("--ca <file>", "verify the server by the authorities in this file (PEM); SKERRY_CA_FILE does the same")
     .option("--timeout <time>", "for each answer, and for a wait as a whole, e.g. 30s, 5m", durationArgument)
+    .option("--reason <text>", "why you change something; it goes into the audit log")
     .option("--wait", "wait until the change has taken effect")
     .option("-q, --quiet", "no words on stderr but warnings and errors")
     .option("--no-color", "no colours; NO_COLOR does the same");
@@ -49,6 +53,7 @@ export function readGlobals(command: Command): Globals {
     context: raw.context,
     ca: raw.ca,
     timeoutMs: raw.timeout,
+    reason: raw.reason,
     wait: raw.wait ?? false,
     quiet: raw.quiet ?? false,
     color: raw.color ?? true,

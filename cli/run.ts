@@ -60,7 +60,8 @@ export class CommandContext {
     const file = this.authoritiesFile;
     const ca = file === undefined ? target.ca : readAuthorities(file);
     if (ca !== undefined) trustOnly(ca);
-    return new ApiClient(target, { timeoutMs: this.globals.timeoutMs ?? REQUEST_TIMEOUT_MS, signal: this.signal });
+    const { timeoutMs = REQUEST_TIMEOUT_MS, reason } = this.globals;
+    return new ApiClient(target, { timeoutMs, reason, signal: this.signal });
   }
 
   async target(): Promise<Target> {

@@ -40,11 +40,17 @@ const ATTEMPTS = 3;
 export class ApiClient {
   readonly target: Target;
   readonly #timeoutMs: number;
+  /** Goes with every change. */
+  readonly #reason: string | undefined;
   readonly #signal: AbortSignal;
 
-  constructor(target: Target, options: { readonly timeoutMs: number; readonly signal: AbortSignal }) {
+  constructor(
+    target: Target,
+    options: { readonly timeoutMs: number; readonly reason?: string | undefined; readonly signal: AbortSignal },
+  ) {
     this.target = target;
     this.#timeoutMs = options.timeoutMs;
+    this.#reason = options.reason;
     this.#signal = options.signal;
   }
 
@@ -144,7 +150,8 @@ export class ApiClient {
       headers.set("Content-Type", "application/json");
       init.body = stringifyExactly(call.body);
     }
-    return fetch(this.url(path, call.query), init);
+    const isExplained = isChange(method, path) && call.bytes === undefined;
+    return fetch(this.url(path, { ...call.query, ...(isExplained && { reason: this.#reason }) }), init);
   }
 
   #signals(timeoutMs: number, extra: AbortSignal | undefined): AbortSignal {
@@ -167,6 +174,10 @@ export class ApiClient {
     return networkFailure(error, this.target.server, this.target.source);
   }
 }
+
+/** Whether the server takes a reason with it: not with questions, nor with a login. */
+const isChange = (method: string, path: string): boolean =>
+  method !== "GET" && method !== "HEAD" && /^\/api\/v1\/(?!plan$|login\/)/.test(path);
 
 /** Decodes an answer, or says that the two programs do not fit together. */
 export function decode<Schema extends z.ZodType>(schema: Schema, body: unknown, what: string): z.infer<Schema> {

@@ -15,6 +15,8 @@ export interface Actor extends Requester {
   readonly role: Role;
   readonly keyId: string | null;
   readonly models: readonly string[];
+  /** Why, as the caller says. */
+  readonly reason?: string | undefined;
   /** Of the custom resource through which it is done; undefined: it is done through the API. */
   readonly kubernetesNamespace?: string | undefined;
   /** Without which it may not be done: compared in the transaction, which changes nothing when somebody else leads by now. */

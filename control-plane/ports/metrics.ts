@@ -48,8 +48,8 @@ export type CascadeOutcome =
   /** Bytes of a request went to a cloud node. */
   | { readonly kind: "uploaded"; readonly deployment: string; readonly bytes: number };
 
-/** Of a key: its requests, those under way, its tokens, its uploads. Of an address: keys that it guesses. */
-export type ReachedLimit = "requests" | "concurrency" | "tokens" | "uploads" | "failures";
+/** Of a key: its requests, those under way, its tokens, its uploads. Of an address: keys that it guesses, requests without a key, connections. */
+export type ReachedLimit = "requests" | "concurrency" | "tokens" | "uploads" | "failures" | "strangers" | "connections";
 
 /** With what a session is begun. */
 export type LoginBy = "key" | "code" | "oidc";

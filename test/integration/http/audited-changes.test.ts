@@ -170,6 +170,23 @@ describe("a change through the API", () => {
     expect(changed.size).toBe(27);
   }, 120_000);
 
+  it("says why in its audit entry, when its caller does", async () => {
+    const ofLast = async (): Promise<unknown> => (await postgres.audit.list({ before: null, limit: 1 }))[0]?.detail;
+    const why = "trained on the wrong year – über";
+    await ask("POST", "/api/v1/models", { body: { name: "wrong" } });
+    expect(await ofLast()).not.toHaveProperty("reason");
+    expect((await ask("DELETE", `/api/v1/models/wrong?reason=${encodeURIComponent(why)}`)).status).toBe(204);
+    expect(await ofLast()).toMatchObject({ reason: why });
+    for (const [method, path] of [
+      ["DELETE", `/api/v1/models/wrong?reason=${"x".repeat(501)}`],
+      ["DELETE", "/api/v1/models/wrong?reason="],
+      ["DELETE", "/api/v1/models/wrong?reason=a&reason=b"],
+      ["GET", "/api/v1/models?reason=none"],
+      ["POST", "/api/v1/plan?reason=none"],
+    ] as const)
+      expect([path.slice(0, 40), (await ask(method, path)).body.code]).toEqual([path.slice(0, 40), "INVALID_REQUEST"]);
+  });
+
   it("is one of those, for every route that changes something", async () => {
     const { body } = await ask("GET", "/openapi.json");
     const routes = Object.entries<object>(body.paths).flatMap(([path, methods]) =>

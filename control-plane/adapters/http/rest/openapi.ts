@@ -14,6 +14,7 @@ import { isOpenAi } from "../../../../shared/openai/http/path.ts";
 import { STREAM_TYPE, streamEvent } from "../server/event-stream.ts";
 import { rolesOf } from "../../../core/access/actions.ts";
 import type { Route } from "../server/route.ts";
+import { changeReason, takesReason } from "./change-reason.ts";
 
 /** OpenAPI 3.1 of exactly the routes that are registered, from the schemas that decode and describe them. */
 export function openApiDocument(
@@ -59,7 +60,7 @@ function operationOf(route: Route): ZodOpenApiOperationObject {
     tags: [route.tag],
     ...(!isPublic && { description: `Roles: ${rolesOf(access).join(", ")}.` }),
     security: isPublic ? [] : [{ apiKey: [] }, { session: [] }],
-    requestParams: { ...objectOf("path", route.params), ...objectOf("query", route.query), ...headerParams(route) },
+    requestParams: { ...objectOf("path", route.params), ...objectOf("query", queryOf(route)), ...headerParams(route) },
     ...requestBody(route),
     responses: {
       ...Object.fromEntries(route.statuses.map((status) => [String(status), successOf(route, status)])),
@@ -82,6 +83,9 @@ function objectOf(place: "path" | "query", schema: z.ZodType): Partial<Record<"p
     ? {}
     : { [place]: z.object(Object.fromEntries(names.map((name) => [name, schema.shape[name]]))) };
 }
+
+const queryOf = (route: Route): z.ZodType =>
+  takesReason(route) && route.query instanceof z.ZodObject ? route.query.extend({ reason: changeReason }) : route.query;
 
 /** What `once` takes. */
 const idempotencyKey = z

@@ -11,6 +11,7 @@ import {
   type PodJoinRequest,
 } from "../../../../shared/protocol/join-messages.ts";
 import type { TokenAdmin } from "../../../app/nodes/token-admin.ts";
+import type { Metrics } from "../../../ports/metrics.ts";
 import type { Requester } from "../../../ports/audit.ts";
 import type { Limits } from "../server/limits.ts";
 import { paginate } from "../rest/paginate.ts";
@@ -28,13 +29,15 @@ export interface JoinParts {
   readonly joinPod: (request: PodJoinRequest, from: Requester) => Promise<JoinResponse>;
   readonly clock: Clock;
   readonly limits: Limits;
+  readonly metrics: Pick<Metrics, "limitReached">;
 }
 
-export function joinRoutes({ tokens, join, joinPod, clock, limits }: JoinParts): Route[] {
+export function joinRoutes({ tokens, join, joinPod, clock, limits, metrics }: JoinParts): Route[] {
   const failures = new TokenBuckets(limits.failuresPerAddress, clock);
   /** Refuses an address that was refused too often, before anything is looked up for it. */
   const limited = async (address: string, joined: () => Promise<JoinResponse>): Promise<{ body: JoinResponse }> => {
     if (!failures.hasToken(address)) {
+      metrics.limitReached("failures");
       throw new SkerryError("RATE_LIMITED", "too many refused joins came from this address", {
         retryAfterMs: failures.waitMs(address),
       });

@@ -114,6 +114,7 @@ export function createHttpApi(http: HttpServer, parts: HttpApiParts): HttpApi {
   const { clock, logger, trustedProxies = 0, checkAnswers = false } = parts;
   const statistics = new InferenceStatistics();
   const metrics = counting(parts, statistics);
+  http.onRefused = () => metrics.limitReached("connections");
   const isReady = (): boolean => parts.readiness("inference").ready;
   const quotas = new KeyQuotas({ clock, metrics });
   const cookie = new SessionCookie(parts);
@@ -132,7 +133,7 @@ export function createHttpApi(http: HttpServer, parts: HttpApiParts): HttpApi {
     ...uploadRoutes(parts),
     ...cloudPoolRoutes(parts),
     ...nodeRoutes(parts),
-    ...joinRoutes({ ...parts, limits }),
+    ...joinRoutes({ ...parts, metrics, limits }),
     ...deploymentRoutes(parts),
     ...rolloutRoutes(parts),
     ...eventRoutes(parts),

@@ -11,6 +11,8 @@ export const LIMITS = {
   bodyMs: BODY_MS,
   /** Every node holds two sockets, three while it receives a model: this is room for ten thousand of them. */
   connections: 40_000,
+  /** Of one address: a site behind one router is one address, and so is a proxy. */
+  connectionsPerAddress: 30_000,
   /** A reader of a streamed answer that takes nothing for so long is cut off, in ms. */
   readerStallMs: 30_000,
   /** Bytes of one inference body. Beyond it: 413. */
@@ -24,6 +26,8 @@ export const LIMITS = {
   uploadsPerKey: 16,
   /** Requests per second of one key under `/api/v1`, and how many it may save up. */
   requestsPerKey: { perSecond: 100, burst: 400 },
+  /** Requests of one address to routes of `/api/v1` that take no key: joins and logins. A site's nodes may join at once. */
+  requestsPerStranger: { perSecond: 100, burst: 1_000 },
   /** Failed joins and failed authentications of one address. */
   failuresPerAddress: { perSecond: 10, burst: 50 },
   drainMs: DRAIN_MS,

@@ -21,6 +21,8 @@ export interface RequestFacts {
   readonly bytes: () => AsyncIterable<Uint8Array>;
   /** Aborted when the caller goes away or has its answer, and when the server stops. */
   readonly signal: AbortSignal;
+  /** Why a change is made, as its caller says. */
+  readonly reason?: string | undefined;
 }
 
 export type RouteResponse<Body> =
@@ -197,13 +199,14 @@ function checked(schema: z.ZodType, value: unknown, where: "path" | "query" | "b
   throw invalidFields(where, causesOfIssues(schema, result.error.issues, value));
 }
 
-export const actorOf = (caller: Caller, { address, requestId }: RequestFacts): KeyHolder => ({
+export const actorOf = (caller: Caller, { address, requestId, reason }: RequestFacts): KeyHolder => ({
   name: caller.name,
   role: caller.role,
   keyId: caller.keyId,
   models: caller.models,
   address,
   requestId,
+  reason,
 });
 
 /** Also for a model outside the key's scope: that it exists is not shown. */

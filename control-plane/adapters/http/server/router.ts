@@ -16,6 +16,7 @@ import { bodyStream } from "./body-stream.ts";
 import { authorize } from "../auth/authorize.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import { addressOf, callerSignal, factsOf, isLocal, queryOf } from "./exchange.ts";
+import { splitReason, takesReason } from "../rest/change-reason.ts";
 import { once } from "../rest/idempotency.ts";
 import { STREAM_TYPE } from "./event-stream.ts";
 import type { Limits } from "./limits.ts";
@@ -45,6 +46,7 @@ export function createRouter(routes: readonly Route[], parts: RouterParts): Expr
   const app = express();
   app.disable("x-powered-by").disable("etag").set("query parser", false).set("case sensitive routing", true);
   const buckets = new TokenBuckets(parts.limits.requestsPerKey, parts.clock);
+  const strangers = new TokenBuckets(parts.limits.requestsPerStranger, parts.clock);
   /** By key, while bytes come. */
   const uploads = new Map<string, number>();
   app.use((request, response, next) => {
@@ -116,8 +118,9 @@ export function createRouter(routes: readonly Route[], parts: RouterParts): Expr
   }
 
   async function admit(route: Route, request: Request): Promise<Caller | undefined> {
-    if (route.access === "public" || (route.isOpenOnLoopback && isLocal(request))) return undefined;
     const address = addressOf(request, parts.trustedProxies);
+    if (route.access === "public" && route.path.startsWith("/api/v1/")) admitStranger(address);
+    if (route.access === "public" || (route.isOpenOnLoopback && isLocal(request))) return undefined;
     const caller = await parts.authenticator.authenticateRequest(request, address);
     const resource = resourceOf(request.params);
     authorize(caller, route.access, {
@@ -133,6 +136,15 @@ export function createRouter(routes: readonly Route[], parts: RouterParts): Expr
       });
     }
     return caller;
+  }
+
+  /** A request without a key may cost a query of PostgreSQL or a question to the identity provider. Probes cost nothing. */
+  function admitStranger(address: string): void {
+    if (strangers.take(address)) return;
+    parts.metrics.limitReached("strangers");
+    throw new SkerryError("RATE_LIMITED", "too many requests without a key came from this address", {
+      retryAfterMs: strangers.waitMs(address),
+    });
   }
 
   /** What the path names, of the objects that have a scope. */
@@ -170,10 +182,12 @@ export function createRouter(routes: readonly Route[], parts: RouterParts): Expr
       throw new SkerryError("UNSUPPORTED_MEDIA_TYPE", "an upload is taken as it is; send it without Content-Encoding");
     // The inference protocol knows neither a query nor a body of GET: both are ignored, at the node too.
     const isV2 = isInferenceProtocol(route.path);
-    const query = isV2 ? {} : queryOf(request);
+    const { reason, others: query } = takesReason(route)
+      ? splitReason(queryOf(request))
+      : { reason: undefined, others: isV2 ? {} : queryOf(request) };
     const hasBody = !route.takesBytes && !(isV2 && route.method === "GET");
     const body = hasBody ? await readJson(request, { limits, clock, isInferenceProtocol: isV2 }) : {};
-    const call = route.prepare({ params: request.params, query, body, facts, caller });
+    const call = route.prepare({ params: request.params, query, body, facts: { ...facts, reason }, caller });
     const key = request.headers["idempotency-key"];
     if (route.takesBytes && caller) return uploading(caller, call);
     if (route.method !== "POST" || typeof key !== "string" || !caller) return call();

@@ -4,6 +4,7 @@ import type { AddressInfo, Socket } from "node:net";
 import type { Clock } from "../../../../shared/base/clock.ts";
 import type { CertificateSource } from "../../../../shared/base/server-certificate.ts";
 import { dropRest, serverOptions } from "../../../../shared/inference/http/server-options.ts";
+import { AddressConnections } from "./address-connections.ts";
 import { EarlyRequests, type Handler, type UpgradeHandler } from "./early-requests.ts";
 import type { Limits } from "./limits.ts";
 
@@ -25,17 +26,26 @@ export class HttpServer {
   #running = 0;
   #isLeaving = false;
   #onIdle: () => void = () => undefined;
+  #onRefused: () => void = () => undefined;
+  readonly #addresses: AddressConnections;
 
   constructor({ clock, limits, certificates }: { clock: Clock; limits: Limits; certificates?: CertificateSource }) {
     this.#clock = clock;
     this.#limits = limits;
+    this.#addresses = new AddressConnections(limits.connectionsPerAddress);
     this.#early = new EarlyRequests(clock);
     const onRequest = (request: IncomingMessage, response: ServerResponse): void => this.#answer(request, response);
     const options = serverOptions(limits);
     this.server = certificates ? createSecure(options, certificates, onRequest) : createServer(options, onRequest);
     this.server.maxConnections = limits.connections;
+    this.server.on("connection", (socket: Socket) => this.#onConnection(socket));
     this.server.on("upgrade", this.#early.onUpgrade);
     this.server.on("clientError", refuseMalformed);
+  }
+
+  /** Called for each connection that is ended because its address has too many. */
+  set onRefused(listener: () => void) {
+    this.#onRefused = listener;
   }
 
   /** Aborted when the server begins to stop, so that endless answers end. */
@@ -77,6 +87,13 @@ export class HttpServer {
     this.server.closeIdleConnections();
     if (this.#running > 0) await this.#idle();
     this.server.closeAllConnections();
+  }
+
+  /** Without an answer: the request has not come yet, and under TLS there is nothing yet to answer in. */
+  #onConnection(socket: Socket): void {
+    if (this.#addresses.add(socket)) return;
+    socket.destroy();
+    this.#onRefused();
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {

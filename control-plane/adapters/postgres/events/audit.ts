@@ -27,16 +27,16 @@ interface Head {
  */
 export async function audit(
   tx: Transaction,
-  actor: Pick<Actor, "name" | "keyId" | "address" | "requestId" | "lease">,
+  actor: Pick<Actor, "name" | "keyId" | "address" | "requestId" | "lease" | "reason">,
   { action, target, detail = {} }: AuditedChange,
 ): Promise<void> {
-  const { name, keyId, address, requestId, lease } = actor;
+  const { name, keyId, address, requestId, lease, reason } = actor;
   if (lease && !(await holdsLease(tx, lease)))
     throw new Error("this replica does not lead any more: nothing was changed");
   const [head] = await tx.$queryRaw<Head[]>`SELECT id, hash, at FROM lock_audit_head()`;
   if (!head) throw new Error("the audit log has no head");
   const id = head.id + 1n;
-  const json = JSON.stringify(detail);
+  const json = JSON.stringify(reason === undefined ? detail : { ...detail, reason });
   const fields = {
     actor: name,
     keyId,
