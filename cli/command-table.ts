@@ -108,7 +108,8 @@ export const COMMAND_GROUPS: readonly { readonly title: string; readonly familie
     families: [
       {
         commands: {
-          login: "remember a server and its key; asks for the key, or reads it from stdin",
+          login: "remember a server and who you are there, by its identity provider or by an API key",
+          logout: "end the session at the server, and forget its key or token",
           context: "which servers are known and which one is meant",
           whoami: "whose key this is and what it may do",
         },

@@ -10,10 +10,8 @@ export function registerContexts(program: Command, shell: CommandRunner): void {
   withExamples(
     program
       .command("login")
-      .description(
-        "remember a server and who you are there: by its identity provider, or by an API key, read from stdin or asked for",
-      )
-      .option("--key-file <file>", "read the key from this file")
+      .description("remember a server and who you are there, by its identity provider or by an API key")
+      .option("--key-file <file>", "read the key from this file; without it the key is asked for, or read from stdin")
       .option("--device", "log in at the server's identity provider, in a browser on any machine")
       .option("--name <name>", "name of the context (default: the server's host)")
       .option("--pin <pin>", "verify the server by the pin of its authority, and by that authority from then on")
