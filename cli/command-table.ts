@@ -63,6 +63,10 @@ export const COMMAND_GROUPS: readonly { readonly title: string; readonly familie
         load: async () => (await import("./commands/rollouts.ts")).registerRollouts,
       },
       {
+        commands: { cascade: "small models with a larger one behind them" },
+        load: async () => (await import("./commands/cascades.ts")).registerCascades,
+      },
+      {
         commands: { infer: "ask a model and tell which node answered, why that one, and how long it took" },
         load: async () => (await import("./commands/infer.ts")).registerInfer,
       },

@@ -2,10 +2,6 @@ import { node } from "../../../shared/api/v1/nodes.ts";
 import { deployment } from "../../../shared/api/v1/deployments.ts";
 import type { ModelVersion } from "../../../shared/api/v1/models.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
-import { type Datatype, type Tensor, zeroNumbers } from "../../../shared/inference/datatypes.ts";
-import { encodeRequest } from "../../../shared/inference/request.ts";
-import { decodeResponse } from "../../../shared/inference/response.ts";
-import { JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";
 import { type ApiClient, decode } from "../../api/client.ts";
 import { readList } from "../../api/lists.ts";
 import { EXIT } from "../../exit-codes.ts";
@@ -14,6 +10,7 @@ import type { CommandContext } from "../../run.ts";
 import { waitForDeployment } from "../../wait/deployment-ready.ts";
 import { compareOutput, isSameRun } from "../../../shared/inference/samples/compare-outputs.ts";
 import { asUsage, type Samples } from "./read-samples.ts";
+import { runAll } from "./run-requests.ts";
 import { sampleRequests } from "./sample-requests.ts";
 
 /**
@@ -87,56 +84,4 @@ async function withDeployment<Result>(
       .delete(path)
       .catch((error: unknown) => run.output.say(`the deployment ${name} stays: ${messageOf(error)}`));
   }
-}
-
-/** The outputs of all requests, joined along their rows. */
-async function runAll(
-  api: ApiClient,
-  path: string,
-  requests: readonly (readonly Tensor[])[],
-): Promise<readonly Tensor[]> {
-  const parts: (readonly Tensor[])[] = [];
-  for (const tensors of requests) parts.push(await runOne(api, path, tensors));
-  const [first = []] = parts;
-  return first.map((tensor, i) =>
-    join(
-      parts.flatMap((part) => part[i] ?? []),
-      tensor,
-    ),
-  );
-}
-
-async function runOne(api: ApiClient, path: string, tensors: readonly Tensor[]): Promise<readonly Tensor[]> {
-  const inputs = tensors.map((tensor) => ({ tensor, binary: true }));
-  const { body, headerLength } = encodeRequest({ inputs, binaryOutput: true });
-  const answer = await api.exchange("POST", path, {
-    bytes: { type: "application/octet-stream", content: new Uint8Array(body) },
-    headers: { "Inference-Header-Content-Length": String(headerLength) },
-  });
-  const length = answer.headers.get("inference-header-content-length");
-  return decodeResponse(answer.body, length === null ? JSON_BODY : Number(length)).outputs;
-}
-
-function join(parts: readonly Tensor[], { name, datatype, shape }: Tensor): Tensor {
-  const [only, ...more] = parts;
-  if (only && more.length === 0) return only;
-  const rows = parts.reduce((sum, part) => sum + (part.shape[0] ?? 1), 0);
-  return { name, datatype, shape: [rows, ...shape.slice(1)], data: joinData(datatype, parts) };
-}
-
-function joinData(datatype: Datatype, parts: readonly Tensor[]): Tensor["data"] {
-  if (datatype === "BYTES") return parts.flatMap(({ data }) => Array.from(data, String));
-  const out = zeroNumbers(
-    datatype,
-    parts.reduce((sum, { data }) => sum + data.length, 0),
-  );
-  let at = 0;
-  for (const { data } of parts) {
-    for (const value of data) {
-      if (out instanceof BigInt64Array || out instanceof BigUint64Array) out[at] = BigInt(value);
-      else out[at] = Number(value);
-      at += 1;
-    }
-  }
-  return out;
 }

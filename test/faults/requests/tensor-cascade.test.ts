@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { loadDigits, splitDigits } from "../../../examples/digits/dataset.ts";
 import type { Digit } from "../../../examples/digits/digit.ts";
 import { SPLIT } from "../../../examples/digits/recipes.ts";
+import { floats, npz } from "../../unit/cli/support/npz.ts";
+import { runCli } from "../../unit/cli/support/run-cli.ts";
 import { TcpProxy } from "../../support/network/tcp-proxy.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { type ClusterNode, SkerryCluster } from "../../support/processes/skerry-cluster.ts";
@@ -14,6 +17,7 @@ const MODELS = path.resolve(import.meta.dirname, "../../../examples/digits/model
 const THRESHOLD = 0.8;
 const DEADLINE_MS = 20_000;
 
+let directory: string;
 let database: TestDatabase;
 let proxy: TcpProxy;
 let cluster: SkerryCluster;
@@ -24,6 +28,7 @@ const sent = new Map<object, Buffer[]>();
 const digits = splitDigits(loadDigits(), SPLIT.heldOutShare, SPLIT.seed).heldOut.filter((_, i) => i % 10 === 0);
 
 beforeAll(async () => {
+  directory = await mkdtemp(path.join(tmpdir(), "skerry-cascade-"));
   database = await startTestDatabase();
   proxy = await TcpProxy.start({
     onBytes: (link, direction, bytes) => {
@@ -53,6 +58,7 @@ afterAll(async () => {
   await cluster?.stop();
   await proxy?.stop();
   await database?.stop();
+  await rm(directory, { recursive: true, force: true });
 });
 
 interface Seen {
@@ -135,6 +141,32 @@ describe("a cascade of tensors over real processes", () => {
     expect(seen.every(({ model, route }) => model === "digits-small" && route.includes("closed=residency"))).toBe(true);
     const links = linksWith("stays-at-the-edge");
     expect([links.length > 0, links.includes(cloudLink ?? {})]).toEqual([true, false]);
+  }, 60_000);
+
+  it("finds a threshold by labelled data, and changes nothing", async () => {
+    const file = path.join(directory, "digits.npz");
+    const image = floats(
+      [digits.length, 1, 28, 28],
+      digits.flatMap(({ pixels }) => [...pixels]),
+    );
+    await writeFile(
+      file,
+      npz({
+        image,
+        labels: floats(
+          [digits.length],
+          digits.map(({ label }) => label),
+        ),
+      }),
+    );
+    const words = ["cascade", "calibrate", "digits-small", "--data", file, "--tolerance", "0.02", "-o", "json"];
+    const env = { SKERRY_SERVER: cluster.url, SKERRY_API_KEY: cluster.adminKey };
+    const { stdout, stderr, exitCode } = await runCli(words, { env });
+    expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 });
+    const { answer, chosen } = JSON.parse(stdout) as Record<"answer" | "chosen", Record<string, number>>;
+    expect(answer).toMatchObject({ measure: "confidence", output: "probabilities" });
+    expect(chosen["escalated"]).toBeLessThan(0.4);
+    expect(chosen["right"]).toBeGreaterThanOrEqual((chosen["rightOfLarge"] ?? 1) - 0.02);
   }, 60_000);
 
   it("answers each request within its deadline from the small model when the cloud is gone", async () => {
