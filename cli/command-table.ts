@@ -35,6 +35,10 @@ export const COMMAND_GROUPS: readonly { readonly title: string; readonly familie
         },
         load: async () => (await import("./commands/join.ts")).registerDoctor,
       },
+      {
+        commands: { edge: "ask a node itself, also while the control plane is away" },
+        load: async () => (await import("./commands/edge.ts")).registerEdge,
+      },
     ],
   },
   {

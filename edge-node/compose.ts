@@ -23,6 +23,8 @@ import { LocalApi } from "./adapters/http/local-api.ts";
 import { LocalCallers } from "./adapters/http/local-callers.ts";
 import { LocalKeys } from "./adapters/http/local-keys.ts";
 import { NodeMetrics } from "./adapters/http/metrics.ts";
+import { DeviceEndpoints } from "./adapters/streams/device-endpoints.ts";
+import { ThreadStore } from "./adapters/streams/thread-store.ts";
 import { HttpJoinClient } from "./adapters/system/http-join-client.ts";
 import { MachineProbe } from "./adapters/system/machine-probe.ts";
 import { pinnedConnect } from "./adapters/system/pinned-connect.ts";
@@ -35,9 +37,14 @@ import { type Admission, join } from "./app/session/join.ts";
 import { CallerKeys } from "./app/session/caller-keys.ts";
 import { KeyRotation } from "./app/session/key-rotation.ts";
 import { localNode } from "./app/placements/local-node.ts";
+import { NoStreams } from "./app/streams/no-streams.ts";
+import type { RunnerParts } from "./app/streams/stream-runner.ts";
+import { Streams } from "./app/streams/streams.ts";
 import type { Config } from "./config.ts";
 import { isLoopback } from "../shared/base/loopback.ts";
 import type { NodeIdentity } from "./ports/identity.ts";
+import type { LocalNode } from "./ports/serving.ts";
+import type { LocalStreams } from "./ports/streams.ts";
 
 interface Parts {
   readonly clock: Clock;
@@ -128,10 +135,12 @@ async function composeLocked(
     onRemoved: () => void onRemoved(identity, config, parts),
   });
   const node = localNode(identity, { agent, disk, serving, version: VERSION });
+  const streams = streamsOf(config, { node, stateDir, clock, random, logger });
   const bodies = new ByteBudget(config.bodiesBytes);
   const statistics = new InferenceStatistics();
   const { readyWhen, bodyBytes: maxBodyBytes } = config;
-  const serves = { node, metrics, callers, readyWhen, bodies, maxBodyBytes, statistics, clock, logger };
+  const shown = { node, metrics, streams: streams.shown, callers };
+  const serves = { ...shown, readyWhen, bodies, maxBodyBytes, statistics, clock, logger };
   const api = new LocalApi({ ...serves, cors: new CorsPolicy(config.corsOrigins) });
   const grpc = new GrpcServer({ front: new LocalFront(serves), maxBodyBytes, clock, logger, trustedProxies: 0 });
   return {
@@ -144,9 +153,11 @@ async function composeLocked(
       await listen(config.localHost, config.localPort, { api, setting: "SKERRY_LOCAL_PORT" });
       if (config.grpcPort !== undefined)
         await listen(config.localHost, config.grpcPort, { api: grpc, setting: "SKERRY_GRPC_PORT" });
+      await streams.start();
       await agent.start();
     },
     async stop(graceMs) {
+      await streams.stop();
       await agent.stop(graceMs);
       await callerKeys?.stop();
       await engines.close();
@@ -155,6 +166,19 @@ async function composeLocked(
       await unlock();
     },
   };
+}
+
+/** Before the models stop, so that what is under way is inferred and stored. */
+function streamsOf(
+  { streams: file }: Config,
+  parts: Omit<RunnerParts, "store" | "endpoints"> & { readonly node: LocalNode; readonly stateDir: string },
+): { readonly shown: LocalStreams; start(): Promise<void>; stop(): Promise<void> } {
+  const { clock, logger, stateDir, node } = parts;
+  if (file === undefined)
+    return { shown: new NoStreams(node), start: () => Promise.resolve(), stop: () => Promise.resolve() };
+  const store = new ThreadStore(path.join(stateDir, "streams.db"), logger);
+  const streams = new Streams({ ...parts, store, endpoints: new DeviceEndpoints(file, clock) });
+  return { shown: streams, start: () => streams.start(), stop: () => streams.stop() };
 }
 
 /** Who this node is; made by a join when nothing is on the disk. Throws what `join` throws. */

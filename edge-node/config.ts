@@ -7,6 +7,7 @@ import { messageOf } from "../shared/base/errors.ts";
 import { bodiesMiB, bodyMiB, flag, httpUrl, logLevel, origins, port } from "../shared/config/setting-types.ts";
 import { readSigningKeys } from "./adapters/filesystem/signing-keys.ts";
 import { DEFAULT_HOST_UID } from "./adapters/host-process/host-user.ts";
+import { readStreamsFile, type StreamsFile } from "./adapters/streams/streams-file.ts";
 import { proxyFor } from "./adapters/system/proxy-setting.ts";
 import type { TrustedKeys } from "./core/placements/trust.ts";
 import { type EngineSetting, parseEngine } from "../shared/text/engine-setting.ts";
@@ -122,6 +123,13 @@ const settings = z.object({
     .describe(
       "Where the node runs as root: user and group, by number, that its model hosts run as; no other program should have them. 0: they run as root.",
     ),
+  SKERRY_STREAMS_FILE: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "File of the sources that streams may read on this device and the sinks that they may send to, YAML. Default: none, so that no stream runs here.",
+    ),
   SKERRY_LOG_LEVEL: logLevel,
   SKERRY_TRUSTED_NETWORK: flag.describe(
     "1: a control plane without TLS may be reached beyond loopback. Only on a network that nobody else can read.",
@@ -171,6 +179,8 @@ export interface Config {
   readonly engines: readonly EngineSetting[];
   /** 0: as the node does. */
   readonly hostUid: number;
+  /** Undefined: no stream runs here. */
+  readonly streams: StreamsFile | undefined;
   readonly logLevel: string;
   readonly isNetworkTrusted: boolean;
   readonly exitWithParent: boolean;
@@ -192,6 +202,7 @@ export function readConfig(env: NodeJS.ProcessEnv, args: readonly string[] = [])
   const token = readToken(given, complaints);
   const authorities = readAuthorities(given, complaints);
   const signingKeys = readKeys(given, complaints);
+  const streams = readStreams(given, complaints);
   if (!parsed.success || complaints.length > 0)
     throw new Error(`the node cannot start with these settings:\n${complaints.join("\n")}`);
   const { data } = parsed;
@@ -218,6 +229,7 @@ export function readConfig(env: NodeJS.ProcessEnv, args: readonly string[] = [])
     textThreads: data.SKERRY_TEXT_THREADS,
     engines: data.SKERRY_ENGINES,
     hostUid: data.SKERRY_HOST_UID,
+    streams,
     logLevel: data.SKERRY_LOG_LEVEL,
     isNetworkTrusted: data.SKERRY_TRUSTED_NETWORK,
     exitWithParent: data.SKERRY_EXIT_WITH_PARENT,
@@ -280,6 +292,17 @@ function readKeys(env: NodeJS.ProcessEnv, complaints: string[]): TrustedKeys | u
     return readSigningKeys(file);
   } catch (error) {
     complaints.push(`  SKERRY_SIGNING_KEYS_FILE: ${messageOf(error)}`);
+    return undefined;
+  }
+}
+
+function readStreams(env: NodeJS.ProcessEnv, complaints: string[]): StreamsFile | undefined {
+  const file = env["SKERRY_STREAMS_FILE"];
+  if (file === undefined || file === "") return undefined;
+  try {
+    return readStreamsFile(file);
+  } catch (error) {
+    complaints.push(`  SKERRY_STREAMS_FILE: ${messageOf(error)}`);
     return undefined;
   }
 }

@@ -75,6 +75,7 @@ describe("docs/metrics.md", () => {
       load: () => ({ rif: 0, placements: [] }),
       infer: () => Promise.reject(new Error("not asked")),
     });
+    metrics.watchStreams({ statuses: () => [], push: () => Promise.reject(new Error("not asked")) });
     expect(documented("Node")).toEqual(shown(await metrics.text()));
   });
 });

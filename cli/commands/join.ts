@@ -36,6 +36,7 @@ export function registerJoin(program: Command, shell: CommandRunner): void {
         "join with the token although this folder has an identity, which is set aside; its models stay",
       )
       .option("--signing-keys <file>", "run only versions that one of the public keys in this file has signed")
+      .option("--streams <file>", "what streams may read on this device, and where they may send: docs/streams.md")
       .option("--kind <kind>", "edge or cloud", "edge")
       .option(
         "--engine <kind=url>",

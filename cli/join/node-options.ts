@@ -17,6 +17,8 @@ export interface JoinOptions {
   /** File of public keys. */
   readonly signingKeys?: string;
   readonly again?: boolean;
+  /** File of the sources and sinks of this device. */
+  readonly streams?: string;
   readonly kind: string;
   /** `openai=URL` or `oip=URL`, with options after a comma. */
   readonly engine?: readonly string[];
@@ -65,12 +67,13 @@ async function readToken(
 /** Options go before the environment. Beyond this machine the node asks for keys: the control plane's, and its own. */
 export function localSettings(
   run: CommandContext,
-  { localHost, localKeys, signingKeys, engine }: JoinOptions,
+  { localHost, localKeys, signingKeys, streams, engine }: JoinOptions,
 ): Readonly<Record<string, string>> {
   const { env, cwd } = run.processEnv;
   const host = localHost ?? env["SKERRY_LOCAL_HOST"];
   const keys = localKeys === undefined ? env["SKERRY_LOCAL_KEYS_FILE"] : resolve(cwd, localKeys);
   const signing = signingKeys === undefined ? env["SKERRY_SIGNING_KEYS_FILE"] : resolve(cwd, signingKeys);
+  const streamsFile = streams === undefined ? env["SKERRY_STREAMS_FILE"] : resolve(cwd, streams);
   const url = env["SKERRY_LOCAL_URL"];
   const hours = env["SKERRY_API_KEYS_OFFLINE_HOURS"];
   const engines =
@@ -82,6 +85,7 @@ export function localSettings(
     ...(keys !== undefined && { SKERRY_LOCAL_KEYS_FILE: keys }),
     ...(signing !== undefined && { SKERRY_SIGNING_KEYS_FILE: signing }),
     ...(hours !== undefined && { SKERRY_API_KEYS_OFFLINE_HOURS: hours }),
+    ...(streamsFile !== undefined && { SKERRY_STREAMS_FILE: streamsFile }),
     ...(url !== undefined && { SKERRY_LOCAL_URL: url }),
     ...(engines !== undefined && { SKERRY_ENGINES: engines }),
   };

@@ -2,6 +2,7 @@ import type { OwnedBytes } from "../../shared/bytes/owned-bytes.ts";
 import type { Cancellation } from "../../shared/flow/cancellation.ts";
 import type { TensorSpec } from "../../shared/protocol/manifest.ts";
 import type { PlacementLoad } from "../../shared/protocol/messages.ts";
+import type { DesiredStream } from "../../shared/protocol/streams.ts";
 import type { PlacementState } from "../../shared/protocol/placement.ts";
 import type { EngineModel } from "../../shared/text/engine-model.ts";
 import type { ModelKind } from "../../shared/text/model-kind.ts";
@@ -74,6 +75,8 @@ export interface LocalPlacementView {
   readonly isEdgeOnly: boolean;
   /** Another placement of its deployment answers while that is ready. */
   readonly isStandby: boolean;
+  /** That its deployment declares. */
+  readonly streams: readonly DesiredStream[];
   /** What it is asked for; undefined while its host is not up. */
   readonly asks?: ModelKind | undefined;
   /** Name of its artifact. */

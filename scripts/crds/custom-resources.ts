@@ -117,6 +117,14 @@ export const CUSTOM_RESOURCES: readonly CustomResource[] = [
       "spec.placement": { rules: [residencyRule("cloud", "edge-only"), residencyRule("edge", "cloud-only")] },
       "spec.placement.edge": { rules: COUNT_RULES },
       "spec.placement.cloud": { rules: COUNT_RULES },
+      "spec.streams": {
+        rules: [
+          {
+            rule: "self.all(stream, self.exists_one(other, other.name == stream.name))",
+            message: "must not share a name",
+          },
+        ],
+      },
       "spec.rollout": { rules: ROLLOUT_RULES },
       "spec.rollout.waves[]": { rules: WAVE_RULES },
       "spec.rollout.gate": { rules: GATE_RULES },

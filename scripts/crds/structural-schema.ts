@@ -21,6 +21,7 @@ type Json = Readonly<Record<string, unknown>>;
 /** The longest text that each pattern lets through: the server estimates what a rule costs from it. */
 const LONGEST: readonly (readonly [RegExp, number])[] = [
   [/\{0,62\}\$$/, 63],
+  [/\{0,31\}\$$/, 32],
   [/\[0-9a-f\]\{64\}\$$/, 71],
   [/%\$$/, 7],
   [/(\[0-5\]\[0-9\]|24:00\))\$$/, 5],

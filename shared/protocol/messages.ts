@@ -4,6 +4,7 @@ import { ENGINE_APIS, MAX_ENGINE_MODEL_CHARACTERS } from "../text/engine-model.t
 import { placementFailure, placementState, runSharing } from "./placement.ts";
 import { digest } from "./manifest.ts";
 import { release } from "./release.ts";
+import { desiredStream, MAX_STREAMS_PER_DEPLOYMENT } from "./streams.ts";
 
 /**
  * The catalog of JSON messages on the control channel, and the handshake of all three channels.
@@ -119,6 +120,8 @@ export const desiredPlacement = z.looseObject({
    * Of one of the two versions of a rollout; absent, as from older control planes: the oldest placement answers.
    */
   standby: z.literal(true).optional(),
+  /** Streams that the node reads for it; absent: none. */
+  streams: z.array(desiredStream).max(MAX_STREAMS_PER_DEPLOYMENT).optional(),
   limits: z.looseObject({
     memMiB: count,
     /** `memMiB` is a guess from the size of its files: the node measures, and may use more than that where it has room. */

@@ -3,6 +3,7 @@ import type { Residency } from "../../../shared/api/v1/deployments.ts";
 import { sortedDesired, type DesiredState } from "../../../shared/protocol/desired.ts";
 import { DEFAULT_QUEUE, MAX_ALIASES_PER_VERSION } from "../../../shared/protocol/limits.ts";
 import type { DesiredPlacement } from "../../../shared/protocol/messages.ts";
+import { MAX_STREAMS_PER_NODE } from "../../../shared/protocol/streams.ts";
 import { kindOf } from "../../../shared/text/model-kind.ts";
 import { isWanted, placementsOn, versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetNode, FleetPlacement } from "../fleet/types.ts";
@@ -26,7 +27,20 @@ export function desiredFor(fleet: Fleet, node: FleetNode): DesiredState {
     const desired = desiredPlacement(fleet, placement, held.has(placement.id) ? "hold" : "serve");
     if (desired) placements.push(desired);
   }
-  return sortedDesired({ cordoned: node.cordoned, placements });
+  return withinStreams(sortedDesired({ cordoned: node.cordoned, placements }));
+}
+
+/** The first streams of a node, in the order of its placements: the document has to fit one message. */
+function withinStreams({ cordoned, placements }: DesiredState): DesiredState {
+  let left = MAX_STREAMS_PER_NODE;
+  return {
+    cordoned,
+    placements: placements.map(({ streams = [], ...placement }) => {
+      const kept = streams.slice(0, left);
+      left -= kept.length;
+      return kept.length === 0 ? placement : { ...placement, streams: kept };
+    }),
+  };
 }
 
 function desiredPlacement(
@@ -60,6 +74,7 @@ function desiredPlacement(
     want,
     residency,
     ...(isStandby(deployment, placement) && { standby: true as const }),
+    ...(deployment.spec.streams !== undefined && { streams: deployment.spec.streams }),
     limits: {
       memMiB: memoryLimitMiB(known, version, deployment),
       ...(isEstimate && { memIsEstimate: true }),

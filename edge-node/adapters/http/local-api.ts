@@ -21,6 +21,7 @@ import {
 import { requestIdFrom } from "../../../shared/base/request-id.ts";
 import { REMOVED, waitsForApproval } from "../../app/session/connection.ts";
 import type { LocalNode } from "../../ports/serving.ts";
+import type { LocalStreams } from "../../ports/streams.ts";
 import { errorResponse, jsonResponse, type LocalResponse, send, textResponse } from "./response.ts";
 import { type AskPath, isOpenAi } from "../../../shared/openai/http/path.ts";
 import { type Answered, infer } from "./infer.ts";
@@ -42,10 +43,12 @@ import {
 import { methodsOf, type Route, routeOf } from "./routes.ts";
 import { pageFile } from "./page/page-files.ts";
 import { statusDocument } from "./status-document.ts";
+import { pushItem, streamList } from "./streams.ts";
 
 interface Parts {
   readonly node: LocalNode;
   readonly metrics: NodeMetrics;
+  readonly streams: LocalStreams;
   /** Undefined on loopback: every program on this machine may ask. */
   readonly callers: LocalCallers | undefined;
   /** How many of the desired models have to be ready, for `/v2/health/ready`. */
@@ -84,6 +87,7 @@ export class LocalApi {
   constructor(parts: Parts) {
     this.#parts = parts;
     parts.metrics.watch(parts.node);
+    parts.metrics.watchStreams(parts.streams);
     this.#server = createServer(
       serverOptions(SERVER_BOUNDS),
       (request, response) => void this.#answer(request, response),
@@ -173,6 +177,10 @@ export class LocalApi {
         return readiness(node);
       case "metrics":
         return textResponse(await metrics.text(), metrics.contentType);
+      case "streams":
+        return streamList(this.#parts.streams);
+      case "stream-item":
+        return pushItem(route, request, { ...this.#parts, node });
       case "server-metadata":
         return serverMetadata(node);
       case "server-live":
@@ -232,8 +240,10 @@ function accessOf(route: Route): CallerAccess {
   switch (route.kind) {
     case "status":
     case "metrics":
+    case "streams":
       return "node";
     case "infer":
+    case "stream-item":
     case "explain":
       return "invoke";
     case "text":

@@ -1,4 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { DROP_REASONS, type Ledger } from "../../core/streams/ledger.ts";
+import type { LocalStreams } from "../../ports/streams.ts";
 import type { LocalNode, NodeTelemetry } from "../../ports/serving.ts";
 
 const MIB = 1_048_576;
@@ -100,6 +102,46 @@ export class NodeMetrics implements NodeTelemetry {
     return this.#lastRttMs;
   }
 
+  /** Adds the figures of streams. Once. Each item is in exactly one outcome, or waits; the store counts them, not this process. */
+  watchStreams(streams: LocalStreams): void {
+    const registers = [this.#registry];
+    new Counter({
+      name: "skerry_node_stream_items_total",
+      help: "Items that a stream has read, by what became of them; those that wait are in skerry_node_stream_waiting. Kept over restarts.",
+      labelNames: ["deployment", "stream", "outcome"],
+      registers,
+      collect() {
+        this.reset();
+        for (const { deployment, name: stream, ledger } of streams.statuses())
+          for (const [outcome, count] of outcomesOf(ledger)) this.inc({ deployment, stream, outcome }, count);
+      },
+    });
+    new Gauge({
+      name: "skerry_node_stream_waiting",
+      help: "Items of a stream on the disk, by what they wait for: the model, or the sink.",
+      labelNames: ["deployment", "stream", "for"],
+      registers,
+      collect() {
+        this.reset();
+        for (const { deployment, name: stream, ledger } of streams.statuses()) {
+          this.set({ deployment, stream, for: "model" }, ledger.waiting.item);
+          this.set({ deployment, stream, for: "sink" }, ledger.waiting.result);
+        }
+      },
+    });
+    new Gauge({
+      name: "skerry_node_stream_waiting_bytes",
+      help: "Bytes of a stream that wait on the disk.",
+      labelNames: ["deployment", "stream"],
+      registers,
+      collect() {
+        this.reset();
+        for (const { deployment, name: stream, ledger } of streams.statuses())
+          this.set({ deployment, stream }, ledger.waitingBytes);
+      },
+    });
+  }
+
   heartbeatAnswered(rttMs: number): void {
     this.#lastRttMs = rttMs;
     this.#heartbeats.observe(rttMs / 1_000);
@@ -119,3 +161,10 @@ export class NodeMetrics implements NodeTelemetry {
     return this.#registry.metrics();
   }
 }
+
+const outcomesOf = ({ delivered, deduplicated, expired, dropped }: Ledger): readonly (readonly [string, number])[] => [
+  ["delivered", delivered],
+  ["deduplicated", deduplicated],
+  ["expired", expired],
+  ...DROP_REASONS.map((reason) => [`dropped-${reason}`, dropped[reason]] as const),
+];

@@ -6,7 +6,8 @@ import { type ModelTarget, parseModelPath } from "../../../shared/inference/http
 export type Route =
   | { readonly kind: "text"; readonly path: OpenAiPath }
   | { readonly kind: "page"; readonly file: PageFile }
-  | { readonly kind: "status" | "live" | "ready" | "metrics" }
+  | { readonly kind: "status" | "live" | "ready" | "metrics" | "streams" }
+  | { readonly kind: "stream-item"; readonly deployment: string; readonly name: string }
   | {
       readonly kind:
         | "server-metadata"
@@ -30,6 +31,7 @@ const FIXED: ReadonlyMap<string, Route> = new Map<string, Route>([
   ["/livez", { kind: "live" }],
   ["/readyz", { kind: "ready" }],
   ["/metrics", { kind: "metrics" }],
+  ["/streams", { kind: "streams" }],
   ["/v2", { kind: "server-metadata" }],
   ["/v2/health/live", { kind: "server-live" }],
   ["/v2/health/ready", { kind: "server-ready" }],
@@ -37,12 +39,15 @@ const FIXED: ReadonlyMap<string, Route> = new Map<string, Route>([
   ["/v2/repository/index", { kind: "repository-index" }],
 ]);
 
+const STREAM_ITEM = /^\/streams\/([a-z0-9][a-z0-9._-]{0,62})\/([a-z0-9][a-z0-9-]{0,31})$/;
 const CHANGE = /^\/v2\/repository\/models\/[^/]+\/(?:load|unload)$/;
 
 /** The route of a path (of `pathOf`). Undefined: there is none. */
 export function routeOf(path: string): Route | undefined {
   const fixed = FIXED.get(path);
   if (fixed !== undefined) return fixed;
+  const [, deployment, name] = STREAM_ITEM.exec(path) ?? [];
+  if (deployment !== undefined && name !== undefined) return { kind: "stream-item", deployment, name };
   const text = openAiPath(path);
   if (text !== undefined) return { kind: "text", path: text };
   const model = parseModelPath(path);
@@ -66,6 +71,7 @@ export function routeOf(path: string): Route | undefined {
 
 const POSTED: ReadonlySet<Route["kind"]> = new Set<Route["kind"]>([
   "infer",
+  "stream-item",
   "explain",
   "repository-index",
   "repository-change",

@@ -54,6 +54,7 @@ function localPlacement(placement: LocalPlacement<ModelHost>, stateAgeMs: number
     timeoutMs: limits.timeoutMs,
     isEdgeOnly: spec.residency === "edge-only",
     isStandby: spec.standby === true,
+    streams: spec.streams ?? [],
     asks: host && (host.asks ?? "tensors"),
     artifact,
     host: host?.sharedHost,

@@ -1,5 +1,6 @@
 import type { DesiredState } from "../../../shared/protocol/desired.ts";
 import type { DesiredPlacement } from "../../../shared/protocol/messages.ts";
+import { isSameStream } from "../streams/declared-streams.ts";
 import type { LocalPlacement } from "./local-placement.ts";
 import { wantedPlacements } from "./retention.ts";
 
@@ -135,6 +136,7 @@ function isSame(a: DesiredPlacement, b: DesiredPlacement): boolean {
     a.release?.publicKey === b.release?.publicKey &&
     a.release?.counter === b.release?.counter &&
     a.release?.floor === b.release?.floor &&
+    isSameStreams(a.streams, b.streams) &&
     a.limits.memMiB === b.limits.memMiB &&
     a.limits.memIsEstimate === b.limits.memIsEstimate &&
     a.limits.maxBatch === b.limits.maxBatch &&
@@ -145,6 +147,9 @@ function isSame(a: DesiredPlacement, b: DesiredPlacement): boolean {
     a.limits.timeoutMs === b.limits.timeoutMs
   );
 }
+
+const isSameStreams = (a: DesiredPlacement["streams"] = [], b: DesiredPlacement["streams"] = []): boolean =>
+  a.length === b.length && a.every((stream, i) => stream.name === b[i]?.name && isSameStream(stream, b[i]));
 
 /** A step in English, for logs and tests. */
 export function describeStep(step: LocalStep): string {

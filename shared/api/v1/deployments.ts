@@ -4,6 +4,7 @@ import { aliasName, instant, managedBy, objectName, versionNumber } from "./comm
 import { nodeSelector } from "./node-selector.ts";
 import { rolloutSpec } from "./rollout-spec.ts";
 import { placementFailure, placementState, runSharing } from "../../protocol/placement.ts";
+import { MAX_STREAMS_PER_DEPLOYMENT, streamSpec } from "../../protocol/streams.ts";
 
 const replicaCount = z
   .strictObject({
@@ -130,6 +131,14 @@ export const deploymentSpec = z
         "How another version takes over: in waves, each of which has to prove itself, with a return to the version before. Without it replicas of the new version take over as soon as they are ready.",
       ),
     cascade: cascadeSpec.optional(),
+    streams: z
+      .array(streamSpec)
+      .max(MAX_STREAMS_PER_DEPLOYMENT)
+      .refine((all) => new Set(all.map(({ name }) => name)).size === all.length, "must not share a name")
+      .optional()
+      .describe(
+        "What the nodes of this deployment read from sources of their own, send through the model, and emit. Each node with a replica runs each stream. Only results leave the node.",
+      ),
     limits: z
       .strictObject({
         memMiB: z.number().int().min(64).max(1_048_576).optional(),

@@ -33,7 +33,7 @@ beforeAll(async () => {
     ["http://127.0.0.1:7070", `http://127.0.0.1:${port}`],
     ["https://skerry.example", `http://127.0.0.1:${port}`],
     ["http://127.0.0.1:7081", `http://127.0.0.1:${nodeA}`],
-    [":7090/", `:${joined}/`],
+    [":7090", `:${joined}`],
     ["skerry join", `skerry join --local-port ${joined}`],
     ["10.0.0.7", LAN],
   ];
@@ -205,6 +205,39 @@ describe("the commands of the pages", () => {
     expect(await run("skerry apply -f limits.yaml")).toContain("tuned");
     expect(await run("skerry deployments get tuned -o json")).toContain('"maxBatch": 32');
   });
+
+  it("docs/streams.md: files are read through a model, and results written", async () => {
+    const page = "docs/streams.md";
+    const [file = "", reader = ""] = await blocksOf(page, ["yaml"]);
+    const [join = "", apply = "", status = ""] = await blocksOf(page, ["sh"]);
+    const [inbox, outbox] = [path.join(directory, "inbox"), path.join(directory, "outbox")];
+    const local = (text: string) =>
+      text.replaceAll("/tmp/skerry-inbox", inbox).replaceAll("/tmp/skerry-outbox", outbox);
+    await writeFile(path.join(directory, "streams.yaml"), local(file));
+    await writeFile(path.join(directory, "reader.yaml"), reader);
+    const token =
+      /skj1\.\S+/.exec(await run("skerry token create --print-join --label line=7 --name press-7"))?.[0] ?? "";
+    await writeFile(path.join(directory, "press-7.token"), token);
+    const joined = start(join);
+    try {
+      await until("the node is ready", () => joined.printed().includes("ready"), PATIENCE_MS);
+      await run(local(apply));
+      const answer = await until(
+        "the result is written",
+        async () => {
+          const printed = await run(status);
+          return /reader\/scans +running +1 +1 +0 +0 +0 +0/.test(printed) && printed;
+        },
+        PATIENCE_MS,
+      );
+      expect(answer).toContain("DELIVERED");
+      expect(await run(`cat ${outbox}/*.ndjson`)).toContain('"model_name":"digits"');
+    } finally {
+      joined.interrupt();
+      await joined.ended;
+    }
+    await run("skerry deployments rm reader && skerry nodes rm press-7");
+  }, 120_000);
 
   it("README.md: your own model in three commands", async () => {
     const [block = ""] = await blocksOf("README.md", ["sh"]);

@@ -245,7 +245,7 @@ describe("a node's API with API keys of its control plane", () => {
 
   beforeEach(async () => {
     known = { id, hash, role: "operator", models: null, expiresAt: null };
-    await rig.open({}, undefined, { find });
+    await rig.open({}, undefined, { apiKeys: { find } });
   });
 
   it("takes a key whose secret has the hash, and no other one", async () => {
@@ -278,7 +278,7 @@ describe("a node's API with API keys of its control plane", () => {
     await rig.api.close();
     const file = path.join(rig.directory, "both-keys");
     await writeFile(file, createHash("sha256").update("own").digest("hex"));
-    await rig.open({}, await LocalKeys.open(file), { find });
+    await rig.open({}, await LocalKeys.open(file), { apiKeys: { find } });
     expect((await infer(pair, { authorization: "Bearer own" })).status).toBe(200);
     expect((await infer(pair, asKey)).status).toBe(401);
   });

@@ -127,6 +127,19 @@ export const REFUSED_SPECS: readonly RefusedSpec[] = [
     sentence: "cannot ask for cloud replicas while `residency` is edge-only",
   },
   {
+    what: "two streams of one name",
+    kind: "ModelDeployment",
+    spec: {
+      model: "digits",
+      version: 1,
+      streams: [
+        { name: "press", source: "files", sink: "plant" },
+        { name: "press", source: "push", sink: "plant" },
+      ],
+    },
+    sentence: "must not share a name",
+  },
+  {
     what: "an alias's name that begins with a digit",
     kind: "Model",
     spec: { aliases: [{ name: "1st", version: 1 }] },

@@ -23,7 +23,7 @@ const kid = `k-${process.pid}`;
 const own = generateKeyPairSync("rsa", { modulusLength: 2_048 });
 const foreign = generateKeyPairSync("rsa", { modulusLength: 2_048 });
 
-const provider = new Provider(`http://127.0.0.1:${port}`, {
+const provider: Provider = new Provider(`http://127.0.0.1:${port}`, {
   clients: [
     {
       client_id: "skerry",

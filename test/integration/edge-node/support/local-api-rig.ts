@@ -8,6 +8,8 @@ import { LocalCallers } from "../../../../edge-node/adapters/http/local-callers.
 import type { LocalKeys } from "../../../../edge-node/adapters/http/local-keys.ts";
 import type { KnownCaller } from "../../../../edge-node/ports/disk.ts";
 import { NodeMetrics } from "../../../../edge-node/adapters/http/metrics.ts";
+import { NoStreams } from "../../../../edge-node/app/streams/no-streams.ts";
+import type { LocalStreams } from "../../../../edge-node/ports/streams.ts";
 import { InferenceWorker } from "../../../../edge-node/app/inference/inference-worker.ts";
 import type { ModelHost } from "../../../../edge-node/ports/model-hosts.ts";
 import type {
@@ -44,6 +46,7 @@ export const aPlacement = (
   timeoutMs: LIMITS.timeoutMs,
   isEdgeOnly: false,
   isStandby: false,
+  streams: [],
   artifact: `sha256:${name}`,
   detail: undefined,
   stateAgeMs: 0,
@@ -111,10 +114,17 @@ export class LocalApiRig {
     await rm(this.directory, { recursive: true, force: true });
   }
 
+  /** `streams`: of the node; none unless given. */
   async open(
     over: Partial<Facts> = {},
     keys?: LocalKeys,
-    apiKeys?: { find(id: string): KnownCaller | "stale" | undefined },
+    {
+      apiKeys,
+      streams,
+    }: {
+      readonly apiKeys?: { find(id: string): KnownCaller | "stale" | undefined };
+      readonly streams?: (node: LocalNode) => LocalStreams;
+    } = {},
   ): Promise<void> {
     const callers = keys || apiKeys ? new LocalCallers({ keys, apiKeys }) : undefined;
     this.facts = {
@@ -154,6 +164,7 @@ export class LocalApiRig {
     const metrics = new NodeMetrics();
     this.api = new LocalApi({
       node,
+      streams: streams?.(node) ?? new NoStreams(node),
       metrics,
       callers,
       readyWhen,

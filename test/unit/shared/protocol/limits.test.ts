@@ -5,12 +5,13 @@ import {
   MAX_MESSAGE_BYTES,
   MAX_PLACEMENTS_PER_NODE,
 } from "../../../../shared/protocol/limits.ts";
+import { MAX_STREAMS_PER_DEPLOYMENT, MAX_STREAMS_PER_NODE } from "../../../../shared/protocol/streams.ts";
 import { controlPlaneMessage, type DesiredPlacement, nodeMessage } from "../../../../shared/protocol/messages.ts";
 
 const LONGEST_NAME = "n".repeat(63);
 
 describe("the limits of the protocol", () => {
-  it("let the largest desired document and change of it fit one message: all placements, with the longest names and all aliases", () => {
+  it("let the largest desired document and change of it fit one message: all placements, with the longest names, all aliases and all streams", () => {
     const placement: DesiredPlacement = {
       placementId: `p-${"0".repeat(10)}`,
       generation: 1_000_000,
@@ -24,7 +25,19 @@ describe("the limits of the protocol", () => {
       limits: { memMiB: 1_048_576, maxBatch: 256, queue: 64, timeoutMs: 60_000, maxDelayUs: 100_000 },
     };
     const head = { id: 1e9, epoch: 1e9, rev: 1e9, digest: placement.artifact, cordoned: false };
-    const placements = Array.from({ length: MAX_PLACEMENTS_PER_NODE }, () => placement);
+    const stream = {
+      name: "s".repeat(32),
+      source: "s".repeat(32),
+      sink: "s".repeat(32),
+      expirySeconds: 2_678_400,
+      maxMiB: 16_384,
+      whenFull: "drop-oldest" as const,
+    };
+    expect(MAX_STREAMS_PER_DEPLOYMENT + 2).toBe(MAX_STREAMS_PER_NODE);
+    const placements = Array.from({ length: MAX_PLACEMENTS_PER_NODE }, (_, i) => ({
+      ...placement,
+      ...(i < 2 && { streams: Array.from({ length: i === 0 ? MAX_STREAMS_PER_DEPLOYMENT : 2 }, () => stream) }),
+    }));
     const drop = placements.map(({ placementId }) => placementId);
     for (const message of [
       { type: "desired.snapshot", ...head, placements },

@@ -14,6 +14,7 @@ const placement = (placementId: string, over: Partial<LocalPlacementView> = {}):
   timeoutMs: 0,
   isEdgeOnly: false,
   isStandby: false,
+  streams: [],
   detail: undefined,
   stateAgeMs: 0,
   progress: undefined,

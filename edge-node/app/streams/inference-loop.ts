@@ -1,0 +1,127 @@
+import type { Clock } from "../../../shared/base/clock.ts";
+import { messageOf } from "../../../shared/base/errors.ts";
+import type { Logger } from "../../../shared/base/logger.ts";
+import type { Random } from "../../../shared/base/random.ts";
+import { fullJitter } from "../../../shared/flow/backoff.ts";
+import { Cancellation } from "../../../shared/flow/cancellation.ts";
+import type { LocalNode } from "../../ports/serving.ts";
+import type { Settlement, StoredItem, StreamName, StreamStore } from "../../ports/streams.ts";
+import { inferItem } from "./stream-model.ts";
+import type { Wakeup } from "./wakeup.ts";
+
+/** Items of one transaction, and their bytes: what the node holds in memory of one stream. */
+const BATCH_ITEMS = 32;
+const BATCH_BYTES = 8 * 1_048_576;
+const RETRY = { baseMs: 200, maxMs: 5_000 };
+/** An item that ends its model host, or its deadline, so often is dropped. */
+const MAX_OWN_FAULTS = 3;
+/** Looked at so often without a wake, so that waiting items expire. */
+const LOOK_MS = 30_000;
+
+interface Parts {
+  readonly stream: StreamName;
+  readonly store: StreamStore;
+  readonly node: Pick<LocalNode, "placements" | "infer" | "name">;
+  readonly expiryMs: () => number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Items have come. */
+  readonly arrived: Wakeup;
+  /** Results are there to be delivered. */
+  readonly onResults: () => void;
+}
+
+/**
+ * Sends what was read through the model. Items of one key go one after another, those of different keys together; what they
+ * became is stored in one transaction. While the model cannot answer they wait on the disk.
+ */
+export class InferenceLoop {
+  readonly #parts: Parts;
+  readonly #faults = new Map<number, number>();
+  #why: string | undefined;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** Why nothing can be inferred now; undefined: it can. */
+  get why(): string | undefined {
+    return this.#why;
+  }
+
+  /** Runs until the signal is aborted. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { random, arrived } = this.#parts;
+    let attempt = 0;
+    while (!signal.aborted) {
+      const step = await this.#step(signal).catch((error: unknown) => ({
+        kind: "later" as const,
+        why: messageOf(error),
+      }));
+      this.#changed(step.kind === "later" ? step.why : undefined);
+      if (step.kind === "empty") await arrived.wait(LOOK_MS, signal);
+      if (step.kind === "later") await arrived.wait(100 + fullJitter(RETRY, attempt, random), signal);
+      attempt = step.kind === "later" ? attempt + 1 : 0;
+    }
+  }
+
+  async #step(signal: AbortSignal) {
+    const { store, stream, clock, expiryMs, onResults } = this.#parts;
+    const bounds = { items: BATCH_ITEMS, bytes: BATCH_BYTES, expireBefore: clock.wallNow() - expiryMs() };
+    const items = await store.take(stream, "item", bounds);
+    if (items.length === 0) return { kind: "empty" as const };
+    const cancellation = new Cancellation();
+    const cancel = (): void => cancellation.cancel();
+    signal.addEventListener("abort", cancel, { once: true });
+    const chains = [...Map.groupBy(items, ({ key }) => key).values()];
+    const ends = await Promise.all(chains.map((chain) => this.#inOrder(chain, cancellation)));
+    signal.removeEventListener("abort", cancel);
+    const settlements = ends.flatMap(({ settled }) => settled);
+    if (settlements.length > 0) await store.settle(stream, settlements);
+    for (const { position } of settlements) this.#faults.delete(position);
+    if (settlements.some(({ outcome }) => outcome.kind === "inferred")) onResults();
+    const why = ends.find((end) => end.why !== undefined)?.why;
+    return settlements.length === 0 && why !== undefined ? { kind: "later" as const, why } : { kind: "done" as const };
+  }
+
+  /** Items of one key, until one has to wait. */
+  async #inOrder(
+    chain: readonly StoredItem[],
+    cancellation: Cancellation,
+  ): Promise<{ readonly settled: readonly Settlement[]; readonly why: string | undefined }> {
+    const { node, stream, logger } = this.#parts;
+    const settled: Settlement[] = [];
+    for (const item of chain) {
+      const { position } = item;
+      const end = await inferItem(item, stream, { node, cancellation });
+      if (end.kind === "inferred") settled.push({ position, outcome: end });
+      else if (end.kind === "dropped") {
+        logger.warn({ ...stream, position, reason: end.reason, why: end.why }, "an item of a stream was dropped");
+        settled.push({ position, outcome: { kind: "dropped", reason: end.reason } });
+      } else if (end.isItsOwn && this.#isHopeless(position)) {
+        logger.warn(
+          { ...stream, position, why: end.why },
+          "an item of a stream was dropped: its model failed on it again",
+        );
+        settled.push({ position, outcome: { kind: "dropped", reason: "failed" } });
+      } else return { settled, why: end.why };
+    }
+    return { settled, why: undefined };
+  }
+
+  #isHopeless(position: number): boolean {
+    const faults = (this.#faults.get(position) ?? 0) + 1;
+    this.#faults.set(position, faults);
+    return faults >= MAX_OWN_FAULTS;
+  }
+
+  #changed(why: string | undefined): void {
+    const { logger, stream } = this.#parts;
+    if ((why === undefined) !== (this.#why === undefined)) {
+      if (why === undefined) logger.info({ ...stream }, "the items of a stream reach its model again");
+      else logger.warn({ ...stream, why }, "the items of a stream wait on the disk");
+    }
+    this.#why = why;
+  }
+}

@@ -1,0 +1,168 @@
+import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { StreamDatabase } from "../../../../edge-node/adapters/streams/stream-database.ts";
+import { ThreadStore } from "../../../../edge-node/adapters/streams/thread-store.ts";
+import { isExact } from "../../../../edge-node/core/streams/ledger.ts";
+import type { StreamItem } from "../../../../edge-node/ports/streams.ts";
+import type { DesiredStream } from "../../../../shared/protocol/streams.ts";
+import { silentLogger } from "../../../support/silent-logger.ts";
+
+const stream = { deployment: "vibration", name: "press" };
+const spec: DesiredStream = {
+  name: "press",
+  source: "push",
+  sink: "hook",
+  expirySeconds: 60,
+  maxMiB: 1,
+  whenFull: "drop-oldest",
+};
+const item = (id: string | undefined, size = 10): StreamItem => ({
+  id,
+  key: "",
+  bytes: new Uint8Array(size).fill(7),
+  isJson: false,
+});
+const MIB = 1_048_576;
+const roomy = { maxBytes: MIB, whenFull: "drop-oldest" as const };
+const all = { items: 100, bytes: MIB, expireBefore: 0 };
+
+let folder: string;
+let file: string;
+let store: ThreadStore;
+
+beforeEach(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), "skerry-streams-"));
+  file = path.join(folder, "streams.db");
+  store = new ThreadStore(file, silentLogger);
+  await store.open();
+  await store.declare(stream, spec);
+});
+afterEach(async () => {
+  await store.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const reopened = async (): Promise<ThreadStore> => {
+  await store.close();
+  store = new ThreadStore(file, silentLogger);
+  await store.open();
+  return store;
+};
+
+describe("the store of streams", () => {
+  it("keeps items, declarations and counts over a restart", async () => {
+    expect(await store.accept(stream, item("a"), { ...roomy, now: 1_000 })).toEqual({ kind: "accepted", position: 1 });
+    expect(await store.accept(stream, item("a"), { ...roomy, now: 1_001 })).toEqual({ kind: "duplicate" });
+    await store.close();
+    store = new ThreadStore(file, silentLogger);
+    expect(await store.open()).toEqual([{ stream, spec }]);
+    expect(await store.accept(stream, item("a"), { ...roomy, now: 1_002 })).toEqual({ kind: "duplicate" });
+    expect(await store.take(stream, "item", all)).toEqual([
+      { position: 1, id: "a", key: "", isJson: false, acceptedAt: 1_000, bytes: item("a").bytes },
+    ]);
+    expect(store.ledger(stream)).toMatchObject({ produced: 3, deduplicated: 2, waiting: { item: 1, result: 0 } });
+  });
+
+  it("takes an item without an id again as often as it comes", async () => {
+    for (const now of [1, 2])
+      expect((await store.accept(stream, item(undefined), { ...roomy, now })).kind).toBe("accepted");
+  });
+
+  it("puts a result in the place of its item, and counts its delivery once", async () => {
+    await store.accept(stream, item("a", 1_000), { ...roomy, now: 1 });
+    const result = new Uint8Array([1, 2, 3]);
+    await store.settle(stream, [{ position: 1, outcome: { kind: "inferred", result } }]);
+    expect(await store.take(stream, "item", all)).toEqual([]);
+    expect((await store.take(stream, "result", all)).map(({ bytes }) => bytes)).toEqual([result]);
+    expect(store.ledger(stream).waitingBytes).toBeLessThan(1_000);
+    for (let i = 0; i < 2; i += 1) await store.settle(stream, [{ position: 1, outcome: { kind: "delivered" } }]);
+    expect(store.ledger(stream)).toMatchObject({ delivered: 1, waiting: { item: 0, result: 0 }, waitingBytes: 0 });
+  });
+
+  it("discards the oldest when it is full, or takes nothing more, as it is declared", async () => {
+    const bounds = { maxBytes: 3_000, now: 1 };
+    for (const id of ["a", "b", "c"])
+      expect((await store.accept(stream, item(id, 1_000), { ...bounds, whenFull: "drop-oldest" })).kind).toBe(
+        "accepted",
+      );
+    expect((await store.take(stream, "item", all)).map(({ id }) => id)).toEqual(["b", "c"]);
+    expect(await store.accept(stream, item("d", 1_000), { ...bounds, whenFull: "refuse" })).toEqual({ kind: "full" });
+    expect(store.ledger(stream)).toMatchObject({ produced: 3, dropped: { full: 1 }, waiting: { item: 2 } });
+    // What was refused may come again.
+    await store.settle(stream, [{ position: 2, outcome: { kind: "dropped", reason: "failed" } }]);
+    expect((await store.accept(stream, item("d", 1_000), { ...bounds, whenFull: "refuse" })).kind).toBe("accepted");
+  });
+
+  it("drops an item that is larger than all that may wait", async () => {
+    const bounds = { maxBytes: 1_000, whenFull: "drop-oldest" as const, now: 1 };
+    expect(await store.accept(stream, item("a", 1_000), bounds)).toEqual({ kind: "dropped", reason: "too-large" });
+    expect(isExact(store.ledger(stream))).toBe(true);
+  });
+
+  it("lets items and results expire by their age when it is asked for them", async () => {
+    for (const [id, now] of [
+      ["a", 100],
+      ["b", 200],
+      ["c", 300],
+    ] as const)
+      await store.accept(stream, item(id), { ...roomy, now });
+    await store.settle(stream, [{ position: 1, outcome: { kind: "inferred", result: new Uint8Array(1) } }]);
+    expect((await store.take(stream, "item", { ...all, expireBefore: 250 })).map(({ id }) => id)).toEqual(["c"]);
+    expect(store.ledger(stream)).toMatchObject({ expired: 2, waiting: { item: 1, result: 0 } });
+  });
+
+  it("drops an item whose bytes on the disk are others than those that were written", async () => {
+    for (const id of ["a", "b"]) await store.accept(stream, item(id), { ...roomy, now: 1 });
+    await store.close();
+    const database = new DatabaseSync(file);
+    database.exec("UPDATE item SET bytes = zeroblob(10) WHERE position = 1");
+    database.close();
+    await reopened();
+    expect((await store.take(stream, "item", all)).map(({ id }) => id)).toEqual(["b"]);
+    expect(store.ledger(stream)).toMatchObject({ dropped: { damaged: 1 }, waiting: { item: 1 } });
+  });
+
+  it("sets a damaged database aside and begins a new one", async () => {
+    await store.close();
+    await writeFile(file, "no database at all, but long enough to be read as the head of one".repeat(50));
+    await reopened();
+    expect(store.ledger(stream).produced).toBe(0);
+    const aside = (await readdir(folder)).find((name) => name.startsWith("streams.db.damaged-"));
+    expect(await readFile(path.join(folder, aside ?? ""), "utf8")).toMatch(/^no database/);
+  });
+
+  it("undoes all of a transaction that fails, counts and items alike", () => {
+    const database = new StreamDatabase(path.join(folder, "other.db"));
+    const name = "vibration/press";
+    database.transaction(() => database.declare(name, spec));
+    const failing = (): void =>
+      database.transaction(() => {
+        database.accept(name, item("a"), { ...roomy, now: 1 });
+        throw new Error("killed");
+      });
+    expect(failing).toThrow("killed");
+    expect(database.ledger(name).produced).toBe(0);
+    expect(database.transaction(() => database.accept(name, item("a"), { ...roomy, now: 1 })).kind).toBe("accepted");
+    database.close();
+  });
+
+  it("answers each of many calls at once, in their order", async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 300 }, (_, i) => store.accept(stream, item(`i${i}`), { ...roomy, now: i })),
+    );
+    expect(answers.map((each) => each.kind === "accepted" && each.position)).toEqual(
+      Array.from({ length: 300 }, (_, i) => i + 1),
+    );
+  });
+
+  it("forgets a stream with all that waits of it", async () => {
+    await store.accept(stream, item("a"), { ...roomy, now: 1 });
+    await store.forget(stream);
+    await store.close();
+    store = new ThreadStore(file, silentLogger);
+    expect(await store.open()).toEqual([]);
+  });
+});
