@@ -1,5 +1,6 @@
 import type { EventSourceMessage } from "eventsource-parser";
 import { ApiFailure } from "../api/failure.ts";
+import { sessionEnded } from "../api/session-token.ts";
 import { backoffMs } from "../core/backoff.ts";
 import { readStream } from "./read-stream.ts";
 
@@ -101,6 +102,8 @@ export class Connection {
       } catch (error) {
         if (error instanceof ApiFailure && (error.status === 401 || error.status === 403)) {
           this.#onState({ kind: "refused", failure: error });
+          // A session without a request for an hour ends, and its streams with it.
+          if (error.status === 401) sessionEnded();
           return;
         }
         why = error instanceof Error ? error.message : String(error);

@@ -1,5 +1,6 @@
-import { useMutation } from "@tanstack/react-query";
+import { useMutation, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
+import { api, bodyOf } from "../../api/client.ts";
 import { openSession } from "../../api/session.ts";
 import type { Session } from "../../api/types.ts";
 import { Complaint } from "../../ui/states.tsx";
@@ -17,6 +18,7 @@ export function SignIn({ onSignedIn }: { readonly onSignedIn: (session: Session)
         }}
       >
         <h1>Skerry</h1>
+        <Provider />
         <p>Sign in with an API key.</p>
         <label className="field">
           <span>API key</span>
@@ -43,5 +45,24 @@ export function SignIn({ onSignedIn }: { readonly onSignedIn: (session: Session)
         </details>
       </form>
     </main>
+  );
+}
+
+/** The way through an identity provider, where the control plane has one. */
+function Provider() {
+  const ways = useQuery({
+    queryKey: ["login-ways"],
+    queryFn: () => bodyOf(api.GET("/api/v1/login")),
+    staleTime: Infinity,
+  });
+  const oidc = ways.data?.oidc;
+  if (!oidc) return null;
+  const returnTo = encodeURIComponent(location.pathname + location.search);
+  return (
+    <div className="provider">
+      <a className="button" href={`/api/v1/login/oidc?returnTo=${returnTo}`}>
+        Sign in at {URL.parse(oidc.issuer)?.host ?? oidc.issuer}
+      </a>
+    </div>
   );
 }
