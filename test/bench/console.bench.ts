@@ -88,8 +88,18 @@ try {
 }
 process.exit();
 
-function cordon(node: number, verb: "cordon" | "uncordon"): Promise<unknown> {
-  return cluster.request("POST", `/nodes/${nodeNameOf(node)}/${verb}`);
+/** Resolves with when the request was sent that did it: a busy machine's database may not answer at once. */
+async function cordon(node: number, verb: "cordon" | "uncordon"): Promise<number> {
+  for (let tries = 0; ; tries += 1) {
+    const from = performance.timeOrigin + performance.now();
+    try {
+      await cluster.request("POST", `/nodes/${nodeNameOf(node)}/${verb}`);
+      return from;
+    } catch (error) {
+      if (tries === 5) throw error;
+      await sleep(1_000);
+    }
+  }
 }
 
 /** From the request that cordons a node until the frame in which its row says so, in ms. */
@@ -104,8 +114,7 @@ async function eventToPixel(page: Page, node: number): Promise<number> {
     observer.observe(document.querySelector("main"), { subtree: true, childList: true, characterData: true });
   })`);
   await sleep(100);
-  const from = performance.timeOrigin + performance.now();
-  await cordon(node, "cordon");
+  const from = await cordon(node, "cordon");
   const at = (await shown) as number;
   await cordon(node, "uncordon");
   await sleep(300);
