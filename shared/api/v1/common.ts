@@ -64,6 +64,14 @@ const cursor = z
   .regex(/^[A-Za-z0-9_-]+$/, "the `nextCursor` of the page before")
   .optional();
 /** As Kubernetes writes it: `site=harbour,gpu!=none,zone in (a, b),!spare`. */
+/** Why a person does something. Written out instead of \P{Cc}: what reads /openapi.json may know no classes of Unicode. */
+export const reasonText = z
+  .string()
+  .min(1)
+  .max(500)
+  // oxlint-disable-next-line no-control-regex -- they are what is refused
+  .regex(/^[^\x00-\x1f\x7f-\x9f]+$/u, "one line");
+
 const labelSelector = z.string().max(500).optional();
 
 export const listQuery = z.strictObject({ limit, cursor, labelSelector });

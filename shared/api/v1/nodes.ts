@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { capabilities } from "../../protocol/messages.ts";
 import { NODE_NAME } from "../../protocol/join-messages.ts";
-import { instant, labelMap, labels, managedBy, watchableListQuery } from "./common.ts";
+import { instant, labelMap, labels, managedBy, reasonText, watchableListQuery } from "./common.ts";
 
 /**
  * waiting   joined with a token that needs an approval: may not connect before an operator approves it
@@ -148,7 +148,7 @@ export type JoinTokenRequest = z.output<typeof createJoinToken>;
 
 /** A token for the machine that takes the place of a node. */
 export const replaceNode = z.strictObject({
-  why: z.string().min(1).max(500).describe("For the audit log."),
+  why: reasonText.describe("For the event and the audit log."),
   ttlSeconds: createJoinToken.shape.ttlSeconds,
 });
 export type ReplaceNode = z.output<typeof replaceNode>;

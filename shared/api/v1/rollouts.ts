@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { instant, objectName, versionNumber } from "./common.ts";
+import { instant, objectName, reasonText, versionNumber } from "./common.ts";
 import { gateFinding } from "./gate.ts";
 import { freezeWindow } from "./freeze-window.ts";
 import { approvalStage, gateSpec, rolloutStrategy, wave } from "./rollout-spec.ts";
@@ -115,11 +115,5 @@ export type RolloutAction = z.infer<typeof rolloutAction>;
 
 /** What operators may say of an action. */
 export const rolloutActionBody = z.strictObject({
-  why: z
-    .string()
-    .min(1)
-    .max(500)
-    .regex(/^\P{Cc}+$/u, "one line")
-    .optional()
-    .describe("Why it is done, for the history, the event and the audit log."),
+  why: reasonText.optional().describe("Why it is done, for the history, the event and the audit log."),
 });

@@ -25,6 +25,9 @@ const PATH = "/api/v1/models/{model}/versions";
 
 const fileQuery = z.strictObject({ file: z.string().max(MAX_PATH_CHARACTERS).optional() });
 
+/** Bytes that are hashed: `shared/protocol/manifest.ts` says what is in them. */
+const anObject = z.looseObject({});
+
 const signQuery = z.strictObject({
   force: z
     .enum(["true", "false"])
@@ -154,6 +157,7 @@ export function versionRoutes({
       action: "models.read",
       params: versionParams,
       streams: ["application/json"],
+      jsonForm: { answer: anObject },
       statuses: [200],
       async handle({ params }) {
         const bytes = new TextEncoder().encode(await catalog.releases.manifest(params.model, params.version));

@@ -36,7 +36,7 @@ export type RouteResponse<Body> =
 
 /** The JSON among the bytes that a route takes and answers. */
 interface JsonForm {
-  readonly body: z.ZodType;
+  readonly body?: z.ZodType;
   readonly answer: z.ZodType;
 }
 

@@ -39,6 +39,21 @@ describe("the OpenAPI document", () => {
     }
   });
 
+  it("has no pattern that only some dialects of regular expressions know", () => {
+    const patterns: string[] = [];
+    JSON.stringify(document, (key, value: unknown) => {
+      if (key === "pattern" && typeof value === "string") patterns.push(value);
+      return value;
+    });
+    expect(patterns.length).toBeGreaterThan(10);
+    expect(patterns.filter((each) => /\\p\{/i.test(each))).toEqual([]);
+  });
+
+  it("calls no answer bytes that is JSON", () => {
+    const answers = [...JSON.stringify(document).matchAll(/"application\/json":\{"schema":\{[^{}]*"format":"binary"/g)];
+    expect(answers).toEqual([]);
+  });
+
   it("resolves every reference, and names every operation once", () => {
     const references = [...JSON.stringify(document).matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g)].map(
       ([, name]) => name,
