@@ -54,7 +54,7 @@ export function RolloutTimeline({ rollout }: { readonly rollout: Rollout }) {
           <ul className="findings">
             {rollout.findings.map(({ check, result, sentence }) => (
               <li key={check}>
-                <Status tone={FINDING_TONES[result] ?? "idle"}>{check}</Status> {sentence}
+                <Status tone={FINDING_TONES[result] ?? "idle"}>{check}:</Status> {sentence}
               </li>
             ))}
           </ul>

@@ -42,7 +42,7 @@ export function Quickstart() {
           </p>
         </Step>
         <Step isDone={done.model} title="Publish a model">
-          <CopyText label="Publish a model" text="skerry models push hello.onnx --name hello" />
+          <CopyText label="Publish a model" text="skerry models push hello.onnx --model hello" />
         </Step>
         <Step isDone={done.deployment} title="Declare a deployment">
           <CopyText
@@ -51,7 +51,10 @@ export function Quickstart() {
           />
         </Step>
         <Step isDone={done.ready} title="It answers">
-          <CopyText label="Ask the model" text="skerry infer hello --help" />
+          <p>
+            <Link to="/playground">Ask it in the playground</Link>, or by a request in a file:
+          </p>
+          <CopyText label="Ask the model" text="skerry infer hello -f request.json" />
         </Step>
       </ol>
     </>
