@@ -40,7 +40,7 @@ export function registerRollouts(program: Command, shell: CommandRunner): void {
         .action((name: string, options: { why?: string }, command: Command) =>
           shell.run(command, async (run) => (await actions()).actOnRollout(run, { name, action, ...options })),
         ),
-      `skerry rollout ${action} digits`,
+      `skerry rollout ${action} digits${action === "pause" || action === "approve" ? "" : " --wait"}`,
       ...(action === "approve" ? ['skerry rollout approve digits --why "the night shift is informed"'] : []),
     );
   withExamples(

@@ -3,11 +3,13 @@ import { sleep, systemClock } from "../../../shared/base/clock.ts";
 import { type ApiClient, decode } from "../../api/client.ts";
 import { readList } from "../../api/lists.ts";
 import { EXIT, type ExitCode } from "../../exit-codes.ts";
+import { CliFailure } from "../../failure.ts";
 import { isMachineFormat, printList, printObject, printRaw, type View } from "../../output/format.ts";
 import { LiveLines } from "../../output/live-lines.ts";
 import type { Style } from "../../output/paint.ts";
 import { formatSince } from "../../output/units.ts";
 import type { CommandContext } from "../../run.ts";
+import { waitUntil } from "../../wait/wait-until.ts";
 
 const POLL_MS = 500;
 
@@ -125,12 +127,44 @@ async function describe(run: CommandContext, of: Rollout): Promise<string> {
 export async function actOnRollout(
   run: CommandContext,
   { name, action, why }: { readonly name: string; readonly action: string; readonly why?: string },
-): Promise<void> {
-  const { body } = await (await run.api()).post(pathOf(name, `/${action}`), why === undefined ? {} : { why });
+): Promise<ExitCode> {
+  const api = await run.api();
+  const { body } = await api.post(pathOf(name, `/${action}`), why === undefined ? {} : { why });
   if (isMachineFormat(run.globals.format)) await printRaw(run.output, run.globals.format, body);
   const found = decode(rollout, body, "a rollout");
   run.output.say(`${found.reason}; the rollout is ${found.phase}`);
-  run.output.next(`rollout status ${name} -w`);
+  const isWaited = run.globals.wait && action !== "pause";
+  const ended = isWaited ? await untilEnded(run, api, name) : undefined;
+  run.output.next(ended === undefined ? `rollout status ${name} -w` : `deployments get ${name}`);
+  // An abort and an undo have what they want when the old version is back.
+  if (ended === undefined || action === "abort" || action === "undo") return EXIT.ok;
+  return exitOf(ended);
+}
+
+/** Exit code 2, by a failure that says where the rollout is, when it has not ended in time. */
+async function untilEnded(run: CommandContext, api: ApiClient, name: string): Promise<Rollout> {
+  const lines = new LiveLines(run.output);
+  let last: Rollout | undefined;
+  try {
+    await waitUntil(run, async () => {
+      last = decode(rollout, (await api.get(pathOf(name))).body, "a rollout");
+      lines.show(
+        new Map([["", `${phaseText(last, run.output.wordPaint)}  ${last.waitsFor?.sentence ?? last.reason}`]]),
+      );
+      return isEnded(last);
+    });
+  } catch (error) {
+    if (!Error.isError(error) || error.name !== "WaitTimeout" || last === undefined) throw error;
+    throw new CliFailure(EXIT.unmet, {
+      what: `the rollout of ${name} has not ended after ${Math.round(run.waitTimeoutMs / 1000)} s`,
+      why: [`it is ${last.phase}: ${last.waitsFor?.sentence ?? last.reason}`],
+      fix: `look with \`skerry rollout status ${name} -w\`, or allow more time with \`--timeout\``,
+    });
+  } finally {
+    lines.end({ keep: false });
+  }
+  if (last === undefined) throw new Error("a wait ended without an answer");
+  return last;
 }
 
 const view: View<Rollout> = {

@@ -62,6 +62,30 @@ describe("skerry rollout", () => {
   });
   afterEach(() => api.stop());
 
+  it.each([
+    ["promote", "promoted", 0],
+    ["resume", "rolled-back", 2],
+    ["abort", "rolled-back", 0],
+  ] as const)("waits after %s until the rollout has ended as %s: exit code %i", async (action, phase, code) => {
+    let looks = 0;
+    api.on(`POST ${PATH}/${action}`, aRollout());
+    api.on(`GET ${PATH}`, (_: Asked, response: ServerResponse) => {
+      looks += 1;
+      json(response, 200, looks === 1 ? aRollout() : aRollout({ phase, endedAt: AT, reason: `it is ${phase}` }));
+    });
+    const { exitCode, stderr } = await cli(action, "digits", "--wait");
+    expect([exitCode, looks]).toEqual([code, 2]);
+    expect(stderr).toContain(`it is ${phase}`);
+  });
+
+  it("says where a rollout is that does not end in time", async () => {
+    api.on(`POST ${PATH}/promote`, aRollout());
+    api.on(`GET ${PATH}`, aRollout());
+    const { exitCode, stderr } = await cli("promote", "digits", "--wait", "--timeout", "600ms");
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain("it is baking: wave 1 of 2: digits:2 answers 10 % of the requests");
+  });
+
   it("shows phase, nodes and what happened", async () => {
     api.on(`GET ${PATH}`, aRollout());
     const { exitCode, stdout } = await cli("status", "digits");
