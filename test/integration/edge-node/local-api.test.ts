@@ -265,6 +265,22 @@ describe("a node's API with API keys of its control plane", () => {
     ]);
   });
 
+  it("lets an application push items of its own models alone, and a viewer see streams and push none", async () => {
+    const push = async (deployment: string): Promise<string> => {
+      const sent = { method: "POST", headers: { ...asKey, "content-type": "application/json" }, body: "[1,2]" };
+      const { status, json } = await call(`/streams/${deployment}/press`, sent);
+      return `${status} ${JSON.stringify(json)}`;
+    };
+    known = { id, hash, role: "application", models: ["same"], expiresAt: null };
+    // No stream runs here: what an application may push to is told from what it may not see.
+    expect(await push("same")).toMatch(/^404 .*no streams file/);
+    expect(await push("loop")).toMatch(/^404 .*holds no deployment loop/);
+    expect(await statuses(["/streams"])).toEqual([403]);
+    known = { id, hash, role: "viewer", models: null, expiresAt: null };
+    expect(await push("same")).toMatch(/^403 /);
+    expect(await statuses(["/streams"])).toEqual([200]);
+  });
+
   it("lets a viewer see and not run", async () => {
     known = { id, hash, role: "viewer", models: null, expiresAt: null };
     expect(await statuses(["/status.json", "/metrics", "/v2/models/same"])).toEqual([200, 200, 200]);
