@@ -31,6 +31,8 @@ export const inferResponseForm = z
     model_name: z.string(),
     model_version: z.string(),
     id: z.string().optional(),
+    /** Of an answer with an explanation. */
+    parameters: parameters.optional(),
     outputs: z.array(tensor),
   })
   .meta({ id: "InferResponse" });

@@ -49,6 +49,10 @@ describe("the OpenAPI document", () => {
     expect(patterns.filter((each) => /\\p\{/i.test(each))).toEqual([]);
   });
 
+  it("lets an inference answer with parameters, as one with an explanation does", () => {
+    expect(Object.keys(document.components.schemas.InferResponse.properties)).toContain("parameters");
+  });
+
   it("calls no answer bytes that is JSON", () => {
     const answers = [...JSON.stringify(document).matchAll(/"application\/json":\{"schema":\{[^{}]*"format":"binary"/g)];
     expect(answers).toEqual([]);
