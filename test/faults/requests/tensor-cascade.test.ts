@@ -14,7 +14,7 @@ import { type ClusterNode, SkerryCluster } from "../../support/processes/skerry-
 /** The small digits model at an edge node, the large one behind it at a cloud node. All connections of nodes pass through a proxy. */
 const MODELS = path.resolve(import.meta.dirname, "../../../examples/digits/models");
 /** Below it an answer of the small model is in doubt. */
-const THRESHOLD = 0.8;
+const THRESHOLD = 0.9;
 const DEADLINE_MS = 20_000;
 
 let directory: string;
@@ -119,8 +119,8 @@ describe("a cascade of tensors over real processes", () => {
     expect(escalated).toBeLessThanOrEqual(0.2);
     const rightOf = (each: readonly Seen[]): number => share(each, ({ isRight }) => isRight);
     // On this part of the digits; docs/cascades.md has the figures of all.
-    expect(rightOf(seen)).toBeGreaterThanOrEqual(rightOf(large) - 0.015);
-    expect(rightOf(seen)).toBeGreaterThan(rightOf(small) + 0.02);
+    expect(rightOf(seen)).toBeGreaterThanOrEqual(rightOf(large) - 0.005);
+    expect(rightOf(seen)).toBeGreaterThan(rightOf(small));
     const { cascade } = await cluster.get<{ cascade: { counted: Record<string, number> } }>(
       "/deployments/digits-small/explain",
     );

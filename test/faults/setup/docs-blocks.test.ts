@@ -344,7 +344,7 @@ describe("the commands of the pages", () => {
   it("docs/cascades.md: a small model of tensors with a large one behind it", async () => {
     const [block = ""] = await blocksOf("docs/cascades.md", ["sh"]);
     const printed = await run(block);
-    expect(printed).toContain("digits answers when the confidence of its answer is below 0.8");
+    expect(printed).toContain("digits answers when the confidence of its answer is below 0.9");
     expect(printed).toMatch(/of 1 request were answered by digits/);
     await run("skerry deployments rm digits-small --wait");
   }, 120_000);

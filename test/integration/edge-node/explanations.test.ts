@@ -246,7 +246,6 @@ describe("maps of the digits model", () => {
       const [a = [], b = []] = maps.map((map) => inkOf(pixels).map((at) => map[at] ?? 0));
       found.push(Math.abs(rankCorrelation(a, b)));
     }
-    process.stderr.write(`${method} rank correlation ${mean(found)} max ${Math.max(...found)}\n`);
     expect(mean(found)).toBeLessThan(0.3);
   });
 });

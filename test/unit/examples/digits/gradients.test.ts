@@ -3,7 +3,6 @@ import { ConvNet } from "../../../../examples/digits/network/conv-net.ts";
 import type { Network, Parameter } from "../../../../examples/digits/network/network.ts";
 import { SeededRandom } from "../../../../examples/digits/random.ts";
 import { crossEntropy } from "../../../../examples/digits/network/softmax.ts";
-import { SoftmaxRegression } from "../../../../examples/digits/network/softmax-regression.ts";
 
 interface Example {
   readonly image: Float32Array;
@@ -11,16 +10,6 @@ interface Example {
 }
 
 const STEP = 1e-4;
-
-describe("the gradient of softmax regression", () => {
-  const random = new SeededRandom(11);
-  const network = new SoftmaxRegression(12, 4);
-  for (const { values } of network.parameters) random.fillUniform(values, 1);
-
-  it("equals finite differences for every parameter", () => {
-    expect(worstGradientError(network, makeExamples(random, { pixels: 12, classes: 4 }))).toBeLessThan(1e-6);
-  });
-});
 
 describe("the gradient of the convolutional network", () => {
   const random = new SeededRandom(12);
