@@ -16,8 +16,12 @@ export function registerInfer(program: Command, shell: CommandRunner): void {
       .option("--data <json>", "the same, on the command line")
       .option(
         "--input <name=value>",
-        "one input: name=file.json (an array) or name=@file (raw little-endian bytes); may be repeated",
+        "one input: name=file.json (an array) or name=@file (raw little-endian bytes; of BYTES a whole file, such as a picture); may be repeated",
         append,
+      )
+      .option(
+        "--stages <stages>",
+        "with --input, of a pipeline: infer, pre+infer, infer+decide or pre+infer+decide (default: all)",
       )
       .option("--site <site>", "the site the request comes from")
       .option("--prefer <how>", "fast, cheap, edge or cloud")
@@ -33,6 +37,7 @@ export function registerInfer(program: Command, shell: CommandRunner): void {
       ),
     "skerry infer digits -f request.json",
     "skerry infer digits --input image=@digit.f32 --site harbour",
+    "skerry infer read-digit --input photo=@digit.jpg",
     "skerry infer digits:champion --input image=digit.json -o json",
     "skerry infer digits --input image=digit.json --explain --png seven.png",
   );

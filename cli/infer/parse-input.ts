@@ -19,8 +19,8 @@ export function parseInputSource(text: string): InputSource {
   return { name: text.slice(0, at), file, isBinary };
 }
 
-/** Bytes of one element; null for BYTES, whose elements have no fixed length. */
-const ELEMENT_BYTES: Readonly<Record<string, number | null>> = {
+/** Bytes of one element. Those of BYTES have no fixed length. */
+const ELEMENT_BYTES: Readonly<Record<string, number>> = {
   BOOL: 1,
   INT8: 1,
   UINT8: 1,
@@ -34,14 +34,13 @@ const ELEMENT_BYTES: Readonly<Record<string, number | null>> = {
   INT64: 8,
   UINT64: 8,
   FP64: 8,
-  BYTES: null,
 };
 
-/** Shape of raw bytes: that of the model's metadata, its one variable dimension derived from the length. */
+/** Shape of raw bytes: that of the model's metadata, its one variable dimension derived from the length. Those of BYTES are one element. */
 export function shapeOfBytes(spec: TensorSpec, byteLength: number): readonly number[] {
+  if (spec.datatype === "BYTES") return fillShape(spec, 1);
   const size = Object.hasOwn(ELEMENT_BYTES, spec.datatype) ? ELEMENT_BYTES[spec.datatype] : undefined;
-  if (size === null || size === undefined)
-    throw unfit(spec, `raw bytes cannot stand for the datatype ${spec.datatype}`);
+  if (size === undefined) throw unfit(spec, `raw bytes cannot stand for the datatype ${spec.datatype}`);
   if (byteLength % size !== 0)
     throw unfit(spec, `${byteLength} bytes are no whole number of ${spec.datatype} elements`);
   return fillShape(spec, byteLength / size);

@@ -2,7 +2,8 @@ import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { messageOf } from "../../shared/base/errors.ts";
 import { modelMetadata } from "../../shared/api/v1/inference.ts";
-import type { TensorSpec } from "../../shared/protocol/manifest.ts";
+import { joinElements } from "../../shared/inference/binary-tensor.ts";
+import { type TensorSpec, tensorSpec } from "../../shared/protocol/manifest.ts";
 import { type ApiClient, decode } from "../api/client.ts";
 import { parseExactly, stringifyExactly } from "../api/exact-json.ts";
 import { EXIT } from "../exit-codes.ts";
@@ -42,9 +43,10 @@ export async function buildRequest(
   api: ApiClient,
   modelUrl: string,
   sources: readonly InputSource[],
+  parameters: Readonly<Record<string, string>> = {},
 ): Promise<EncodedRequest> {
   const { body } = await api.get(modelUrl);
-  const { inputs: specs } = decode(modelMetadata, body, "a model's metadata");
+  const specs = inputsFor(decode(modelMetadata, body, "a model's metadata"), parameters);
   const inputs: object[] = [];
   const blobs: Uint8Array[] = [];
   for (const source of sources) {
@@ -55,7 +57,9 @@ export async function buildRequest(
         `its inputs: ${specs.map(({ name }) => name).join(", ")}`,
       );
     if (source.isBinary) {
-      const blob = await readInputFile(source.file);
+      const bytes = await readInputFile(source.file);
+      // Of BYTES the file is one element, as it is: a picture, a recording, a table.
+      const blob = spec.datatype === "BYTES" ? joinElements([bytes]) : bytes;
       blobs.push(blob);
       inputs.push({
         name: spec.name,
@@ -67,7 +71,17 @@ export async function buildRequest(
       inputs.push(await jsonInput(spec, source.file));
     }
   }
-  return encodeRequest({ inputs }, blobs);
+  return encodeRequest({ ...(Object.keys(parameters).length > 0 && { parameters }), inputs }, blobs);
+}
+
+/** What a request with these parameters takes: a pipeline's raw inputs, or those of its graphs. */
+function inputsFor(
+  { inputs, properties }: z.infer<typeof modelMetadata>,
+  { skerry_stages: stages }: Readonly<Record<string, string>>,
+): readonly TensorSpec[] {
+  const bare = properties["skerry.infer.inputs"];
+  if (stages === undefined || stages.startsWith("pre+") || bare === undefined) return inputs;
+  return z.array(tensorSpec).parse(JSON.parse(bare));
 }
 
 /** JSON header and blobs, one behind the other. */

@@ -7,6 +7,7 @@ import {
   GGUF_FILE,
   mainFileOf,
   MODEL_FILE,
+  PIPELINE_FILE,
   pathFault,
   pathsFault,
   type Runtime,
@@ -16,6 +17,7 @@ import { noGraph } from "./folders/checkpoint.ts";
 import { type FoundGraph, listed, listFolder, unfit } from "./folders/folder.ts";
 import { findDecoder, isDecoder } from "./folders/decoder.ts";
 import { findEncoder } from "./folders/encoder.ts";
+import { findPipeline, isYaml } from "./folders/pipeline.ts";
 import { findMlflowGraph, MLMODEL } from "./folders/mlflow.ts";
 import { findTritonGraph, isTritonModel, tritonModels } from "./folders/triton.ts";
 import { fileSize } from "./hash-file.ts";
@@ -41,7 +43,7 @@ export interface LocalBundle {
 }
 
 /**
- * The files behind a path: a document of an engine's model, an ONNX file with the files in which its tensors lie, or what a folder holds. Of an encoder
+ * The files behind a path: a document of an engine's model, an ONNX file with the files in which its tensors lie, a pipeline with the graphs that it names, or what a folder holds. Of an encoder
  * or a decoder it is the graph with what describes it; of an MLflow model or a Triton model the graph with its external data; of any other folder the graph with all files that are
  * no other graph's. `main` names the graph in a folder. Throws a `CliFailure` that names what is there instead.
  */
@@ -51,7 +53,9 @@ export async function findFiles(path: string, main?: string): Promise<LocalBundl
     throw unfit(`${path} is a file`, "--main names the graph in a folder", "push the folder, or leave --main out");
   const bundle = isFolder
     ? await folder(path, main)
-    : ((await textModel(path)) ?? (await engineModel(path)) ?? { ...(await graph(path)), notes: [] });
+    : isYaml(path)
+      ? await pipeline(dirname(path), basename(path))
+      : ((await textModel(path)) ?? (await engineModel(path)) ?? { ...(await graph(path)), notes: [] });
   if (bundle.files.length === 1) return bundle;
   for (const file of bundle.files) {
     const fault = pathFault(file.path);
@@ -93,6 +97,12 @@ function jsonOf(text: string): unknown {
   }
 }
 
+const pipeline = async (root: string, name: string): Promise<LocalBundle> => ({
+  runtime: "pipeline",
+  main: PIPELINE_FILE,
+  ...(await findPipeline(root, name)),
+});
+
 async function graph(path: string): Promise<Pick<LocalBundle, "runtime" | "main" | "files">> {
   await fileSize(path);
   await refuseForeign(path);
@@ -118,6 +128,8 @@ async function graph(path: string): Promise<Pick<LocalBundle, "runtime" | "main"
 async function folder(root: string, main: string | undefined): Promise<LocalBundle> {
   const paths = await listFolder(root);
   if (paths.length === 0) throw notInBundle(`${root} holds no files`, "a folder is pushed with all files in it");
+  if (paths.includes(PIPELINE_FILE) && (main === undefined || main === PIPELINE_FILE))
+    return pipeline(root, PIPELINE_FILE);
   const encoder = findEncoder(root, paths, main);
   if (encoder !== undefined) return described(root, encoder, "embed");
   const decoder = findDecoder(root, paths, main);

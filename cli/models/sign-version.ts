@@ -1,5 +1,6 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { parse } from "yaml";
 import { type ModelVersion, modelVersion } from "../../shared/api/v1/models.ts";
 import { canonicalJson, digestOf } from "../../shared/base/digest.ts";
 import { messageOf } from "../../shared/base/errors.ts";
@@ -93,24 +94,30 @@ async function whyNotOurs(
 }
 
 /** What a manifest says of files that need it: each kind of model has one of these. */
-const DESCRIBED_BY: Readonly<Record<Runtime, "text" | "encoder" | "engine" | undefined>> = {
+const DESCRIBED_BY: Readonly<Record<Runtime, "text" | "encoder" | "engine" | "pipeline" | undefined>> = {
   onnx: undefined,
   gguf: "text",
   generate: "text",
   embed: "encoder",
   engine: "engine",
+  pipeline: "pipeline",
 };
 
 /** Why a manifest makes of the same bytes what they are not: another kind of model, other names of classes, another model of an engine. */
 function whyOtherMeaning(manifest: Manifest, { runtime, main, files }: LocalBundle): string | undefined {
   const { runtime: there = "onnx", inputs, outputs, engine } = manifest;
   if (there !== runtime) return `the server would run it as ${there}, not as ${runtime}`;
-  const strange = (["text", "encoder", "engine", "defaults"] as const).find(
+  const strange = (["text", "encoder", "engine", "pipeline", "defaults"] as const).find(
     (field) => manifest[field] !== undefined && field !== DESCRIBED_BY[runtime],
   );
   if (strange !== undefined) return `the server says more of it than the files do: ${strange}`;
   if ([...inputs, ...outputs].some(({ parameters }) => parameters !== undefined))
     return "the server says more of its tensors than the files do";
+  if (runtime === "pipeline") {
+    const own = parse(readFileSync(files.find(({ path }) => path === main)?.local ?? main, "utf8"));
+    if (canonicalJson(manifest.pipeline?.document) !== canonicalJson(own))
+      return `the server has other steps than ${main} has here`;
+  }
   if (runtime !== "engine") return undefined;
   const document = engineDocument.parse(
     JSON.parse(readFileSync(files.find(({ path }) => path === main)?.local ?? main, "utf8")),

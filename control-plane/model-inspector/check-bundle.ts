@@ -1,13 +1,11 @@
-import { closeSync, constants, fstatSync, openSync } from "node:fs";
-import { artifactDigest, type Manifest, manifestBytes, type TensorSpec } from "../../shared/protocol/manifest.ts";
+import { fstatSync } from "node:fs";
+import { artifactDigest } from "../../shared/protocol/manifest.ts";
 import { engineDocument, engineDocumentFaults } from "../../shared/protocol/engine-document.ts";
-import { MAX_MANIFEST_BYTES } from "../../shared/protocol/limits.ts";
 import {
   buildEncoderManifest,
   buildEngineManifest,
   buildManifest,
   buildTextManifest,
-  type DigestedFile,
   type NamedFile,
 } from "../core/catalog/build-manifest.ts";
 import { describeDecoder } from "../core/catalog/decoder/describe.ts";
@@ -15,17 +13,22 @@ import { describeEncoder } from "../core/catalog/encoder/describe.ts";
 import { inspectGguf } from "../core/catalog/gguf/inspect.ts";
 import { isInspectionRefused } from "../core/catalog/inspection-refused.ts";
 import { decoderNodes, newOutputsOnly } from "../core/catalog/onnx/cache-outputs.ts";
-import { externalFilesOf } from "../core/catalog/onnx/external-data.ts";
-import { inspectOnnx, type OnnxInspection } from "../core/catalog/onnx/inspect.ts";
-import { editGraph, type GraphEdit } from "../core/catalog/onnx/graph-edit.ts";
 import { BundleFiles } from "./bundle-files.ts";
+import { checkPipeline } from "./check-pipeline.ts";
 import { digestFile } from "./digest-file.ts";
 import { writeEdited } from "./write-edited.ts";
 import { fileSource } from "./file-reader.ts";
+import {
+  editedGraph,
+  inspectGraph,
+  refuseLongManifest,
+  type Rejected,
+  rejected,
+  type RequestedFile,
+  withClasses,
+  withFile,
+} from "./inspect-graph.ts";
 import type { CheckRequest, CheckResult } from "./messages.ts";
-
-type RequestedFile = CheckRequest["files"][number];
-type Rejected = Extract<CheckResult, { kind: "rejected" }>;
 
 /** The whole check of one bundle, in the order in which a fault is the most likely to explain the ones after it. */
 export function checkBundle(request: CheckRequest): CheckResult {
@@ -42,6 +45,7 @@ export function checkBundle(request: CheckRequest): CheckResult {
   if (request.runtime === "generate") return checkDecoder(graph, request, files);
   if (request.runtime === "embed") return checkEncoder(graph, request, files);
   if (request.runtime === "engine") return checkEngine(request, files);
+  if (request.runtime === "pipeline") return checkPipeline(request, files);
   const { file, edit } = editedGraph(graph, request.editedPath);
   const edited = file && { name: request.main, ...file };
   const served = edited ? files.map((file) => (file.name === request.main ? edited : file)) : files;
@@ -157,16 +161,6 @@ function checkEncoder(graph: RequestedFile, request: CheckRequest, files: readon
   return refuseLongManifest(manifest) ?? { kind: "accepted", checked };
 }
 
-function refuseLongManifest(manifest: Manifest): Rejected | undefined {
-  const length = Buffer.byteLength(manifestBytes(manifest));
-  if (length <= MAX_MANIFEST_BYTES) return undefined;
-  const chunks = manifest.files.reduce((sum, file) => sum + file.chunks.length, 0);
-  return rejected(
-    "INVALID_MODEL",
-    `its manifest has ${length} bytes, at most ${MAX_MANIFEST_BYTES} are allowed: ${chunks} chunks, ${manifest.inputs.length} inputs, ${manifest.outputs.length} outputs`,
-  );
-}
-
 function checkDigest(requested: RequestedFile, prefix: string): NamedFile | Rejected {
   return withFile(requested.path, (fd) => {
     const { size } = fstatSync(fd);
@@ -180,37 +174,3 @@ function checkDigest(requested: RequestedFile, prefix: string): NamedFile | Reje
     );
   });
 }
-
-const inspectGraph = (path: string, { main, files }: CheckRequest, constants: GraphEdit["constants"]): OnnxInspection =>
-  withFile(path, (fd) => inspectOnnx(fileSource(fd), externalFilesOf(main, files), constants));
-
-/** Writes the graph as it is served to `editedPath`; no file when it is served as it came. */
-function editedGraph(
-  graph: RequestedFile,
-  editedPath: string,
-): { readonly file: DigestedFile | undefined; readonly edit: GraphEdit } {
-  const edit = withFile(graph.path, (fd) => {
-    const found = editGraph(fileSource(fd));
-    if (found.pieces) writeEdited(fd, editedPath, found.pieces);
-    return found;
-  });
-  const file = edit.pieces && withFile(editedPath, (fd) => digestFile(fd, fstatSync(fd).size));
-  return { file, edit };
-}
-
-const withClasses = (outputs: readonly TensorSpec[], classes: GraphEdit["classes"]): TensorSpec[] =>
-  outputs.map((output) => {
-    const known = classes.get(output.name);
-    return known ? { ...output, parameters: { classes: [...known] } } : output;
-  });
-
-function withFile<Result>(path: string, work: (fd: number) => Result): Result {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
-  try {
-    return work(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
-
-const rejected = (code: Rejected["code"], reason: string): Rejected => ({ kind: "rejected", code, reason });

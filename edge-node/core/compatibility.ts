@@ -3,7 +3,7 @@ import type { Manifest } from "../../shared/protocol/manifest.ts";
 
 /** Why this node's runtime cannot run a model, for a person; undefined when it can, as far as its manifest tells. */
 export function whyIncompatible(
-  manifest: Pick<Manifest, "model" | "version" | "opsets" | "irVersion" | "text" | "encoder" | "engine">,
+  manifest: Pick<Manifest, "model" | "version" | "opsets" | "irVersion" | "text" | "encoder" | "engine" | "pipeline">,
   node: Pick<Capabilities, "runtime" | "runtimes" | "engines" | "maxOpset" | "maxIrVersion">,
 ): string | undefined {
   const name = `${manifest.model}:${manifest.version}`;
@@ -16,6 +16,8 @@ export function whyIncompatible(
     return `${name} writes text, and there is no build of llama.cpp for this platform`;
   if (manifest.encoder !== undefined && node.runtimes?.includes("embed") !== true)
     return `${name} makes embeddings, and this agent has no runtime for that`;
+  if (manifest.pipeline !== undefined && node.runtimes?.includes("pipeline") !== true)
+    return `${name} is a pipeline, and this agent has no runtime for that`;
   const opset = manifest.opsets[""] ?? manifest.opsets["ai.onnx"] ?? 0;
   if (opset > node.maxOpset) return `${name} needs opset ${opset}; ${node.runtime} runs up to ${node.maxOpset}`;
   if (manifest.irVersion > node.maxIrVersion)

@@ -6,6 +6,7 @@ import { BlockingLink, type LinkRequest } from "./link/blocking-link.ts";
 import { whyNotDeterministic } from "./onnx/determinism.ts";
 import { type HostTask, type HostWarning, LINK_FD, STATUS_FD } from "./link/link-frame.ts";
 import { type LoadedModel, openModel } from "./onnx/model.ts";
+import type { HostedPipeline } from "./pipeline/open-pipeline.ts";
 import { isOutOfMemory } from "./out-of-memory.ts";
 import { measureGrowth, privateMiB } from "./onnx/growth.ts";
 import { defaultTensor } from "./onnx/input-defaults.ts";
@@ -48,21 +49,20 @@ function takeBatch(link: BlockingLink, hosted: HostedModel, first: LinkRequest):
   return batch;
 }
 
-async function start(
-  link: BlockingLink,
-  { file, model: name, version, noBatchReason, withoutTrials = false, growth, defaults = [], samples }: HostTask,
-  sizes: RunSizes,
-): Promise<HostedModel | undefined> {
+async function start(link: BlockingLink, task: HostTask, sizes: RunSizes): Promise<HostedModel | undefined> {
+  const { file, model: name, version, noBatchReason, withoutTrials = false, growth, defaults = [], samples } = task;
   let phase: "loading" | "warming" = "loading";
   try {
     const baseMiB = privateMiB();
     const before = performance.now();
     const cpuBefore = cpuUs();
-    const model = sizes.guard(await openModel(file, defaults.map(defaultTensor)));
+    const pipeline = await openedPipeline(task);
+    const opened = pipeline?.model ?? (await openModel(file, defaults.map(defaultTensor)));
+    const model = sizes.guard(opened);
     const loadMs = Math.round(performance.now() - before);
     link.sendEvent({
       event: "loaded",
-      ...tensorSpecs(model),
+      ...(pipeline?.specs ?? tensorSpecs(model)),
       loadMs,
       baseMiB,
       loadCpuMs: (cpuUs() - cpuBefore) / 1_000,
@@ -75,7 +75,8 @@ async function start(
           ...(samples !== undefined && { samples }),
         });
     const grown = growth === undefined || withoutTrials ? undefined : await measureGrowth(model, growth);
-    link.sendEvent({ event: "ready", ...trials, ...(grown !== undefined && { growth: grown }) });
+    const needed = grown && { ...grown, neededMiB: grown.neededMiB + (pipeline?.roomMiB ?? 0) };
+    link.sendEvent({ event: "ready", ...trials, ...(needed !== undefined && { growth: needed }) });
     const sharing = new RunSharing({
       isAllowed: trials.noBatchReason === undefined,
       onStopped: (reason) => link.sendEvent({ event: "sharing-stopped", reason }),
@@ -85,8 +86,9 @@ async function start(
       name,
       version,
       sharing,
-      texts: new OutputText(file),
-      responseSizes: new ResponseSizes(model.dimensions),
+      texts: new OutputText(pipeline?.file ?? file),
+      responseSizes: new ResponseSizes(opened.dimensions),
+      ...(pipeline && { around: pipeline }),
     };
   } catch (error) {
     const message = messageOf(error);
@@ -94,6 +96,13 @@ async function start(
     link.sendEvent({ event: "failed", phase, outOfMemory: isOutOfMemory(message), detail });
     return undefined;
   }
+}
+
+/** A graph alone loads nothing of pipelines. */
+async function openedPipeline({ pipeline }: HostTask): Promise<HostedPipeline | undefined> {
+  if (pipeline === undefined) return undefined;
+  const { openPipeline } = await import("./pipeline/open-pipeline.ts");
+  return openPipeline(pipeline);
 }
 
 /** What is known of a model after runs on made-up values. */

@@ -44,6 +44,8 @@ export interface HostSpec {
   readonly encoder?: EncoderModel;
   /** Of a model that an engine beside the node executes: what its manifest says. */
   readonly engine?: ModelOfEngine;
+  /** The manifest beside its files declares a pipeline. */
+  readonly isPipeline?: boolean;
   /** A shared run gave another answer than the request alone: from then on the host shares none. */
   readonly onSharingStopped?: (reason: string) => void;
   /** What it takes of its host's memory is counted otherwise than before. */

@@ -1,6 +1,6 @@
 import type { OwnedBytes } from "../../shared/bytes/owned-bytes.ts";
 import type { Cancellation } from "../../shared/flow/cancellation.ts";
-import type { TensorSpec } from "../../shared/protocol/manifest.ts";
+import type { PipelineFacts, TensorSpec } from "../../shared/protocol/manifest.ts";
 import type { PlacementLoad } from "../../shared/protocol/messages.ts";
 import type { DesiredStream } from "../../shared/protocol/streams.ts";
 import type { PlacementState } from "../../shared/protocol/placement.ts";
@@ -98,6 +98,8 @@ export interface ModelSignature {
   readonly outputs: readonly TensorSpec[];
   /** Of a model that an engine beside the node executes. */
   readonly engine?: EngineModel | undefined;
+  /** Of a pipeline. */
+  readonly pipeline?: PipelineFacts | undefined;
 }
 
 /** What happened on the node, for a person. */

@@ -37,15 +37,27 @@ export function decodeBinaryData(
 
 function readStrings(
   bytes: Uint8Array,
-  { label, elements, isInput }: { readonly label: string; readonly elements: number; readonly isInput: boolean },
+  target: { readonly label: string; readonly elements: number; readonly isInput: boolean },
 ): string[] {
+  const { label, isInput } = target;
+  return readElements(bytes, target).map((element, at) => {
+    const text = decodeText(element, at, label);
+    return isInput ? runtimeText(text, at, label) : text;
+  });
+}
+
+/** Elements of BYTES as views of their bytes, which need not be UTF-8. Throws `SkerryError` INVALID_REQUEST. */
+export function readElements(
+  bytes: Uint8Array,
+  { label, elements }: { readonly label: string; readonly elements: number },
+): Uint8Array[] {
   if (elements * LENGTH_BYTES > bytes.byteLength) {
     throw invalid(
       `${label} has ${bytes.byteLength} bytes; ${elements} elements of BYTES need at least ${elements * LENGTH_BYTES}`,
     );
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const out: string[] = [];
+  const out: Uint8Array[] = [];
   let at = 0;
   while (at + LENGTH_BYTES <= bytes.byteLength && out.length < elements) {
     const start = at + LENGTH_BYTES;
@@ -54,8 +66,7 @@ function readStrings(
       throw invalid(
         `element ${out.length} of ${label} is longer than the bytes that are there; each is a uint32 length and that many bytes`,
       );
-    const text = decodeText(bytes.subarray(start, at), out.length, label);
-    out.push(isInput ? runtimeText(text, out.length, label) : text);
+    out.push(bytes.subarray(start, at));
   }
   if (out.length !== elements || at !== bytes.byteLength) {
     throw invalid(

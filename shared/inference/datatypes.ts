@@ -18,6 +18,8 @@ export interface Tensor {
   readonly datatype: Datatype;
   readonly shape: readonly number[];
   readonly data: TensorData;
+  /** Elements of BYTES as they came, where the signature asks for that; `data` is empty then. */
+  readonly bytes?: readonly Uint8Array[];
 }
 
 export type NumericData = Exclude<TensorData, string[]>;

@@ -1,12 +1,19 @@
+import type { Stages } from "../protocol/stages.ts";
 import { decodeBinaryData } from "./binary-tensor.ts";
 import { type EncodedBody, joinBody, splitBody } from "./body.ts";
 import { DATATYPES, isDatatype, type Tensor } from "./datatypes.ts";
 import { invalid } from "./faults.ts";
 import { arrayOf, flagOf, given, type JsonObject, objectOf, textOf } from "./json.ts";
 import { type ExplainMethod, explanationName } from "./explain/explainers.ts";
-import { decodeExplain, type ExplainOptions, isExplainParameter } from "./explain/options.ts";
+import { decodeExplain, type ExplainOptions } from "./explain/options.ts";
 import { deriveShape, type TensorSignature } from "./shape.ts";
-import { decodeTensor, encodeTensor, parametersOf, refuseUnserved } from "./tensor.ts";
+import {
+  BARE_GRAPH,
+  type DeclaredParameters,
+  decodeSkerryParameters,
+  type SkerryParameters,
+} from "./skerry-parameters.ts";
+import { bytesTensor, decodeTensor, encodeTensor, parametersOf, refuseUnserved } from "./tensor.ts";
 import { decodeText, runtimeText } from "./text.ts";
 
 export interface Signature {
@@ -33,6 +40,10 @@ export interface InferRequest {
   readonly explain?: Explanation;
 }
 
+export interface StagedRequest extends InferRequest {
+  readonly skerry: SkerryParameters;
+}
+
 /** An explanation that is asked for, and the output that holds it. */
 export interface Explanation extends ExplainOptions {
   readonly name: string;
@@ -47,13 +58,35 @@ export function decodeRequest(
   body: Uint8Array,
   headerLength: number,
   signature: Signature,
-  { isExplained: isAsked = false }: { readonly isExplained?: boolean } = {},
+  path: { readonly isExplained?: boolean } = {},
 ): InferRequest {
-  if (headerLength === 0) return decodeRaw(body, signature, { isAsked });
+  const staged = { declared: BARE_GRAPH, signatureOf: () => signature };
+  const { skerry: _bare, ...request } = decodeStagedRequest(body, headerLength, staged, path);
+  return request;
+}
+
+/** What a version answers: its signature depends on the stages that a request passes. */
+export interface StagedSignature {
+  readonly declared: DeclaredParameters;
+  readonly signatureOf: (stages: Stages) => Signature;
+}
+
+/** The same of a version that declares stages. */
+export function decodeStagedRequest(
+  body: Uint8Array,
+  headerLength: number,
+  { declared, signatureOf }: StagedSignature,
+  { isExplained: isAsked = false }: { readonly isExplained?: boolean } = {},
+): StagedRequest {
+  if (headerLength === 0) {
+    const skerry = decodeSkerryParameters({}, declared);
+    return { ...decodeRaw(body, signatureOf(skerry.stages), { isAsked }), skerry };
+  }
   const { json, blobs } = splitBody(body, headerLength, "the request");
   const parameters = parametersOf(json, "the request");
   refuseUnserved(parameters, "the request", ["sequence_id", "sequence_start", "sequence_end"]);
-  refuseUndeclared(parameters);
+  const skerry = decodeSkerryParameters(parameters, declared);
+  const signature = signatureOf(skerry.stages);
   const explain = explanationOf(parameters, signature, { isAsked });
   const id = given(json, "id");
   const tensors = new Map<string, Tensor>();
@@ -71,6 +104,7 @@ export function decodeRequest(
     inputs: [...inOrder(tensors, signature.inputs), ...optional.flatMap(({ name }) => tensors.get(name) ?? [])],
     outputs: decodeOutputs(given(json, "outputs"), parameters, { specs: signature.outputs, explain }),
     ...(explain !== undefined && { explain }),
+    skerry,
   };
 }
 
@@ -89,16 +123,6 @@ function inOrder(tensors: ReadonlyMap<string, Tensor>, specs: readonly TensorSig
     if (tensor === undefined) throw invalid(`input "${name}" is missing; the model takes ${namesOf(specs)}`);
     return tensor;
   });
-}
-
-/** `skerry_` parameters are strict: a misspelt one must not run the bare graph instead. */
-function refuseUndeclared(parameters: JsonObject): void {
-  for (const [name, value] of Object.entries(parameters)) {
-    if (!name.startsWith("skerry_") || isExplainParameter(name) || (name === "skerry_stages" && value === "infer"))
-      continue;
-    const why = name === "skerry_stages" ? "this version declares the stages infer" : "there is no such parameter";
-    throw invalid(`the request's parameter \`${name.slice(0, 40)}\` is refused: ${why}; leave it out`);
-  }
 }
 
 /** An output in the form that was asked for. Throws INVALID_REQUEST when its datatype has no JSON form: before the run, not after it. */
@@ -168,6 +192,7 @@ function decodeRaw(body: Uint8Array, signature: Signature, path: { readonly isAs
   const names = [...signature.outputs, ...(explain === undefined ? [] : [explain])];
   const outputs = names.map((output) => ({ name: output.name, binary: true }));
   if (!isDatatype(datatype)) throw invalid(`${label} has a datatype that raw bytes cannot stand for`);
+  if (spec.asBytes === true) return { id: undefined, inputs: [bytesTensor(name, [1], [body])], outputs };
   if (datatype === "BYTES") {
     return {
       id: undefined,
@@ -194,11 +219,14 @@ export function encodeRequest(request: {
   readonly inputs: readonly { readonly tensor: Tensor; readonly binary: boolean }[];
   readonly outputs?: readonly RequestedOutput[];
   readonly binaryOutput?: boolean;
+  /** Beside that one. */
+  readonly parameters?: Readonly<Record<string, string>>;
 }): EncodedBody {
+  const parameters = { ...(request.binaryOutput === true && { binary_data_output: true }), ...request.parameters };
   const inputs = request.inputs.map(({ tensor, binary }) => encodeTensor(tensor, { binary }));
   const fields = [
     ...(request.id === undefined ? [] : [`"id":${JSON.stringify(request.id)}`]),
-    ...(request.binaryOutput === true ? ['"parameters":{"binary_data_output":true}'] : []),
+    ...(Object.keys(parameters).length === 0 ? [] : [`"parameters":${JSON.stringify(parameters)}`]),
     `"inputs":[${inputs.map(({ json }) => json).join(",")}]`,
     ...(request.outputs === undefined
       ? []

@@ -12,11 +12,14 @@ export interface InferResponse {
   readonly outputs: readonly Tensor[];
 }
 
+/** What an answer says of itself beside its outputs. */
+export type ResponseParameters = Readonly<Record<string, string | number | boolean>>;
+
 /** The answer of a model. Throws `SkerryError` RUN_FAILED when an output has no JSON form and was not asked for as binary. */
 export function encodeResponse(
   response: Omit<InferResponse, "outputs"> & {
     readonly outputs: readonly { readonly tensor: Tensor; readonly binary: boolean }[];
-    readonly parameters?: Readonly<Record<string, string | number | boolean>>;
+    readonly parameters?: ResponseParameters | undefined;
   },
 ): EncodedBody {
   const outputs = response.outputs.map(({ tensor, binary }) => encodeTensor(tensor, { binary }));

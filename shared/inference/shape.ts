@@ -6,6 +6,8 @@ export interface TensorSignature {
   readonly name: string;
   readonly datatype: string;
   readonly shape: readonly number[];
+  /** Of an input of BYTES: its elements are kept as bytes, which need not be UTF-8. */
+  readonly asBytes?: true;
 }
 
 /** More dimensions than any model we met; bounds the work that a shape can cause. */

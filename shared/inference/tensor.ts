@@ -1,6 +1,6 @@
-import { decodeBinaryData, encodeBinaryData } from "./binary-tensor.ts";
+import { decodeBinaryData, encodeBinaryData, readElements } from "./binary-tensor.ts";
 import type { Blobs } from "./body.ts";
-import { DATATYPES, type Datatype, isDatatype, type Tensor } from "./datatypes.ts";
+import { DATATYPES, type Datatype, isDatatype, type Tensor, type TensorData } from "./datatypes.ts";
 import { invalid, notServed } from "./faults.ts";
 import { given, type JsonObject, objectOf, textOf } from "./json.ts";
 import { decodeJsonData, encodeJsonData } from "./json-tensor.ts";
@@ -36,17 +36,16 @@ export function decodeTensor(
   const elements = elementCount(shape, label);
   const size = parameters["binary_data_size"];
   const name = textOf(entry["name"], "the name of a tensor");
-  if (size === undefined)
-    return {
-      name,
-      datatype,
-      shape,
-      data: decodeJsonData(entry["data"], { label, datatype, shape, elements, isInput }),
-    };
+  const asBytes = spec?.asBytes === true;
+  if (size === undefined) {
+    const data = decodeJsonData(entry["data"], { label, datatype, shape, elements, isInput: isInput && !asBytes });
+    return asBytes ? bytesTensor(name, shape, bytesOfTexts(data)) : { name, datatype, shape, data };
+  }
   if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0)
     throw invalid(`\`binary_data_size\` of ${label} must be a whole number of bytes`);
   if (given(entry, "data") !== undefined)
     throw invalid(`${label} has both \`data\` and \`binary_data_size\`; send one of them`);
+  if (asBytes) return bytesTensor(name, shape, readElements(blobs.take(size, label), { label, elements }));
   return {
     name,
     datatype,
@@ -54,6 +53,19 @@ export function decodeTensor(
     data: decodeBinaryData(blobs.take(size, label), { label, datatype, elements, isInput }),
   };
 }
+
+/** Elements of BYTES that need not be UTF-8. */
+export const bytesTensor = (name: string, shape: readonly number[], bytes: readonly Uint8Array[]): Tensor => ({
+  name,
+  datatype: "BYTES",
+  shape,
+  data: [],
+  bytes,
+});
+
+const utf8 = new TextEncoder();
+const bytesOfTexts = (data: TensorData): readonly Uint8Array[] =>
+  Array.isArray(data) ? data.map((text) => utf8.encode(text)) : [];
 
 function decodeDatatype(value: unknown, label: string, spec: TensorSignature | undefined): Datatype {
   const datatype = textOf(value, `the datatype of ${label}`);

@@ -7,7 +7,7 @@ import { canonicalJson, digestOf, type Digest } from "../base/digest.ts";
  */
 
 /** What executes a version. More follow; a control plane refuses those that it does not know. */
-const RUNTIMES = ["onnx", "gguf", "generate", "embed", "engine"] as const;
+const RUNTIMES = ["onnx", "gguf", "generate", "embed", "engine", "pipeline"] as const;
 export const runtime = z.enum(RUNTIMES, {
   error: ({ input }) =>
     `the runtime ${JSON.stringify(input)?.slice(0, 40) ?? "undefined"} is not known; this release knows: ${RUNTIMES.join(", ")}`,
@@ -22,6 +22,9 @@ export const GGUF_FILE = "model.gguf";
 
 /** What a version that an engine executes is declared by, in the place of weights (`engine-document.ts`). */
 export const ENGINE_FILE = "engine.json";
+
+/** What a version that is a pipeline is declared by, beside its graphs (`shared/pipeline/document.ts`). */
+export const PIPELINE_FILE = "pipeline.yaml";
 
 /** Inputs, and the outputs that the trainer saw, in NumPy's format: nodes try a version with them when it has such a file. */
 export const SAMPLES_FILE = "samples.npz";
@@ -92,6 +95,7 @@ const ENDINGS: Readonly<Record<Runtime, string>> = {
   generate: ".onnx",
   embed: ".onnx",
   engine: ENGINE_FILE,
+  pipeline: PIPELINE_FILE,
 };
 
 /**

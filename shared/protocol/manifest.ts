@@ -3,6 +3,7 @@ import { canonicalJson, digestOf, type Digest } from "../base/digest.ts";
 import { encoderModel } from "../text/encoder-model.ts";
 import { engineModel } from "../text/engine-model.ts";
 import { textModel } from "../text/text-model.ts";
+import { STAGES } from "./stages.ts";
 import { MAX_BUNDLE_FILES, MODEL_FILE, pathFault, runtime } from "./bundle.ts";
 
 export const digest = z
@@ -57,6 +58,36 @@ export const inputDefault = tensorSpec.pick({ name: true, datatype: true, shape:
 });
 export type InputDefault = z.infer<typeof inputDefault>;
 
+/** What a caller may know of a pipeline. */
+export const pipelineFacts = z.object({
+  stages: z.array(z.enum(STAGES)).min(1),
+  /** Names of the steps that decide; empty when none does. */
+  rule: z.string().max(1_024),
+  /** Memory that the steps need beside the graphs, in MiB. */
+  roomMiB: z.number().int().min(0),
+  /** What its graphs take and put out, for requests with the stage `infer` alone. */
+  inputs: z.array(tensorSpec),
+  outputs: z.array(tensorSpec),
+});
+export type PipelineFacts = z.infer<typeof pipelineFacts>;
+
+/** What a node needs of a pipeline: its document as it was checked, and what is known of its graphs. */
+const pipelineModel = pipelineFacts.extend({
+  document: z.record(z.string(), z.unknown()),
+  graphs: z
+    .array(
+      z.object({
+        /** Path in the bundle. */
+        file: z.string().max(255),
+        inputs: z.array(tensorSpec),
+        outputs: z.array(tensorSpec),
+        defaults: z.array(inputDefault).max(MAX_OPTIONAL_INPUTS).optional(),
+      }),
+    )
+    .min(1),
+});
+export type PipelineModel = z.infer<typeof pipelineModel>;
+
 /** What an artifact is made of: the list that a node checks every byte against. */
 export const manifest = z.object({
   v: z.literal(1),
@@ -82,6 +113,8 @@ export const manifest = z.object({
   encoder: encoderModel.optional(),
   /** Of a model that an engine beside the node executes. Its tensors, if it takes any, are `inputs` and `outputs`. */
   engine: engineModel.optional(),
+  /** Of a pipeline. `inputs` are the raw ones, `outputs` have the decision among them. */
+  pipeline: pipelineModel.optional(),
   limits: z.object({
     memMiB: z.number().int().min(1),
     maxBatch: z.number().int().min(1),

@@ -16,6 +16,7 @@ export interface InferOptions {
   readonly file?: string;
   readonly data?: string;
   readonly input?: readonly string[];
+  readonly stages?: string;
   readonly site?: string;
   readonly prefer?: string;
   readonly node?: string;
@@ -40,10 +41,15 @@ export async function infer(run: CommandContext, reference: string, options: Inf
   const { model, version } = parseModelReference(reference);
   const url = `/v2/models/${encodeURIComponent(model)}${version === undefined ? "" : `/versions/${encodeURIComponent(version)}`}`;
   const api = await run.api();
-  const { explain: method, png } = options;
+  const { explain: method, png, stages, input = [] } = options;
   if (png !== undefined && method === undefined)
     throw usageFailure("--png draws an explanation, and none is asked for", "add --explain");
-  const chosen = await chooseRequest(run, options, (sources) => buildRequest(api, url, sources.map(parseInputSource)));
+  if (stages !== undefined && input.length === 0)
+    throw usageFailure("--stages goes with --input", "a whole request says its stages itself, as `skerry_stages`");
+  const parameters = stages === undefined ? {} : { skerry_stages: stages };
+  const chosen = await chooseRequest(run, options, (sources) =>
+    buildRequest(api, url, sources.map(parseInputSource), parameters),
+  );
   const request = withMethod(chosen, method === true ? undefined : method);
   const startedAt = performance.now();
   const answer = await api.call("POST", method === undefined ? `${url}/infer` : `${url}:explain`, {

@@ -63,6 +63,7 @@ export class ModelStatusQuery {
       inputs: [...version.inputs],
       outputs: [...version.outputs],
       isExplained: version.engine === undefined,
+      pipeline: version.pipeline,
     });
   }
 

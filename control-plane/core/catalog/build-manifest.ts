@@ -1,5 +1,5 @@
 import { MODEL_FILE, type Runtime } from "../../../shared/protocol/bundle.ts";
-import type { InputDefault, Manifest } from "../../../shared/protocol/manifest.ts";
+import type { InputDefault, Manifest, PipelineModel, RowProof, TensorSpec } from "../../../shared/protocol/manifest.ts";
 import type { EngineDocument } from "../../../shared/protocol/engine-document.ts";
 import { encoderMemMiB, type EncoderModel } from "../../../shared/text/encoder-model.ts";
 import { textMemMiB, type TextModel } from "../../../shared/text/text-model.ts";
@@ -120,6 +120,55 @@ export function buildEngineManifest(of: Version, files: readonly NamedFile[], do
     engine: { model, kind },
     limits: { memMiB: ENGINE_MEM_MIB, maxBatch: 1, timeoutMs: TIMEOUT_MS },
   };
+}
+
+/** The same of a pipeline. `rows`: of its only graph; several prove nothing together. */
+export function buildPipelineManifest(
+  of: Version,
+  files: readonly NamedFile[],
+  {
+    pipeline,
+    inputs,
+    outputs,
+    graphs,
+  }: {
+    readonly pipeline: PipelineModel;
+    readonly inputs: readonly TensorSpec[];
+    readonly outputs: readonly TensorSpec[];
+    readonly graphs: readonly OnnxModel[];
+  },
+): Manifest {
+  const [only, ...more] = graphs;
+  const unproved: RowProof = { kind: "unproved", reason: "several graphs run one after the other" };
+  return {
+    v: 1,
+    model: of.model,
+    version: String(of.version),
+    chunker: CHUNKER,
+    runtime: "pipeline" satisfies Runtime,
+    main: of.main,
+    files: files.map(listed),
+    inputs: inputs.map((spec) => ({ ...spec })),
+    outputs: outputs.map((spec) => ({ ...spec })),
+    irVersion: Math.max(0, ...graphs.map(({ irVersion }) => irVersion)),
+    opsets: newestOpsets(graphs),
+    rows: only !== undefined && more.length === 0 ? only.rows : unproved,
+    pipeline,
+    limits: {
+      memMiB: estimateMemMiB(bytesOf(files)) + pipeline.roomMiB,
+      maxBatch: MAX_BATCH,
+      timeoutMs: TIMEOUT_MS,
+    },
+  };
+}
+
+/** Of each domain the newest that one of the graphs needs. */
+function newestOpsets(graphs: readonly OnnxModel[]): Record<string, number> {
+  const opsets: Record<string, number> = {};
+  for (const graph of graphs)
+    for (const [domain, version] of Object.entries(graph.opsets))
+      opsets[domain] = Math.max(version, opsets[domain] ?? 0);
+  return opsets;
 }
 
 const bytesOf = (files: readonly NamedFile[]): number => files.reduce((sum, { bytes }) => sum + bytes, 0);

@@ -5,7 +5,7 @@ import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
 import type { RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
 import type { NodeId, PlacementId } from "../../../shared/base/ids.ts";
 import type { Digest } from "../../../shared/base/digest.ts";
-import type { TensorSpec } from "../../../shared/protocol/manifest.ts";
+import type { PipelineFacts, TensorSpec } from "../../../shared/protocol/manifest.ts";
 import type { Capabilities, PlacementLoad } from "../../../shared/protocol/messages.ts";
 import type { PlacementFailure, PlacementState, RunSharing, WantedState } from "../../../shared/protocol/placement.ts";
 import type { EncoderModel } from "../../../shared/text/encoder-model.ts";
@@ -141,6 +141,8 @@ export interface FleetVersion {
   readonly encoder?: EncoderModel | undefined;
   /** Of a model that an engine beside a node executes. */
   readonly engine?: EngineModel | undefined;
+  /** Of a pipeline. */
+  readonly pipeline?: PipelineFacts | undefined;
   /** What its signer says of it; undefined: it is not signed. */
   readonly release?: Release | undefined;
   readonly createdAt?: number;

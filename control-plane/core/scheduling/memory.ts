@@ -22,10 +22,11 @@ export function estimateMemMiB(bytes: number): number {
 export const memoryNeedMiB = (version: FleetVersion, deployment: FleetDeployment | undefined): number =>
   deployment?.spec.limits.memMiB ?? estimateOf(version);
 
-function estimateOf({ text, encoder, engine, bytes }: FleetVersion): number {
+function estimateOf({ text, encoder, engine, pipeline, bytes }: FleetVersion): number {
   if (engine !== undefined) return 0; // it is the engine's memory, of which the node has no figure
   if (text !== undefined) return textMemMiB(text, bytes);
-  return encoder === undefined ? estimateMemMiB(bytes) : encoderMemMiB(encoder, bytes);
+  if (encoder !== undefined) return encoderMemMiB(encoder, bytes);
+  return estimateMemMiB(bytes) + (pipeline?.roomMiB ?? 0);
 }
 
 /**

@@ -56,6 +56,7 @@ export function programOf(
     }),
     ...(tooLarge.length > 0 && { tooLarge }),
     ...(defaults.length > 0 && { defaults }),
+    ...(spec.isPipeline === true && { pipeline: path.resolve(spec.directory) }),
     ...(samples !== undefined && { samples: path.resolve(spec.directory, samples) }),
   };
   return { entry, task };

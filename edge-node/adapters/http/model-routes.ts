@@ -35,8 +35,9 @@ export async function modelMetadata(node: LocalNode, target: ModelTarget): Promi
   const versions = placementsOf({ model, version: undefined }, all).map((placement) => placement.version);
   const inputs = [...signature.inputs];
   const outputs = [...signature.outputs];
+  const { pipeline } = signature;
   const isExplained = signature.engine === undefined;
-  return documents.modelMetadata({ name: model, version, artifact, versions, inputs, outputs, isExplained });
+  return documents.modelMetadata({ name: model, version, artifact, versions, inputs, outputs, isExplained, pipeline });
 }
 
 /** Of every version here that the target names. Throws NOT_FOUND. */

@@ -24,7 +24,7 @@ const packageSchema = z.object({ version: z.string() });
 export async function installedRuntime(): Promise<Runtime> {
   const entry = createRequire(import.meta.url).resolve("onnxruntime-node");
   const { version } = await nearestPackage(dirname(entry));
-  const runtimes = ["onnx", "embed", "generate", ...(hasLlama() ? ["gguf"] : [])];
+  const runtimes = ["onnx", "embed", "generate", "pipeline", ...(hasLlama() ? ["gguf"] : [])];
   return { runtime: `onnxruntime ${version}`, runtimes, maxOpset: MAX_OPSET, maxIrVersion: MAX_IR_VERSION };
 }
 

@@ -22,20 +22,21 @@ export async function hostSpecOf(
 ): Promise<HostSpec> {
   const { placementId, model, version, artifact, limits } = placement;
   const manifest = await disk.manifest(artifact);
-  const { text, encoder, engine, files, inputs, outputs } = manifest;
+  const { text, encoder, engine, pipeline, files, inputs, outputs } = manifest;
   return {
     placementId,
     model,
     version,
     directory: disk.directory(artifact),
     limits,
-    ...(limits.isolation === "shared" && !text && !encoder && !engine && { mayShareHost: true }),
+    ...(limits.isolation === "shared" && !text && !encoder && !engine && !pipeline && { mayShareHost: true }),
     // Of an encoder no graph proves it: the padding of shorter texts is tried.
     ...(!encoder && !engine && { mayShare: mayShare(manifest, limits.rowsAreIndependent) }),
     ...(manifest.defaults && { defaults: manifest.defaults }),
     ...(hasSamples(manifest) && { samples: SAMPLES_FILE }),
     ...(text && { text: { model: text, fileBytes: files.reduce((sum, { size }) => sum + size, 0) } }),
     ...(encoder && { encoder }),
+    ...(pipeline && { isPipeline: true }),
     ...(engine && { engine: { model: engine, inputs, outputs } }),
     onWarning: (reason, message) => {
       logger.warn({ placementId, model, version, reason }, message);

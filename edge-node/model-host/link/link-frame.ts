@@ -217,6 +217,8 @@ export interface HostTask {
   readonly version: string;
   /** Absolute path of the file that the runtime loads. */
   readonly file: string;
+  /** Absolute path of the bundle, of a pipeline: its manifest says what is done before and behind its graphs. */
+  readonly pipeline?: string;
   /** Why requests may not share a run; absent: trials decide. */
   readonly noBatchReason?: string;
   /** No run on made-up values: the last start died of one. */

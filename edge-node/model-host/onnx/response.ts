@@ -3,7 +3,7 @@ import type { EncodedBody } from "../../../shared/inference/body.ts";
 import type { Tensor } from "../../../shared/inference/datatypes.ts";
 import { invalid } from "../../../shared/inference/faults.ts";
 import type { InferRequest } from "../../../shared/inference/request.ts";
-import { encodeResponse, errorBody } from "../../../shared/inference/response.ts";
+import { encodeResponse, errorBody, type ResponseParameters } from "../../../shared/inference/response.ts";
 import { JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";
 import { MAX_ANSWER_BYTES } from "../../../shared/protocol/limits.ts";
 import { ANSWER_CODES, REFUSED_BEFORE_RUN } from "../link/link-frame.ts";
@@ -25,12 +25,21 @@ export function responseOf(
     responseSizes,
   }: { readonly name: string; readonly version: string; readonly responseSizes: ResponseSizes },
   request: InferRequest,
-  tensors: readonly Tensor[],
+  {
+    tensors,
+    parameters,
+  }: { readonly tensors: readonly Tensor[]; readonly parameters?: ResponseParameters | undefined },
 ): EncodedResponse {
   checkOutputs(tensors, request.outputs);
   const outputs = tensors.map((tensor, i) => ({ tensor, binary: request.outputs[i]?.binary === true }));
-  const parameters = request.explain && { parameters: { skerry_explain: request.explain.method } };
-  const answer = encodeResponse({ modelName: name, modelVersion: version, id: request.id, outputs, ...parameters });
+  const said = { ...parameters, ...(request.explain && { skerry_explain: request.explain.method }) };
+  const answer = encodeResponse({
+    modelName: name,
+    modelVersion: version,
+    id: request.id,
+    outputs,
+    ...(Object.keys(said).length > 0 && { parameters: said }),
+  });
   if (answer.body.byteLength > MAX_ANSWER_BYTES) {
     responseSizes.wasTooLarge(request);
     throw tooLarge(String(answer.body.byteLength), 0);

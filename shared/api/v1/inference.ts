@@ -18,7 +18,7 @@ export const modelMetadata = z
   .object({
     name: z.string(),
     versions: z.array(z.string()),
-    platform: z.literal("onnx_onnxv1"),
+    platform: z.enum(["onnx_onnxv1", "skerry_pipeline"]),
     inputs: z.array(tensorSpec),
     outputs: z.array(tensorSpec),
     properties: z.record(z.string(), z.string()),

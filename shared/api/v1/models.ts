@@ -12,7 +12,7 @@ import {
   type BundleFile,
   type Runtime,
 } from "../../protocol/bundle.ts";
-import { rowProof, tensorSpec } from "../../protocol/manifest.ts";
+import { pipelineFacts, rowProof, tensorSpec } from "../../protocol/manifest.ts";
 import { encoderModel } from "../../text/encoder-model.ts";
 import { engineModel } from "../../text/engine-model.ts";
 import { textModel } from "../../text/text-model.ts";
@@ -96,6 +96,12 @@ export const modelVersion = z
       .default(null)
       .describe(
         "Of a version that an engine beside a node executes: its name there; null of others, and before the check.",
+      ),
+    pipeline: pipelineFacts
+      .nullable()
+      .default(null)
+      .describe(
+        "Of a pipeline: the stages that a request may pass, the steps that decide, and the tensors of its graphs; null of others, and before the check.",
       ),
     release: release
       .optional()

@@ -1,3 +1,4 @@
+import type { PipelineFacts } from "../../protocol/manifest.ts";
 import type { IndexEntry, ModelConfig, ModelMetadata } from "../../api/v1/inference.ts";
 import { EXPLAINERS_PROPERTY, explainersOf } from "../explain/explainers.ts";
 
@@ -42,21 +43,31 @@ export function modelMetadata(facts: {
   readonly inputs: ModelMetadata["inputs"];
   readonly outputs: ModelMetadata["outputs"];
   readonly isExplained: boolean;
+  readonly pipeline?: PipelineFacts | undefined;
 }): ModelMetadata {
   const explainers = facts.isExplained ? explainersOf(facts) : [];
   return {
     name: facts.name,
     versions: [...new Set(facts.versions.map(String))].toSorted(byNumber),
-    platform: "onnx_onnxv1",
+    platform: facts.pipeline === undefined ? "onnx_onnxv1" : "skerry_pipeline",
     inputs: facts.inputs,
     outputs: facts.outputs,
     properties: {
       "skerry.version": String(facts.version),
       ...(facts.artifact && { "skerry.artifact": facts.artifact }),
       ...(explainers.length > 0 && { [EXPLAINERS_PROPERTY]: explainers.join(",") }),
+      ...(facts.pipeline && pipelineProperties(facts.pipeline)),
     },
   };
 }
+
+/** `inputs` and `outputs` of the metadata are those of a request that passes all stages; the graphs' own are here, as JSON. */
+const pipelineProperties = ({ stages, rule, inputs, outputs }: PipelineFacts): Record<string, string> => ({
+  "skerry.stages": stages.join(", "),
+  ...(rule !== "" && { "skerry.decision": rule }),
+  "skerry.infer.inputs": JSON.stringify(inputs),
+  "skerry.infer.outputs": JSON.stringify(outputs),
+});
 
 /** A model's configuration in the form of Triton's clients: shapes in full, so there is no batch dimension beside them. */
 export const modelConfig = ({ name, inputs, outputs }: ModelMetadata): ModelConfig => ({

@@ -239,6 +239,16 @@ describe("the commands of the pages", () => {
     await run("skerry deployments rm reader && skerry nodes rm press-7");
   }, 120_000);
 
+  it("docs/pipelines.md: a digit from a picture, by the command, by curl and by its stages", async () => {
+    const [publish = "", raw = "", stages = ""] = await blocksOf("docs/pipelines.md", ["sh"]);
+    expect(await run(publish)).toMatch(/decision[^]*"?7"?/);
+    await run(raw);
+    expect(await readFile(path.join(directory, "answer.bin"), "latin1")).toContain('"skerry_decision_rule":"argmax"');
+    const prepared = await run(stages);
+    expect(prepared).toContain("probabilities");
+    expect(prepared).not.toContain("decision");
+  }, 120_000);
+
   it("README.md: your own model in three commands", async () => {
     const [block = ""] = await blocksOf("README.md", ["sh"]);
     const { outputs } = JSON.parse((await run(block)).split("\n").findLast((line) => line.startsWith("{")) ?? "{}");

@@ -91,6 +91,7 @@ export class FakeCatalogStore implements CatalogStore {
       text: null,
       encoder: null,
       engine: null,
+      pipeline: null,
     };
     const row: ModelVersion = {
       ...unknown,

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type * as Rows from "../../../../prisma/generated/client.ts";
 import { labelMap } from "../../../../shared/api/v1/common.ts";
 import { versionState, type Model, type ModelVersion } from "../../../../shared/api/v1/models.ts";
-import { rowProof, tensorSpec } from "../../../../shared/protocol/manifest.ts";
+import { pipelineFacts, rowProof, tensorSpec } from "../../../../shared/protocol/manifest.ts";
 import { release } from "../../../../shared/protocol/release.ts";
 import { encoderModel } from "../../../../shared/text/encoder-model.ts";
 import { engineModel } from "../../../../shared/text/engine-model.ts";
@@ -62,6 +62,7 @@ export function toModelVersion(row: Rows.ModelVersion): ModelVersion {
     text: textModel.nullable().parse(row.text),
     encoder: encoderModel.nullable().parse(row.encoder),
     engine: engineModel.nullable().parse(row.engine),
+    pipeline: pipelineFacts.nullable().parse(row.pipeline),
     ...(row.release !== null && { release: release.parse(row.release) }),
     labels: labelMap.parse(row.labels),
     metrics: metrics.parse(row.metrics),

@@ -1,7 +1,7 @@
 import { Prisma } from "../../../../prisma/generated/client.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import { bundleDigest } from "../../../../shared/protocol/bundle.ts";
-import { chunksOf, manifestBytes, type Manifest } from "../../../../shared/protocol/manifest.ts";
+import { chunksOf, manifestBytes, pipelineFacts, type Manifest } from "../../../../shared/protocol/manifest.ts";
 import type { CatalogStore, CheckedModel, DeclaredVersion } from "../../../ports/catalog.ts";
 import type { Actor } from "../../../ports/audit.ts";
 import type { NewEvent } from "../../../ports/events.ts";
@@ -76,6 +76,7 @@ export async function acceptVersion(
       ...(manifest.engine && { engine: manifest.engine }),
       ...(manifest.runtime !== "gguf" && !manifest.engine && { opset, irVersion, producer }),
       ...(manifest.encoder && { encoder: manifest.encoder }),
+      ...(manifest.pipeline && { pipeline: pipelineFacts.parse(manifest.pipeline) }),
       inputs: [...inputs],
       outputs: [...outputs],
       notes: [...notes],

@@ -5,7 +5,7 @@ import type { NodeKind } from "../../../../shared/api/v1/nodes.ts";
 import { rolloutRecord } from "../../../../shared/api/v1/rollouts.ts";
 import type { Digest } from "../../../../shared/base/digest.ts";
 import type { NodeId, PlacementId } from "../../../../shared/base/ids.ts";
-import type { TensorSpec } from "../../../../shared/protocol/manifest.ts";
+import type { PipelineFacts, TensorSpec } from "../../../../shared/protocol/manifest.ts";
 import type { Capabilities } from "../../../../shared/protocol/messages.ts";
 import type {
   PlacementFailure,
@@ -120,6 +120,7 @@ export interface VersionRow {
   readonly text: string | null;
   readonly encoder: string | null;
   readonly engine: string | null;
+  readonly pipeline: string | null;
   readonly release: string | null;
   readonly createdAt: number;
   readonly inputs: string;
@@ -264,6 +265,7 @@ export function toFleetVersion(
     text: TextModel | undefined;
     encoder: EncoderModel | undefined;
     engine: EngineModel | undefined;
+    pipeline: PipelineFacts | undefined;
     release: Release | undefined;
   },
 ): FleetVersion {

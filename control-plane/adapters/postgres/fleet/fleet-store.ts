@@ -7,7 +7,7 @@ import { explainRecord, type ExplainRecord } from "../../../../shared/api/v1/exp
 import { encoderModel } from "../../../../shared/text/encoder-model.ts";
 import { engineModel } from "../../../../shared/text/engine-model.ts";
 import { textModel } from "../../../../shared/text/text-model.ts";
-import { tensorSpec } from "../../../../shared/protocol/manifest.ts";
+import { pipelineFacts, tensorSpec } from "../../../../shared/protocol/manifest.ts";
 import { release } from "../../../../shared/protocol/release.ts";
 import { capabilities } from "../../../../shared/protocol/messages.ts";
 import type { FleetKeys } from "../../../core/fleet/changes/fleet-keys.ts";
@@ -61,6 +61,7 @@ export class PostgresFleetStore implements FleetStore {
   readonly #texts = new ParseOnce(textModel);
   readonly #encoders = new ParseOnce(encoderModel);
   readonly #engines = new ParseOnce(engineModel);
+  readonly #pipelines = new ParseOnce(pipelineFacts);
   readonly #releases = new ParseOnce(release);
   readonly #histories = new ParseOnce(storedHistories);
   readonly #explains = new Map<string, ExplainRecord>();
@@ -116,8 +117,8 @@ export class PostgresFleetStore implements FleetStore {
   #endPass(): void {
     for (const cache of [this.#labels, this.#capabilities, this.#specs, this.#findings, this.#signatures])
       cache.endPass();
-    for (const cache of [this.#rollouts, this.#texts, this.#encoders, this.#engines, this.#releases, this.#histories])
-      cache.endPass();
+    for (const cache of [this.#rollouts, this.#texts, this.#encoders, this.#engines, this.#pipelines]) cache.endPass();
+    for (const cache of [this.#releases, this.#histories]) cache.endPass();
   }
 
   #toNode(row: NodeRow, offset: number): RecordedNode {
@@ -141,6 +142,7 @@ export class PostgresFleetStore implements FleetStore {
       text: row.text === null ? undefined : this.#texts.get(key, row.text),
       encoder: row.encoder === null ? undefined : this.#encoders.get(key, row.encoder),
       engine: row.engine === null ? undefined : this.#engines.get(key, row.engine),
+      pipeline: row.pipeline === null ? undefined : this.#pipelines.get(key, row.pipeline),
       release: row.release === null ? undefined : this.#releases.get(key, row.release),
     });
   }
@@ -267,7 +269,7 @@ const deploymentRows = (where = Prisma.empty): Prisma.Sql => Prisma.sql`
 
 const versionRows = (where = Prisma.empty): Prisma.Sql => Prisma.sql`
   SELECT model_name AS model, version, state, artifact_digest AS artifact, damage, bytes::float8 AS bytes, opset, ir_version AS "irVersion",
-    text::text AS text, encoder::text AS encoder, engine::text AS engine, release::text AS release, (extract(epoch FROM created_at) * 1000)::float8 AS "createdAt", inputs::text AS inputs, outputs::text AS outputs
+    text::text AS text, encoder::text AS encoder, engine::text AS engine, pipeline::text AS pipeline, release::text AS release, (extract(epoch FROM created_at) * 1000)::float8 AS "createdAt", inputs::text AS inputs, outputs::text AS outputs
   FROM model_versions ${where}`;
 
 const aliasRows = (where = Prisma.empty): Prisma.Sql => Prisma.sql`

@@ -27,6 +27,8 @@ export const runtimeSupported: Filter = {
     }
     if (version.encoder !== undefined && capabilities.runtimes?.includes("embed") !== true)
       return { verdict: "never", sentence: `makes embeddings; the agent of ${node.name} is too old for that` };
+    if (version.pipeline !== undefined && capabilities.runtimes?.includes("pipeline") !== true)
+      return { verdict: "never", sentence: `is a pipeline; the agent of ${node.name} is too old for that` };
     if (version.opset !== undefined && version.opset > capabilities.maxOpset) {
       return {
         verdict: "never",
@@ -50,10 +52,18 @@ const hasOptionalInputs = ({ inputs }: FleetVersion): boolean =>
 
 /** Everything that a version needs of a node's software. */
 const needsOf = memo((version: FleetVersion): string => {
-  const { text, encoder, engine, opset, irVersion } = version;
+  const { text, encoder, engine, pipeline, opset, irVersion } = version;
   const asked = engine && `${engine.kind} ${engine.model}`;
   const writes = text && (text.decoder === undefined ? "gguf" : "generate");
-  return [writes, encoder !== undefined, opset, irVersion, hasOptionalInputs(version), asked].join(" ");
+  return [
+    writes,
+    encoder !== undefined,
+    pipeline !== undefined,
+    opset,
+    irVersion,
+    hasOptionalInputs(version),
+    asked,
+  ].join(" ");
 });
 
 /** An engine may be started, or load another model, at any time. */

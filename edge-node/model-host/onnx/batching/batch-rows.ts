@@ -10,9 +10,9 @@ export function rowsOf({ inputs }: Pick<InferRequest, "inputs">): number | undef
 }
 
 /** Requests with the same key fit into one run: rows of one size, the same outputs. Datatypes are the signature's. */
-export function batchKey({ inputs, outputs }: InferRequest): string {
+export function batchKey(inputs: readonly Tensor[], outputs: readonly string[]): string {
   const rowShapes = inputs.map(({ shape }) => shape.slice(1).join("x")).join("|");
-  return `${rowShapes} ${JSON.stringify(outputs.map(({ name }) => name))}`;
+  return `${rowShapes} ${JSON.stringify(outputs)}`;
 }
 
 /** The inputs of several requests, stacked along the first dimension: the one copy that batching costs. */

@@ -2,6 +2,7 @@ import { isSkerryError } from "../../../../shared/base/errors.ts";
 import { decodeRequest, type Explanation, type InferRequest } from "../../../../shared/inference/request.ts";
 import { freeBuffer } from "../../../../shared/bytes/owned-bytes.ts";
 import type { Tensor } from "../../../../shared/inference/datatypes.ts";
+import type { ResponseParameters } from "../../../../shared/inference/response.ts";
 import { type EncodedResponse, responseOf, errorResponse, runtimeFault } from "../response.ts";
 import { batchKey, rowsOf, split, stack } from "./batch-rows.ts";
 import { differingOutput } from "./equal-outputs.ts";
@@ -23,6 +24,24 @@ export interface HostedModel {
   readonly sharing: RunSharing;
   readonly texts: OutputText;
   readonly responseSizes: ResponseSizes;
+  /** What is done before and behind the model; absent of a graph alone. */
+  readonly around?: AroundModel;
+}
+
+/** A request with what the model takes in the place of what the caller sent. */
+export interface PreparedRequest extends InferRequest {
+  /** Outputs of the model that its answer needs. */
+  readonly runs: readonly string[];
+}
+
+/** A pipeline, as far as it is not the model. Both throw `SkerryError`. */
+export interface AroundModel<Request extends PreparedRequest = PreparedRequest> {
+  prepare(body: Uint8Array, headerLength: number, path: { readonly isExplained: boolean }): Request;
+  /** The answer's outputs in the order of the request, of the model's in that of `runs`. */
+  finish(
+    request: Request,
+    tensors: readonly Tensor[],
+  ): { readonly tensors: readonly Tensor[]; readonly parameters: ResponseParameters };
 }
 
 export interface BatchResponse extends EncodedResponse {
@@ -38,7 +57,7 @@ type Asked = Pick<LinkRequest, "body" | "headerLength"> &
   Partial<Pick<LinkRequest, "kind" | "requestId" | "timeMs" | "doubt">>;
 
 interface Entry {
-  readonly request: InferRequest;
+  readonly request: PreparedRequest;
   readonly rows: number | undefined;
   /** The output by which its doubt is measured, and when it is in doubt. */
   readonly measured: { readonly output: string; readonly doubt: AnswerDoubt } | undefined;
@@ -83,8 +102,7 @@ export class Batch {
   add({ body, headerLength, kind, requestId = 0, timeMs = 0, doubt }: Asked): void {
     const before = performance.now();
     try {
-      const isAsked = kind === ASK.EXPLAIN;
-      const request = decodeRequest(body, headerLength, this.#hosted.model, { isExplained: isAsked });
+      const request = this.#prepare(body, headerLength, { isExplained: kind === ASK.EXPLAIN });
       this.#hosted.responseSizes.check(request);
       const { explain } = request;
       if (explain !== undefined) {
@@ -109,6 +127,13 @@ export class Batch {
       const decodeUs = toUs(performance.now() - before);
       this.#entries.push({ ...errorResponse(error), computeUs: decodeUs, decodeUs, encodeUs: 0 });
     }
+  }
+
+  #prepare(body: Uint8Array, headerLength: number, path: { readonly isExplained: boolean }): PreparedRequest {
+    const { around, model } = this.#hosted;
+    if (around !== undefined) return around.prepare(body, headerLength, path);
+    const request = decodeRequest(body, headerLength, model, path);
+    return { ...request, runs: request.outputs.map(({ name }) => name) };
   }
 
   /**
@@ -164,7 +189,7 @@ export class Batch {
       if ("code" in entry) continue;
       const { request, rows, measured } = entry;
       const isAlone = rows === undefined || this.#entries.length === 1;
-      const key = isAlone ? undefined : `${batchKey(request)} ${measured?.output ?? ""}`;
+      const key = isAlone ? undefined : `${batchKey(request.inputs, request.runs)} ${measured?.output ?? ""}`;
       const last = key === undefined ? undefined : open.get(key);
       if (last !== undefined && rows !== undefined && last.rows + rows <= this.#maxRows) {
         last.group.push(entry);
@@ -235,9 +260,10 @@ export class Batch {
       const { request, measured } = entry;
       const scores = measured && tensors[namesOf(entry).indexOf(measured.output)];
       if (measured && scores) entry.isDoubtful = isDoubtful(scores, measured.doubt);
-      const asked = tensors.slice(0, request.outputs.length);
+      const asked = measured ? tensors.slice(0, request.runs.length) : tensors;
       this.#hosted.texts.check(asked, request.inputs);
-      entry.answer = responseOf(this.#hosted, request, asked);
+      const finished = this.#hosted.around?.finish(request, asked) ?? { tensors: asked };
+      entry.answer = responseOf(this.#hosted, request, finished);
     } catch (error) {
       entry.answer = errorResponse(error);
     }
@@ -251,9 +277,9 @@ function releaseAll(inputs: readonly Tensor[]): void {
   for (const { data } of inputs) if (!Array.isArray(data)) freeBuffer(data);
 }
 
-/** The outputs of its run: those that it asks for, then the one by which its doubt is measured, if that is none of them. */
+/** The outputs of its run: those that its answer needs, then the one by which its doubt is measured, if that is none of them. */
 function namesOf(entry: Entry | undefined): readonly string[] {
-  const names = entry?.request.outputs.map(({ name }) => name) ?? [];
+  const names = entry?.request.runs ?? [];
   const { output } = entry?.measured ?? {};
   return output === undefined || names.includes(output) ? names : [...names, output];
 }

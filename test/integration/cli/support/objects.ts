@@ -54,6 +54,7 @@ export function versionOf(model: string, change: Partial<ModelVersion> = {}): Mo
     text: null,
     encoder: null,
     engine: null,
+    pipeline: null,
     labels: {},
     metrics: {},
     createdAt,

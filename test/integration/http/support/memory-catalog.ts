@@ -231,6 +231,7 @@ const aModelVersion = (model: string, version: number, over: Partial<ModelVersio
   text: null,
   encoder: null,
   engine: null,
+  pipeline: null,
   labels: {},
   metrics: {},
   createdAt: toInstant(0),

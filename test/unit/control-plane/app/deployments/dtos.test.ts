@@ -184,6 +184,7 @@ describe("the diff of two versions", () => {
     text: null,
     encoder: null,
     engine: null,
+    pipeline: null,
     irVersion: 8,
     producer: null,
     inputs: [{ name: "x", datatype: "FP32", shape: [1, 4] }],

@@ -31,6 +31,7 @@ const version = (number: number, fill: string, state: ModelVersion["state"] = "r
   text: null,
   encoder: null,
   engine: null,
+  pipeline: null,
   notes: [],
   labels: {},
   metrics: {},

@@ -1,0 +1,90 @@
+import type { z } from "zod";
+import type { Kind, TypeOf, Value, ValueOf, ValueType } from "./values.ts";
+import type { Picture } from "./values.ts";
+
+/** Why a step does not fit, or refuses a value. Who catches it puts the step's place before it. Recognised by `name`. */
+export class StepFault extends Error {
+  override readonly name = "StepFault";
+}
+
+export const isStepFault = (error: unknown): error is StepFault => Error.isError(error) && error.name === "StepFault";
+
+/** What steps need from libraries. All of it computes at once, on what it is given alone. */
+export interface Tools {
+  /** The picture with red, green, blue and alpha. Throws for what is no such file. */
+  readonly decodeJpeg: (bytes: Uint8Array) => Picture;
+  readonly decodePng: (bytes: Uint8Array) => Picture;
+  /** Cells of CSV, line by line. Throws for what is none, or has lines of different lengths. */
+  readonly parseCsv: (text: string, delimiter: string) => readonly (readonly string[])[];
+  /** Of real numbers; `size` is a power of two. */
+  readonly realFft: (size: number) => RealFft;
+}
+
+/** Real and imaginary part of each frequency from 0 to half, side by side. What it returns holds until the next call. */
+export type RealFft = (real: Float64Array) => Float64Array;
+
+/** A step with its parameters: what it makes of a type, and of values of that type. */
+export interface Step {
+  readonly name: string;
+  readonly phase: Phase;
+  /** Memory that it takes at most beside its value, in MiB. */
+  readonly roomMiB: number;
+  /** Throws `StepFault` when it cannot take values of the type. */
+  check(from: ValueType): ValueType;
+  /** Takes values of the type. What it returns throws `StepFault` for a value that it refuses. */
+  build(from: ValueType, tools: Tools): (value: Value) => Value;
+}
+
+/** `pre`: before the last model; `decide`: after it. */
+export type Phase = "pre" | "decide";
+
+export interface StepKind {
+  readonly name: string;
+  readonly phase: Phase;
+  readonly params: z.ZodType;
+  with(params: unknown): Step;
+}
+
+/** One kind of step: the schema of its parameters, what it makes of a type, and how it computes. */
+export function defineStep<Params, From extends Kind, To extends Kind>(kind: {
+  readonly name: string;
+  readonly phase: Phase;
+  readonly takes: readonly From[];
+  readonly params: z.ZodType<Params>;
+  /** Memory that it takes at most beside its value, in MiB; left out: next to none. */
+  roomMiB?(params: Params): number;
+  check(type: TypeOf<From>, params: Params): TypeOf<To>;
+  build(type: TypeOf<From>, params: Params, tools: Tools): (value: ValueOf<From>) => ValueOf<To>;
+}): StepKind {
+  const { name, phase, takes } = kind;
+  const isTaken = (given: { readonly kind: Kind }): boolean => takes.some((each) => each === given.kind);
+  const refuse = ({ kind: given }: { readonly kind: Kind }): StepFault =>
+    new StepFault(`takes ${takes.join(" or ")}, and is given ${given}`);
+  const isType = (type: ValueType): type is TypeOf<From> => isTaken(type);
+  const isValue = (value: Value): value is ValueOf<From> => isTaken(value);
+  return {
+    name,
+    phase,
+    params: kind.params,
+    with: (given) => {
+      const params = kind.params.parse(given);
+      return {
+        name,
+        phase,
+        roomMiB: kind.roomMiB?.(params) ?? 0,
+        check: (type) => {
+          if (!isType(type)) throw refuse(type);
+          return kind.check(type, params);
+        },
+        build: (type, tools) => {
+          if (!isType(type)) throw refuse(type);
+          const run = kind.build(type, params, tools);
+          return (value) => {
+            if (!isValue(value)) throw refuse(value);
+            return run(value);
+          };
+        },
+      };
+    },
+  };
+}

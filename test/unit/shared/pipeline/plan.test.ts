@@ -1,0 +1,126 @@
+import { describe, expect, it } from "@jest/globals";
+import { readDocument } from "../../../../shared/pipeline/document.ts";
+import { type GraphSignature, type PipelinePlan, planPipeline } from "../../../../shared/pipeline/plan.ts";
+import { allOutputs } from "../../../../shared/pipeline/signatures.ts";
+
+const DIGITS: GraphSignature = {
+  inputs: [{ name: "image", datatype: "FP32", shape: [-1, 1, 28, 28] }],
+  outputs: [{ name: "probabilities", datatype: "FP32", shape: [-1, 10] }],
+};
+const CALIBRATE: GraphSignature = {
+  inputs: [{ name: "probabilities", datatype: "FP32", shape: [-1, 10] }],
+  outputs: [{ name: "decision", datatype: "FP32", shape: [-1, 10] }],
+};
+
+const DECODE = { "decode-image": { mode: "L" } };
+const RESIZE = { resize: { width: 28, height: 28, resampling: "bilinear" } };
+const NORMALISE = { normalise: {} };
+const LAYOUT = { layout: { order: "NCHW" } };
+const MODEL = { model: { file: "digits.onnx" } };
+const ARGMAX = { argmax: {} };
+
+function planOf(...steps: readonly unknown[]): PipelinePlan {
+  const document = readDocument({ pipeline: 1, inputs: [{ name: "photo" }], steps });
+  return planPipeline(
+    document,
+    new Map([
+      ["digits.onnx", DIGITS],
+      ["calibrate.onnx", CALIBRATE],
+    ]),
+  );
+}
+
+function refusalOf(...steps: readonly unknown[]): string {
+  try {
+    planOf(...steps);
+    return "";
+  } catch (error) {
+    return Error.isError(error) ? error.message : "";
+  }
+}
+
+describe("a pipeline's plan", () => {
+  it("has the phases before, in and behind its graph, and the stages that follow from them", () => {
+    const plan = planOf(DECODE, RESIZE, NORMALISE, LAYOUT, MODEL, ARGMAX);
+    expect(plan.stages).toEqual(["infer", "pre+infer", "infer+decide", "pre+infer+decide"]);
+    expect(plan.graphInputs.map(({ spec }) => spec.name)).toEqual(["image"]);
+    expect(plan.rule).toBe("argmax");
+  });
+
+  it("declares no stage that decides without a step that does", () => {
+    expect(planOf(DECODE, RESIZE, NORMALISE, LAYOUT, MODEL).stages).toEqual(["infer", "pre+infer"]);
+  });
+
+  it("lets a model take what an earlier one puts out under its name", () => {
+    const plan = planOf(DECODE, RESIZE, NORMALISE, LAYOUT, MODEL, { model: { file: "calibrate.onnx" } }, ARGMAX);
+    expect(plan.graphOutputs.map(({ spec }) => spec.name)).toEqual(["decision"]);
+    expect(allOutputs(plan).map(({ name }) => name)).toEqual(["decision", "skerry.decision", "confidence"]);
+  });
+
+  it.each([
+    [
+      "an unknown step",
+      [DECODE, { sharpen: {} }, MODEL],
+      /^steps\[1\]: there is no step sharpen; there are decode-image, /,
+    ],
+    [
+      "an unknown field",
+      [DECODE, { resize: { width: 28, height: 28, resampling: "bilinear", antialias: true } }, MODEL],
+      /^steps\[1\]\.resize: Unrecognized key: "antialias"$/,
+    ],
+    [
+      "a wrong type of a field",
+      [DECODE, { resize: { width: "28", height: 28, resampling: "bilinear" } }, MODEL],
+      /^steps\[1\]\.resize: width: Invalid input: expected number, received string$/,
+    ],
+    [
+      "resizing without the kind of resampling",
+      [DECODE, { resize: { width: 28, height: 28 } }, MODEL],
+      /^steps\[1\]\.resize: resampling: /,
+    ],
+    [
+      "a shape that the model does not take",
+      [DECODE, RESIZE, NORMALISE, MODEL],
+      /^steps\[3\]\.model: input "image" takes FP32 \[any, 1, 28, 28\], and is given FP32 \[any, 28, 28, 1\]$/,
+    ],
+    [
+      "three channels where the model takes one",
+      [{ "decode-image": {} }, RESIZE, NORMALISE, LAYOUT, MODEL],
+      /^steps\[4\]\.model: input "image" takes FP32 \[any, 1, 28, 28\], and is given FP32 \[any, 3, 28, 28\]$/,
+    ],
+    [
+      "pictures of any size as a tensor",
+      [DECODE, NORMALISE, LAYOUT, MODEL],
+      /^steps\[1\]\.normalise: pictures of any size make no tensor/,
+    ],
+    ["a step on what is no picture", [RESIZE, MODEL], /^steps\[0\]\.resize: takes pictures, and is given bytes$/],
+    [
+      "labels that are too few",
+      [DECODE, RESIZE, NORMALISE, LAYOUT, MODEL, { argmax: { labels: ["a", "b"] } }],
+      /^steps\[5\]\.argmax: labels has 2 names, and there are 10 classes$/,
+    ],
+    [
+      "a decision before the model",
+      [DECODE, ARGMAX, MODEL],
+      /^steps\[1\]\.argmax: it decides by what a model puts out/,
+    ],
+    [
+      "a preparation behind the model",
+      [DECODE, RESIZE, NORMALISE, LAYOUT, MODEL, RESIZE],
+      /^steps\[5\]\.resize: it prepares what a model takes/,
+    ],
+    ["no model", [DECODE], /^the pipeline: it has no model step$/],
+    [
+      "a graph that is not there",
+      [DECODE, RESIZE, NORMALISE, LAYOUT, { model: { file: "other.onnx" } }],
+      /^steps\[4\]\.model: other\.onnx is not a graph of the bundle$/,
+    ],
+    [
+      "a value that nothing made",
+      [DECODE, { ...RESIZE, from: "picture" }, MODEL],
+      /^steps\[1\]\.resize: nothing before it is called picture; there are photo$/,
+    ],
+  ])("refuses %s and names the step", (_what, steps, why) => {
+    expect(refusalOf(...steps)).toMatch(why);
+  });
+});
