@@ -16,6 +16,7 @@ const SUITES: Readonly<Record<string, readonly string[]>> = {
   "api-fuzz": ["test/api-fuzz/**/*.test.ts"],
   simulation: ["test/simulation/**/*.test.ts"],
   kubernetes: ["test/kubernetes/**/*.test.ts"],
+  pipelines: ["test/pipelines/**/*.test.ts"],
   rollouts: ["test/rollouts/**/*.test.ts"],
   console: ["test/console/**/*.test.ts"],
   "object-store": ["test/object-store/**/*.test.ts"],

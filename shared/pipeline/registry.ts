@@ -1,5 +1,10 @@
 import type { StepKind } from "./step.ts";
+import { aggregate } from "./steps/aggregate/aggregate.ts";
 import { argmax } from "./steps/decide/argmax.ts";
+import { band } from "./steps/decide/band.ts";
+import { hysteresis } from "./steps/decide/hysteresis.ts";
+import { nms } from "./steps/decide/nms.ts";
+import { rules } from "./steps/decide/rules.ts";
 import { threshold } from "./steps/decide/threshold.ts";
 import { topK } from "./steps/decide/top-k.ts";
 import { decodeImage } from "./steps/decode/decode-image.ts";
@@ -42,12 +47,17 @@ const KINDS: readonly StepKind[] = [
   oneHot,
   vocabulary,
   window,
+  aggregate,
   fixLength,
   fft,
   mel,
   argmax,
   threshold,
   topK,
+  band,
+  hysteresis,
+  rules,
+  nms,
 ];
 
 export const STEP_KINDS: ReadonlyMap<string, StepKind> = new Map(KINDS.map((kind) => [kind.name, kind]));

@@ -145,14 +145,23 @@ function nearest(
   { width, height, channels, data }: Picture,
   to: { readonly width: number; readonly height: number },
 ): Picture {
+  const columns = nearestOf(width, to.width);
+  const rows = nearestOf(height, to.height);
   const out = new Uint8Array(to.width * to.height * channels);
-  for (let y = 0; y < to.height; y += 1) {
-    const sourceRow = Math.min(height - 1, Math.floor((y + 0.5) * (height / to.height)));
+  for (let y = 0; y < to.height; y += 1)
     for (let x = 0; x < to.width; x += 1) {
-      const source = sourceRow * width + Math.min(width - 1, Math.floor((x + 0.5) * (width / to.width)));
+      const source = (rows[y] ?? 0) * width + (columns[x] ?? 0);
       for (let channel = 0; channel < channels; channel += 1)
         out[(y * to.width + x) * channels + channel] = data[source * channels + channel] ?? 0;
     }
-  }
   return { ...to, channels, data: out };
+}
+
+/** The source pixel of each target pixel along an edge. Pillow adds up the steps, which decides where a centre lies between two pixels. */
+function nearestOf(from: number, to: number): Int32Array {
+  const step = from / to;
+  const sources = new Int32Array(to);
+  for (let target = 0, centre = step * 0.5; target < to; target += 1, centre += step)
+    sources[target] = Math.min(from - 1, Math.trunc(centre));
+  return sources;
 }

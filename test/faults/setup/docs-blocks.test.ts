@@ -249,6 +249,23 @@ describe("the commands of the pages", () => {
     expect(prepared).not.toContain("decision");
   }, 120_000);
 
+  it("docs/pipelines.md: a species for each row of a table", async () => {
+    const [block = ""] = await blocksOf("docs/pipelines.md", ["bash"]);
+    await run(block);
+    const text = await readFile(path.join(directory, "flowers.json"), "utf8");
+    const { outputs } = JSON.parse(text) as { outputs: { name: string; data: string[] }[] };
+    const table = await readFile(path.join(ROOT, "examples/tabular/flowers.csv"), "utf8");
+    const right = table
+      .trim()
+      .split("\n")
+      .slice(1)
+      .map((line) => line.split(",").at(-1));
+    const decided = outputs.find(({ name }) => name === "decision")?.data ?? [];
+    expect(decided).toHaveLength(30);
+    expect(decided.filter((label, row) => label !== right[row] && label !== "unsure")).toEqual([]);
+    expect(decided.filter((label) => label === "unsure").length).toBeLessThan(6);
+  }, 120_000);
+
   it("README.md: your own model in three commands", async () => {
     const [block = ""] = await blocksOf("README.md", ["sh"]);
     const { outputs } = JSON.parse((await run(block)).split("\n").findLast((line) => line.startsWith("{")) ?? "{}");

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { hann, powerOf } from "../../sound/spectrum.ts";
+import { checkNumbers } from "../../limits.ts";
 import { defineStep, StepFault } from "../../step.ts";
 import type { TypeOf } from "../../values.ts";
 
@@ -26,6 +27,7 @@ export const fft = defineStep({
     const weights = window === "hann" ? hann(samples) : new Float64Array(samples).fill(1);
     const bins = samples / 2 + 1;
     return ({ signals }) => {
+      checkNumbers(signals.length * bins);
       const data = new Float32Array(signals.length * bins);
       for (const [at, signal] of signals.entries()) {
         const power = powerOf(

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { checkNumbers } from "../../limits.ts";
 import { defineStep } from "../../step.ts";
 
 const MAX_SAMPLES = 4_194_304;
@@ -13,12 +14,15 @@ export const fixLength = defineStep({
   check: ({ sampleRate }, { samples }) => ({ kind: "signals", sampleRate, samples }),
   build:
     (_type, { samples }) =>
-    ({ signals }) => ({
-      kind: "signals",
-      signals: signals.map((signal) => {
-        const out = new Float32Array(samples);
-        out.set(signal.subarray(0, samples));
-        return out;
-      }),
-    }),
+    ({ signals }) => {
+      checkNumbers(signals.length * samples);
+      return {
+        kind: "signals",
+        signals: signals.map((signal) => {
+          const out = new Float32Array(samples);
+          out.set(signal.subarray(0, samples));
+          return out;
+        }),
+      };
+    },
 });

@@ -1,11 +1,11 @@
 import { z } from "zod";
 import { frameAt, frameCount, hann, melBands, powerOf, toDecibels } from "../../sound/spectrum.ts";
+import { checkNumbers } from "../../limits.ts";
 import { defineStep, StepFault } from "../../step.ts";
 import type { TypeOf } from "../../values.ts";
 import { isPowerOfTwo } from "./fft.ts";
 
 const MAX_SIZE = 16_384;
-const MAX_NUMBERS = 4_194_304;
 const params = z.strictObject({
   /** Samples of a frame, a power of two, and from one frame to the next: librosa's `n_fft` and `hop_length`. */
   size: z.number().int().min(16).max(MAX_SIZE).refine(isPowerOfTwo, "a power of two is needed").default(2_048),
@@ -32,8 +32,7 @@ export const mel = defineStep({
     if (toHz > sampleRate / 2 || fromHz >= toHz)
       throw new StepFault(`the bands are from ${fromHz} to ${toHz} Hz; they must rise, to ${sampleRate / 2} at most`);
     const frames = frameCount(samples, hop);
-    if (bands * frames > MAX_NUMBERS)
-      throw new StepFault(`${bands} bands of ${frames} frames are over ${MAX_NUMBERS} numbers`);
+    checkNumbers(bands * frames);
     return { kind: "tensor", datatype: "FP32", shape: [-1, bands, frames] };
   },
   build({ sampleRate, samples = 1 }, { size, hop, bands, fromHz, toHz = sampleRate / 2, decibels }, { realFft }) {
@@ -42,6 +41,7 @@ export const mel = defineStep({
     const filters = melBands({ sampleRate, size, bands, fromHz, toHz });
     const frames = frameCount(samples, hop);
     return ({ signals }) => {
+      checkNumbers(signals.length * bands * frames);
       const data = new Float32Array(signals.length * bands * frames);
       for (const [at, signal] of signals.entries()) {
         const one = data.subarray(at * bands * frames, (at + 1) * bands * frames);

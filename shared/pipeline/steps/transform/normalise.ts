@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { checkNumbers } from "../../limits.ts";
 import { defineStep, StepFault } from "../../step.ts";
 import type { TypeOf } from "../../values.ts";
 
@@ -42,6 +43,7 @@ export const normalise = defineStep({
     );
     const size = width * height * channels;
     return ({ pictures }) => {
+      checkNumbers(pictures.length * size);
       const data = new Float32Array(pictures.length * size);
       for (const [at, picture] of pictures.entries())
         for (let i = 0; i < size; i += 1) {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { checkNumbers } from "../../limits.ts";
 import { defineStep, StepFault } from "../../step.ts";
 import { columnName, MAX_COLUMNS, need, textsOf } from "../../tables/columns.ts";
 import type { Column } from "../../values.ts";
@@ -27,6 +28,7 @@ export const oneHot = defineStep({
   build:
     (_type, { column, categories, unknown }) =>
     (table) => {
+      checkNumbers(table.rows * categories.length);
       const texts = textsOf(table, column);
       const found = texts.map((text, row) => {
         const at = categories.indexOf(text);

@@ -1,10 +1,10 @@
 import { z } from "zod";
+import { checkNumbers } from "../../limits.ts";
 import { RESAMPLINGS, resize as resample } from "../../images/resample.ts";
-import { defineStep, StepFault } from "../../step.ts";
+import { defineStep } from "../../step.ts";
 import type { TypeOf } from "../../values.ts";
 
 const MAX_EDGE = 4_096;
-const MAX_PIXELS = 4_194_304;
 const edge = z.number().int().min(1).max(MAX_EDGE);
 
 const params = z
@@ -39,17 +39,16 @@ export const resize = defineStep({
   },
   build:
     (_type, { width, height, shorter, resampling }) =>
-    ({ pictures }) => ({
-      kind: "pictures",
-      pictures: pictures.map((picture) => {
-        const to = width !== undefined && height !== undefined ? { width, height } : shorterTo(picture, shorter ?? 1);
-        if (to.width * to.height > MAX_PIXELS)
-          throw new StepFault(
-            `a picture of ${picture.width} × ${picture.height} would become ${to.width} × ${to.height}; ${MAX_PIXELS} pixels are the most`,
-          );
-        return resample(picture, to, resampling);
-      }),
-    }),
+    ({ pictures }) => {
+      const sizes = pictures.map((picture) =>
+        width !== undefined && height !== undefined ? { width, height } : shorterTo(picture, shorter ?? 1),
+      );
+      checkNumbers(sizes.reduce((sum, size, at) => sum + size.width * size.height * (pictures[at]?.channels ?? 1), 0));
+      return {
+        kind: "pictures",
+        pictures: pictures.map((picture, at) => resample(picture, sizes[at] ?? picture, resampling)),
+      };
+    },
 });
 
 interface Size {

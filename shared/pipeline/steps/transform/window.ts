@@ -1,9 +1,9 @@
 import { z } from "zod";
+import { checkNumbers } from "../../limits.ts";
 import { defineStep, StepFault } from "../../step.ts";
 import { columnNames, MAX_ROWS, need, numbersOf } from "../../tables/columns.ts";
 import type { TypeOf } from "../../values.ts";
 
-const MAX_NUMBERS = 4_194_304;
 const rows = z.number().int().min(1).max(MAX_ROWS);
 const params = z.strictObject({
   /** Rows of a window, and from the beginning of one to that of the next. */
@@ -28,7 +28,7 @@ export const window = defineStep({
       const numbers = columns.map((name) => numbersOf(table, name));
       const count = table.rows < size ? 0 : 1 + Math.floor((table.rows - size) / step);
       const width = columns.length;
-      if (count * size * width > MAX_NUMBERS) throw new StepFault(`the windows would have over ${MAX_NUMBERS} numbers`);
+      checkNumbers(count * size * width);
       if (count === 0) throw new StepFault(`there are ${table.rows} rows, and a window has ${size}`);
       const data = Float32Array.from({ length: count * size * width }, (_, i) => {
         const row = Math.floor(i / (size * width)) * step + (Math.floor(i / width) % size);
