@@ -10,7 +10,7 @@ import { allOutputs, decisionNames, rawInputs, stagedSignature } from "../../../
 import { MANIFEST_FILE } from "../../../shared/protocol/bundle.ts";
 import type { Manifest, PipelineModel, TensorSpec } from "../../../shared/protocol/manifest.ts";
 import { hasDecide, hasPre } from "../../../shared/protocol/stages.ts";
-import type { AroundModel, PreparedRequest } from "../onnx/batching/batch.ts";
+import type { AroundModel, PreparedRequest } from "../onnx/batching/around-model.ts";
 import { defaultTensor } from "../onnx/input-defaults.ts";
 import { type OpenedModel, openModel } from "../onnx/model.ts";
 import { chainedModel } from "./chained-model.ts";

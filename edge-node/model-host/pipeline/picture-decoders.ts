@@ -8,8 +8,8 @@ import type { Picture } from "../../../shared/pipeline/values.ts";
  * binary for a platform. sharp was refused: its libvips is LGPL-3.0, and it takes 0.3 ms before it looks at the first pixel.
  */
 export interface PictureDecoders {
-  decodeJpeg(bytes: Uint8Array): Picture;
-  decodePng(bytes: Uint8Array): Picture;
+  readonly decodeJpeg: (bytes: Uint8Array) => Picture;
+  readonly decodePng: (bytes: Uint8Array) => Picture;
 }
 
 /** The part of Node that its types leave out. */

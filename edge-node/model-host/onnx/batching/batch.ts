@@ -1,10 +1,10 @@
 import { isSkerryError } from "../../../../shared/base/errors.ts";
-import { decodeRequest, type Explanation, type InferRequest } from "../../../../shared/inference/request.ts";
+import { decodeRequest, type Explanation } from "../../../../shared/inference/request.ts";
 import { freeBuffer } from "../../../../shared/bytes/owned-bytes.ts";
 import type { Tensor } from "../../../../shared/inference/datatypes.ts";
-import type { ResponseParameters } from "../../../../shared/inference/response.ts";
 import { type EncodedResponse, responseOf, errorResponse, runtimeFault } from "../response.ts";
 import { batchKey, rowsOf, split, stack } from "./batch-rows.ts";
+import type { AroundModel, PreparedRequest } from "./around-model.ts";
 import { differingOutput } from "./equal-outputs.ts";
 import type { ResponseSizes } from "../response-size.ts";
 import type { OutputText } from "../output-text.ts";
@@ -26,22 +26,6 @@ export interface HostedModel {
   readonly responseSizes: ResponseSizes;
   /** What is done before and behind the model; absent of a graph alone. */
   readonly around?: AroundModel;
-}
-
-/** A request with what the model takes in the place of what the caller sent. */
-export interface PreparedRequest extends InferRequest {
-  /** Outputs of the model that its answer needs. */
-  readonly runs: readonly string[];
-}
-
-/** A pipeline, as far as it is not the model. Both throw `SkerryError`. */
-export interface AroundModel<Request extends PreparedRequest = PreparedRequest> {
-  prepare(body: Uint8Array, headerLength: number, path: { readonly isExplained: boolean }): Request;
-  /** The answer's outputs in the order of the request, of the model's in that of `runs`. */
-  finish(
-    request: Request,
-    tensors: readonly Tensor[],
-  ): { readonly tensors: readonly Tensor[]; readonly parameters: ResponseParameters };
 }
 
 export interface BatchResponse extends EncodedResponse {

@@ -13,7 +13,7 @@ const params = z.strictObject({
           /** The confidence is below this, or not below that. */
           below: z.number().optional(),
           from: z.number().optional(),
-          then: label,
+          becomes: label,
         })
         .refine(
           ({ label: of, below, from }) => of !== undefined || below !== undefined || from !== undefined,
@@ -40,7 +40,7 @@ export const rules = defineStep({
         const rule = table.find(
           ({ label: of = own, below = Infinity, from = -Infinity }) => of === own && sure < below && sure >= from,
         );
-        return rule?.then ?? own;
+        return rule?.becomes ?? own;
       }),
       confidence,
     }),

@@ -81,11 +81,11 @@ describe("a table of rules", () => {
   it("changes a label by the first rule that applies", () => {
     const decided = { kind: "decision", labels: ["1", "1", "7"], confidence: Float32Array.of(0.9, 0.5, 0.95) } as const;
     const table = [
-      { below: 0.6, then: "unsure" },
-      { label: "7", from: 0.9, then: "surely 7" },
+      { below: 0.6, becomes: "unsure" },
+      { label: "7", from: 0.9, becomes: "surely 7" },
     ];
     expect(labelsOf(valueOf("rules", { table }, decided))).toEqual(["1", "unsure", "surely 7"]);
-    expect(refusalOf("rules", { table: [{ then: "x" }] })).toBe("a rule has label, below or from");
+    expect(refusalOf("rules", { table: [{ becomes: "x" }] })).toBe("a rule has label, below or from");
   });
 });
 
