@@ -127,6 +127,7 @@ export const COMMAND_GROUPS: readonly { readonly title: string; readonly familie
         commands: {
           "signing-keys": "keys that sign versions of models, for nodes that run no others",
           keys: "API keys and their roles (needs an admin key)",
+          sessions: "who is logged in (needs an admin key)",
         },
         load: async () => (await import("./commands/keys.ts")).registerKeys,
       },

@@ -6,7 +6,7 @@ import type { KeyOptions, RotateOptions } from "../actions/access/keys.ts";
 
 const actions = () => import("../actions/access/keys.ts");
 
-/** `skerry keys …` and `skerry signing-keys …`. */
+/** `skerry keys …`, `skerry signing-keys …` and `skerry sessions …`. */
 export function registerKeys(program: Command, shell: CommandRunner): void {
   const signing = program
     .command("signing-keys")
@@ -103,5 +103,30 @@ export function registerKeys(program: Command, shell: CommandRunner): void {
         shell.run(command, async (run) => (await actions()).removeKey(run, id)),
       ),
     "skerry keys rm 0f3a9c2b71de",
+  );
+  registerSessions(program, shell);
+}
+
+function registerSessions(program: Command, shell: CommandRunner): void {
+  const sessions = program.command("sessions").description("who is logged in (needs an admin key)");
+  const load = () => import("../actions/access/sessions.ts");
+  withExamples(
+    sessions
+      .command("ls")
+      .description("list sessions of people and browsers")
+      .action((_options: object, command: Command) =>
+        shell.run(command, async (run) => (await load()).listSessions(run)),
+      ),
+    "skerry sessions ls",
+  );
+  withExamples(
+    sessions
+      .command("rm")
+      .description("end a session")
+      .argument("<id>", "id of the session, as `sessions ls` shows it")
+      .action((id: string, _options: object, command: Command) =>
+        shell.run(command, async (run) => (await load()).endSession(run, id)),
+      ),
+    "skerry sessions rm 5c1d20aa93fe --reason 'has left'",
   );
 }

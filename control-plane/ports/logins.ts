@@ -1,3 +1,4 @@
+import type { SessionInfo } from "../../shared/api/v1/login.ts";
 import type { Role } from "../../shared/api/v1/keys.ts";
 import type { Actor, KeyHolder, Requester } from "./audit.ts";
 
@@ -54,6 +55,8 @@ export interface LoginStore {
     session: NewSession,
     from: Requester,
   ): Promise<StoredSession | null>;
+  /** Those that last. */
+  list(): Promise<readonly SessionInfo[]>;
   /** Throws `NOT_FOUND`. */
   end(id: string, actor: Actor): Promise<void>;
   /** It is in use: it ends `idleMs` from now at the earliest, within its life. Best effort. */

@@ -1,3 +1,4 @@
+import type { SessionInfo } from "../../../shared/api/v1/login.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
@@ -112,6 +113,10 @@ export class LoginSessions {
   asksNothing(cookie: string): boolean {
     const parts = parseLoginSecret("ss", cookie);
     return parts !== undefined && this.#cache.has(parts.id);
+  }
+
+  list(): Promise<readonly SessionInfo[]> {
+    return this.#store.list();
   }
 
   /** Holds at once here, and within a second (5 s if the notification is lost) on every other replica. Throws `NOT_FOUND`. */

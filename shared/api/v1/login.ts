@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { instant } from "./common.ts";
-import { whoami } from "./keys.ts";
+import { role, whoami } from "./keys.ts";
 
 /** Where a page of the console finds a one-time code: behind `#code=` of its address, which no server is sent. */
 export const CODE_FRAGMENT = "code";
@@ -29,6 +29,20 @@ export const session = whoami
   })
   .meta({ id: "Session" });
 export type Session = z.infer<typeof session>;
+
+/** A session as an admin sees it. */
+export const sessionInfo = z
+  .object({
+    id: z.string(),
+    keyId: z.string().describe("Of the key that began it, or of the person."),
+    isOfKey: z.boolean().describe("False: of a person who logged in at the identity provider."),
+    name: z.string(),
+    role,
+    expiresAt: instant,
+    idleUntil: instant,
+  })
+  .meta({ id: "SessionInfo" });
+export type SessionInfo = z.infer<typeof sessionInfo>;
 
 /** The only answer that ever carries the code. */
 export const sessionCode = z.object({

@@ -226,6 +226,21 @@ describe("people", () => {
     expect((await ask("GET", "/api/v1/whoami", { key })).status).toBe(401);
   });
 
+  it("are seen by admins, who end their sessions", async () => {
+    const { body, Cookie } = await sessionOf(await login());
+    const env = { SKERRY_CONFIG: join(directory, "none.json"), SKERRY_SERVER: server, SKERRY_API_KEY: adminKey };
+    const { stdout } = await runCli(["sessions", "ls"], { env });
+    expect(stdout).toMatch(new RegExp(`^${body.id} +oidc:ana +viewer +identity provider`, "m"));
+    expect((await runCli(["sessions", "rm", body.id, "--reason", "has left"], { env })).exitCode).toBe(0);
+    expect((await ask("GET", "/api/v1/session", { headers: { Cookie } })).status).toBe(401);
+    expect((await postgres.audit.list({ before: null, limit: 1 }))[0]).toMatchObject({
+      action: "session.end",
+      target: `session/${body.id}`,
+      detail: { reason: "has left" },
+    });
+    expect((await runCli(["sessions", "rm", body.id], { env })).exitCode).toBe(5);
+  });
+
   it("cannot log in while the provider is away; keys and sessions go on, and so does logging in after it", async () => {
     expect(refusedWhileAway).toEqual(["IDENTITY_PROVIDER_UNAVAILABLE", "IDENTITY_PROVIDER_UNAVAILABLE"]);
     const { Cookie } = await sessionOf(await login());

@@ -1,5 +1,5 @@
-import { toInstant } from "../../../../shared/api/v1/common.ts";
-import { openSession, session, sessionCode, type Session } from "../../../../shared/api/v1/login.ts";
+import { listOf, listQuery, toInstant } from "../../../../shared/api/v1/common.ts";
+import { openSession, session, sessionCode, sessionInfo, type Session } from "../../../../shared/api/v1/login.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import type { Caller } from "../../../app/access/api-keys.ts";
 import type { LoginSessions, OpenedSession } from "../../../app/access/login-sessions.ts";
@@ -7,6 +7,8 @@ import type { LoginBy, Metrics } from "../../../ports/metrics.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { SessionCookie } from "../auth/session-cookie.ts";
 import { actorOf, definePublicRoute, defineRoute, type RequestFacts, type Route } from "../server/route.ts";
+import { paginate } from "../rest/paginate.ts";
+import { idParams } from "./params.ts";
 import { whoamiOf } from "./whoami.ts";
 
 const TAG = "Sessions";
@@ -84,6 +86,33 @@ export function sessionRoutes({ logins, authenticator, cookie, metrics }: Sessio
       async handle({ caller, actor }) {
         await logins.end(requireSession(caller).id, actor);
         return { status: 204, empty: true, headers: { "Set-Cookie": cookie.clear() } };
+      },
+    }),
+    defineRoute({
+      method: "GET",
+      path: "/api/v1/sessions",
+      summary: "Who is logged in: the sessions of people and browsers",
+      tag: TAG,
+      action: "keys.read",
+      query: listQuery,
+      answer: listOf(sessionInfo),
+      statuses: [200],
+      async handle({ query }) {
+        const labelsOf = ({ name, role }: { name: string; role: string }) => ({ name, role });
+        return { body: paginate(await logins.list(), query, { keyOf: ({ name, id }) => `${name} ${id}`, labelsOf }) };
+      },
+    }),
+    defineRoute({
+      method: "DELETE",
+      path: "/api/v1/sessions/{id}",
+      summary: "End a session of somebody, with the streams that are open by it",
+      tag: TAG,
+      action: "keys.write",
+      params: idParams,
+      statuses: [204],
+      async handle({ params, actor }) {
+        await logins.end(params.id, actor);
+        return { status: 204, empty: true };
       },
     }),
     defineRoute({

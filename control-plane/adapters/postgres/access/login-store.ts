@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { role } from "../../../../shared/api/v1/keys.ts";
+import type { SessionInfo } from "../../../../shared/api/v1/login.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import type { Actor, KeyHolder, Requester } from "../../../ports/audit.ts";
 import type { LoginStore, NewCode, NewSession, StoredSession } from "../../../ports/logins.ts";
@@ -45,6 +46,23 @@ export class PostgresLoginStore implements LoginStore {
         WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())`;
       return key ? insert(tx, session, { actor: { ...key, ...from }, by: "code" }) : null;
     });
+  }
+
+  async list(): Promise<readonly SessionInfo[]> {
+    const rows = await this.#database.run(
+      (client) => client.$queryRaw<ListedRow[]>`
+      SELECT session.id, key_id AS "keyId", person IS NULL AS "isOfKey", coalesce(person ->> 'name', key.name) AS name,
+        coalesce(person ->> 'role', key.role) AS role, session.expires_at AS "expiresAt", idle_until AS "idleUntil"
+      FROM login_sessions AS session LEFT JOIN api_keys AS key ON key.id = key_id
+      WHERE session.expires_at > now() AND idle_until > now()
+        AND (person IS NOT NULL OR (key.revoked_at IS NULL AND (key.expires_at IS NULL OR key.expires_at > now())))`,
+    );
+    return rows.map(({ expiresAt, idleUntil, role: name, ...row }) => ({
+      ...row,
+      role: role.parse(name),
+      expiresAt: expiresAt.toISOString(),
+      idleUntil: idleUntil.toISOString(),
+    }));
   }
 
   end(id: string, actor: Actor): Promise<void> {
@@ -111,6 +129,12 @@ const storedPerson = z.object({ name: z.string(), role, models: z.array(z.string
 
 interface SessionRow extends Omit<StoredSession, "expiresAt" | "idleUntil" | "person"> {
   readonly person: unknown;
+  readonly expiresAt: Date;
+  readonly idleUntil: Date;
+}
+
+interface ListedRow extends Omit<SessionInfo, "role" | "expiresAt" | "idleUntil"> {
+  readonly role: string;
   readonly expiresAt: Date;
   readonly idleUntil: Date;
 }

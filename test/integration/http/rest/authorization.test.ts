@@ -91,6 +91,8 @@ const TABLE: Readonly<Record<string, Row>> = {
   "POST /api/v1/login/device/session": PUBLIC, // likewise
   "GET /api/v1/session": READ_OWN,
   "DELETE /api/v1/session": READ_OWN,
+  "GET /api/v1/sessions": ADMIN,
+  "DELETE /api/v1/sessions/{id}": ADMIN,
   "POST /api/v1/session/codes": READ_OWN,
   "POST /api/v1/join": PUBLIC, // a join token is its right
   "POST /api/v1/join/pod": PUBLIC, // a token of the cluster is its right

@@ -1,3 +1,5 @@
+import { toInstant } from "../../../../shared/api/v1/common.ts";
+import type { SessionInfo } from "../../../../shared/api/v1/login.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import type { Clock } from "../../../../shared/base/clock.ts";
 import type { Actor } from "../../../../control-plane/ports/audit.ts";
@@ -52,6 +54,18 @@ export class MemoryLogins implements LoginStore {
     if (code?.secretHash !== secretHash || code.expiresAt <= this.#clock.wallNow()) return null;
     this.#codes.delete(id);
     return this.open(session, { name: code.keyId, role: "admin", keyId: code.keyId, models: [], ...from });
+  }
+
+  async list(): Promise<readonly SessionInfo[]> {
+    return [...this.rows.values()].map(({ id, keyId, person, expiresAt, idleUntil }) => ({
+      id,
+      keyId,
+      isOfKey: person === null,
+      name: person?.name ?? keyId,
+      role: person?.role ?? "viewer",
+      expiresAt: toInstant(expiresAt),
+      idleUntil: toInstant(idleUntil),
+    }));
   }
 
   async end(id: string, actor: Actor): Promise<void> {
