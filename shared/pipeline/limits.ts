@@ -1,7 +1,7 @@
 import { StepFault } from "./step.ts";
 
 /** Numbers that one step may make for one request, so that a small body does not become gigabytes. */
-export const MAX_NUMBERS = 16_777_216;
+const MAX_NUMBERS = 16_777_216;
 
 /** Throws `StepFault` before the numbers are made. */
 export function checkNumbers(count: number): void {

@@ -51,12 +51,14 @@ export function healthOf(nodes: readonly HealthNode[], deployments: readonly Hea
   const parts = `${serving} of ${countOf(deployments.length, "deployment")} ${serving === 1 ? "serves" : "serve"} as declared, ${connected} of ${countOf(nodes.length, "node")} connected`;
   return {
     tone: worst === "idle" ? "good" : worst,
-    sentence:
-      count === 0
-        ? `All is well: ${parts}.`
-        : `${countOf(count, "thing")} ${count === 1 ? "needs" : "need"} you: ${parts}.`,
+    sentence: `${verdictOf(worst, count)}: ${parts}.`,
     needs,
   };
+}
+
+function verdictOf(worst: Tone, count: number): string {
+  if (count > 0) return `${countOf(count, "thing")} ${count === 1 ? "needs" : "need"} you`;
+  return worst === "busy" ? "Changes are under way" : "All is well";
 }
 
 const conditionOf = ({ status }: HealthDeployment, type: string) =>

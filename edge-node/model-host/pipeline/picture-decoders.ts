@@ -5,7 +5,7 @@ import type { Picture } from "../../../shared/pipeline/values.ts";
 /**
  * JPEG by MozJPEG, a build of libjpeg-turbo, and PNG by the Rust crate `png`, both compiled to WebAssembly (jSquash, Apache-2.0): what a
  * damaged file does to a decoder stays in a memory of its own, which a model host bounds to 128 MiB, and the packages hold no
- * binary for a platform. sharp was refused: its libvips is LGPL-3.0, and it takes 0.3 ms before it looks at the first pixel.
+ * binary for a platform. sharp was refused: its libvips is LGPL-3.0.
  */
 export interface PictureDecoders {
   readonly decodeJpeg: (bytes: Uint8Array) => Picture;

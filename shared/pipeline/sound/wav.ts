@@ -1,8 +1,8 @@
 import { StepFault } from "../step.ts";
 
 /**
- * WAV files, as far as models of sound are given them: PCM of 8, 16, 24 or 32 bits and FP32, any number of channels. Of the packages
- * that read them none had a release within five years when this was written, and the format is a list of chunks.
+ * WAV files, as far as models of sound are given them: PCM of 8, 16, 24 or 32 bits and FP32, any number of channels. The
+ * format is a list of chunks; their sizes are checked before anything is made of them.
  */
 export interface WavHeader {
   readonly sampleRate: number;

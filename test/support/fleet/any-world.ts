@@ -102,7 +102,7 @@ function nodeOf(draw: NodeDraw, at: number): FleetNode {
 }
 
 /** Replicas beyond its minimum that a deployment may have on edge nodes where these follow demand. */
-export const MORE = 2;
+const MORE = 2;
 
 function deploymentOf(draw: DeploymentDraw, at: number, followsDemand: boolean): FleetDeployment {
   const { residency, needsGpu, edge, cloud, slots, spread } = draw;

@@ -61,6 +61,11 @@ describe("the health of a fleet", () => {
     expect(healthOf([], [deployment("digits", conditions)]).tone).toBe(tone);
   });
 
+  it("does not say that all is well while a deployment is on its way", () => {
+    const { sentence } = healthOf([node("a")], [deployment("digits", { Ready: "False", Progressing: "True" })]);
+    expect(sentence).toBe("Changes are under way: 0 of 1 deployment serve as declared, 1 of 1 node connected.");
+  });
+
   it("says why a replica has no place", () => {
     const { needs } = healthOf(
       [],
