@@ -39,7 +39,9 @@ export async function joinNode(tx: Transaction, attempt: JoinAttempt): Promise<J
     return replaceNode(tx, attempt, { id: replaces, generation: replacesGeneration });
   const earlier = await tx.node.findUnique({ where: { id: usedBy } });
   if (earlier) {
-    if (earlier.revoked || earlier.name !== attempt.name) return null;
+    // With a key that the node has no more, as another machine took its place, the answer would be of no use.
+    const hasKey = [earlier.publicKey, earlier.previousKey].includes(attempt.publicKey);
+    if (earlier.revoked || earlier.name !== attempt.name || !hasKey) return null;
     const isWaiting = earlier.waitingUntil !== null;
     return { nodeId: usedBy, generation: earlier.generation, kind, site, zone, ...(isWaiting && { isWaiting }) };
   }

@@ -70,12 +70,22 @@ describe("a token that replaces a node", () => {
     const nodeId = await joinNode(stores, "dock-3");
     const [one, two] = [await replaceToken("dock-3"), await replaceToken("dock-3")];
     await stores.sessions.join(attemptWith(one, { name: "dock-3", publicKey: "key one" }));
-    expect(await stores.sessions.join(attemptWith(two, { name: "dock-3", publicKey: "key two" }))).toBeNull();
+    const late = attemptWith(two, { name: "dock-3", publicKey: "key two" });
+    for (const attempt of [late, late]) expect(await stores.sessions.join(attempt)).toBeNull();
     expect(await stores.sessions.identity(nodeId)).toMatchObject({ publicKey: "key one", generation: 2 });
     const three = await replaceToken("dock-3");
     await stores.nodes.revoke("dock-3", { actor: alice, event: event("revoked") });
     expect(await stores.sessions.join(attemptWith(three, { name: "dock-3", publicKey: "key three" }))).toBeNull();
     await expect(replaceToken("dock-3")).rejects.toMatchObject({ code: "NOT_FOUND" });
+  });
+
+  it("voids the token by which the machine before it joined", async () => {
+    const first = attemptWith(await makeToken(stores), { name: "dock-7", publicKey: "key one" });
+    const joined = await stores.sessions.join(first);
+    expect(await stores.sessions.join(first)).toEqual(joined);
+    const token = await replaceToken("dock-7");
+    await stores.sessions.join(attemptWith(token, { name: "dock-7", publicKey: "key two" }));
+    expect(await stores.sessions.join(first)).toBeNull();
   });
 
   it("is for the name of the node alone, and not for a node that waits", async () => {
