@@ -50,6 +50,8 @@ export async function replaceNode(
     RETURNING name, kind, site, zone, generation`;
   if (!node) return null;
   const { name, ...is } = node;
+  // What failed to load on the machine before says nothing of this one.
+  await tx.versionHistory.updateMany({ where: { nodeId: id }, data: { loadFailures: 0 } });
   await tx.nodeSession.updateMany({ where: { nodeId: id }, data: { open: false } });
   const joiner = { name: `join-token/${tokenId}`, keyId: null, ...from };
   const detail = { nodeId: id, generation: is.generation, publicKey };

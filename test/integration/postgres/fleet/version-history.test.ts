@@ -7,7 +7,9 @@ import { startTestDatabase, type TestDatabase } from "../../../support/postgres/
 import {
   alice,
   anAttempt,
+  attemptWith,
   event,
+  hashOf,
   joinNode,
   lead,
   nodeOf,
@@ -114,6 +116,17 @@ describe("what is remembered of a version on a node", () => {
     const stale = { id: placement.id, generation: generation + 1, isEvicted: true };
     expect(await stores.plans.removePlacement(fence, stale, event("makes room"))).toBe("stale");
     expect(await history()).toBeUndefined();
+  });
+
+  it("is no failed load of a machine that takes the place of the node", async () => {
+    await report("failed");
+    await stores.nodes.createReplaceToken(
+      name,
+      { id: `replaces-${name}`, secretHash: hashOf(`replaces-${name}`), ttlSeconds: 600 },
+      { actor: alice, why: "its memory is broken" },
+    );
+    await stores.sessions.join(attemptWith(`replaces-${name}`, { name, publicKey: `another key of ${name}` }));
+    expect(await history()).toMatchObject([{ loadFailures: 0 }]);
   });
 
   it("is forgotten when an operator asks for another try, also where the placement has left", async () => {
