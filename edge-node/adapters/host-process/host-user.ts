@@ -63,9 +63,11 @@ async function openTree(folder: string, gid: number): Promise<void> {
   }
 }
 
-/** Nothing is written when it is so already. */
+/** These rights and no others: what the group before might do is not for hosts. Nothing is written when it is so already. */
 async function allow(file: string, gid: number, rights: number): Promise<void> {
   const { mode, gid: before, uid } = await lstat(file);
+  const allowed = (mode & 0o7707) | rights;
+  // Before the group changes, so that hosts never have what that one might do.
+  if ((mode & 0o7777) !== allowed) await chmod(file, allowed);
   if (before !== gid) await lchown(file, uid, gid);
-  if ((mode & rights) !== rights) await chmod(file, (mode & 0o7777) | rights);
 }

@@ -1,10 +1,10 @@
-import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { execFileSync } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { type Confinement, findConfinement } from "../../../edge-node/adapters/host-process/confinement.ts";
-import { asUser } from "../../../edge-node/adapters/host-process/host-user.ts";
+import { asUser, openStateFolder } from "../../../edge-node/adapters/host-process/host-user.ts";
 import { ProcessModelHosts } from "../../../edge-node/adapters/host-process/model-hosts.ts";
 import { SharedProcesses } from "../../../edge-node/adapters/host-process/shared-processes.ts";
 import type { ModelHost } from "../../../edge-node/ports/model-hosts.ts";
@@ -73,6 +73,15 @@ asRoot("a model host of a node that runs as root", () => {
     for (const file of [".", "artifacts", "artifacts/digest", `artifacts/digest/${MODEL_FILE}`, "work", "work/empty"])
       expect([file, can("-w", file)]).toEqual([file, false]);
     expect((await stat(path.join(stateDir, "node.key"))).mode & 0o777).toBe(0o600);
+  });
+
+  it("gets no right that another group had on the state folder", async () => {
+    const shared = await mkdtemp(path.join(tmpdir(), "skerry-of-a-group-"));
+    await chmod(shared, 0o770);
+    await openStateFolder({ uid: UID, gid: UID }, { stateDir: shared, workDirectory: path.join(shared, "work") });
+    const { mode, gid } = await stat(shared);
+    expect([(mode & 0o777).toString(8), gid]).toEqual(["710", UID]);
+    await rm(shared, { recursive: true });
   });
 
   it("has it too when it runs several models", async () => {
