@@ -84,11 +84,12 @@ async function composeLocked(
 ): Promise<Node> {
   const { clock, random, logger, stateDir, unlock } = parts;
   const keys = await localKeys(config);
-  const asksForKey = keys !== undefined || !isLoopback(config.localHost);
-  const callerKeys = asksForKey ? await apiKeys(config, parts) : undefined;
-  const callers = asksForKey ? new LocalCallers({ keys, apiKeys: callerKeys }) : undefined;
   const store = new IdentityFiles(stateDir);
   const identity = withUrl(await identify(config, { ...parts, store }), config.url);
+  const asksForKey = keys !== undefined || !isLoopback(config.localHost);
+  // After the join, which sets aside those of another control plane.
+  const callerKeys = asksForKey ? await apiKeys(config, parts) : undefined;
+  const callers = asksForKey ? new LocalCallers({ keys, apiKeys: callerKeys }) : undefined;
   const serving = new InferenceWorker({
     clock,
     nodeName: identity.name,

@@ -20,12 +20,14 @@ const schema = z.object({
   ),
 });
 
+export const CALLERS_FILE = "callers.json";
+
 /** `callers.json` in the state folder, mode 0600: hashes of API keys, no keys. */
 export class JsonCallersFile implements CallersFile {
   readonly #path: string;
 
   constructor(stateDir: string) {
-    this.#path = join(stateDir, "callers.json");
+    this.#path = join(stateDir, CALLERS_FILE);
   }
 
   async load(): Promise<KnownCallers | null> {

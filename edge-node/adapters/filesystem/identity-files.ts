@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { joinResponse, type JoinResponse } from "../../../shared/protocol/join-messages.ts";
 import type { IdentityStore, NodeIdentity, NodeKey, RotatingKeys } from "../../ports/identity.ts";
+import { CALLERS_FILE } from "./callers-file.ts";
 import { unlessMissing, writeDurably } from "./durable.ts";
 
 const identitySchema = joinResponse.extend({
@@ -159,8 +160,9 @@ export class IdentityFiles implements IdentityStore, RotatingKeys {
   async setAside(): Promise<void> {
     // In this order: whatever a crash leaves, the next start joins.
     const keys = [this.#previousKeyPath, this.#nextKeyPath, this.#keyPath];
-    for (const file of [join(this.#stateDir, "memory.json"), this.#identityPath, ...keys])
-      await unlessMissing(rename(file, `${file}.removed`));
+    // What this control plane said goes with it: another one has other placements, and other callers.
+    const said = ["memory.json", CALLERS_FILE].map((name) => join(this.#stateDir, name));
+    for (const file of [...said, this.#identityPath, ...keys]) await unlessMissing(rename(file, `${file}.removed`));
   }
 
   async #makeKey(file: string): Promise<NodeKey> {

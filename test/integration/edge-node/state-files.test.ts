@@ -2,6 +2,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promise
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { JsonCallersFile } from "../../../edge-node/adapters/filesystem/callers-file.ts";
 import { IdentityFiles } from "../../../edge-node/adapters/filesystem/identity-files.ts";
 import { JsonStateFile } from "../../../edge-node/adapters/filesystem/state-file.ts";
 import { keys } from "../../../control-plane/adapters/system/ed25519.ts";
@@ -79,8 +80,10 @@ describe("IdentityFiles", () => {
     const { publicKey } = await store.store(joined, { name: "edge-a", pin: "none", tokenId: "t-1" });
     await store.markRemoved();
     expect(await new IdentityFiles(stateDir).load()).toMatchObject({ isRemoved: true, tokenId: "t-1", publicKey });
+    const callers = new JsonCallersFile(stateDir);
+    await callers.save({ digest: "d", keys: [], confirmedAt: 1, ranMs: 0 });
     await store.setAside();
-    expect(await store.load()).toBeNull();
+    expect([await store.load(), await callers.load()]).toEqual([null, null]);
     expect((await store.joinKey()).publicKey).not.toBe(publicKey);
   });
 
