@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { closeSync, openSync } from "node:fs";
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite";
 import { z } from "zod";
 import { desiredStream, type DesiredStream } from "../../../shared/protocol/streams.ts";
@@ -61,6 +62,8 @@ export class StreamDatabase {
 
   /** Throws when the file is no database or damaged. */
   constructor(path: string) {
+    // For the node's own user alone, as hosts may pass through its folder. SQLite gives the log the rights of the database.
+    closeSync(openSync(path, "a", 0o600));
     this.#database = new DatabaseSync(path);
     try {
       // FULL: a commit is an fsync, so that power may fail too. The log is checkpointed by itself and cut to 4 MiB.

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -123,6 +123,13 @@ describe("the store of streams", () => {
     await reopened();
     expect((await store.take(stream, "item", all)).map(({ id }) => id)).toEqual(["b"]);
     expect(store.ledger(stream)).toMatchObject({ dropped: { damaged: 1 }, waiting: { item: 1 } });
+  });
+
+  it("keeps its files to the node's own user", async () => {
+    await store.accept(stream, item("a"), { ...roomy, now: 1 });
+    const files = (await readdir(folder)).filter((name) => name.startsWith("streams.db"));
+    expect(files).toContain("streams.db-wal");
+    for (const name of files) expect([name, (await stat(path.join(folder, name))).mode & 0o077]).toEqual([name, 0]);
   });
 
   it("sets a damaged database aside and begins a new one", async () => {
