@@ -88,11 +88,13 @@ asRoot("a model host of a node that runs as root", () => {
     const shared = new SharedProcesses({ workDirectory: path.join(stateDir, "work"), confinement });
     const before = await modelHostsOf(process.pid);
     const host = await shared.open(256);
-    const [pid = 0] = (await modelHostsOf(process.pid)).filter((each) => !before.includes(each));
-    const isItsOwn = async (): Promise<boolean> =>
-      (await readFile(`/proc/${pid}/status`, "utf8")).includes(`Uid:\t${UID}\t`);
-    await eventually("the process has its user", isItsOwn);
-    expect(await isItsOwn()).toBe(true);
+    const uids = async (): Promise<readonly (string | undefined)[]> => {
+      const started = (await modelHostsOf(process.pid)).filter((each) => !before.includes(each));
+      const statuses = await Promise.all(started.map((pid) => readFile(`/proc/${pid}/status`, "utf8")));
+      return statuses.map((status) => /^Uid:\t(\d+)/m.exec(status)?.[1]);
+    };
+    await eventually("the process has its user", async () => (await uids()).includes(String(UID)));
+    expect(await uids()).toEqual([String(UID)]);
     await host.stop(0);
   }, 30_000);
 
