@@ -201,8 +201,10 @@ describe("a stream", () => {
 describe("a stream that reads a directory into a folder", () => {
   let inbox: string;
   let outbox: string;
+  const bases: string[] = [];
   const open = async (after: "delete" | "keep" = "delete"): Promise<void> => {
     const base = await mkdtemp(path.join(tmpdir(), "skerry-inbox-"));
+    bases.push(base);
     [inbox, outbox] = [path.join(base, "in"), path.join(base, "out")];
     await mkdir(inbox);
     const directory = { path: inbox, after, settleMs: 0, scanMs: 50, key: "name" as const };
@@ -216,7 +218,8 @@ describe("a stream that reads a directory into a folder", () => {
     const texts = await Promise.all(names.map((name) => readFile(path.join(outbox, name), "utf8")));
     return texts.flatMap((text) => text.trim().split("\n")).map((line) => JSON.parse(line));
   };
-  afterEach(() => rm(path.dirname(inbox), { recursive: true, force: true }));
+  // Not after each test: the stream is closed after that, and makes folders in it until then.
+  afterAll(() => Promise.all(bases.map((base) => rm(base, { recursive: true, force: true }))));
 
   it("takes complete files in the order of their names, removes them, and writes results as JSON lines", async () => {
     await open();
