@@ -20,9 +20,11 @@ export interface SessionRouteParts {
   readonly metrics: Pick<Metrics, "loginAnswered">;
 }
 
+/** A session begins no other one: it ends after its time, also for somebody who has stolen it. */
 export function sessionRoutes({ logins, authenticator, cookie, metrics }: SessionRouteParts): Route[] {
   const byKey = async (key: string, facts: RequestFacts): Promise<OpenedSession> => {
     const caller = await authenticator.authenticate(`Bearer ${key}`, facts.address);
+    if (caller.session) throw new SkerryError("UNAUTHENTICATED", "this is the token of a session, not an API key");
     return logins.open(caller, actorOf(caller, facts));
   };
   const byCode = (code: string, { address, requestId }: RequestFacts): Promise<OpenedSession> =>
@@ -126,10 +128,12 @@ export function sessionRoutes({ logins, authenticator, cookie, metrics }: Sessio
       statuses: [201],
       answersSecret: true,
       async handle({ caller, actor }) {
-        if (caller.session?.isOfKey === false)
+        if (caller.session)
           throw new SkerryError(
             "CONFLICT",
-            `${caller.name} has no key: log in at the identity provider in that browser`,
+            caller.session.isOfKey
+              ? "a session makes no code: send the API key in its place"
+              : `${caller.name} has no key: log in at the identity provider in that browser`,
           );
         const { code, expiresAt } = await logins.createCode(actor);
         return { body: { code, expiresAt: toInstant(expiresAt) } };

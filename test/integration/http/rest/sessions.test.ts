@@ -149,6 +149,17 @@ describe("a session in a browser", () => {
     expect(codeOf(await api.call("POST", "/api/v1/session", { body: { code: late } }))).toBe("UNAUTHENTICATED");
   });
 
+  it("begins no other one, which would outlast it", async () => {
+    const { cookie, token } = await login("admin");
+    const [, key = ""] = cookie.split("=");
+    expect((await ask("GET", "/api/v1/whoami", { Authorization: `Bearer ${key}` })).status).toBe(200);
+    const answer = await api.call("POST", "/api/v1/session", { body: { key } });
+    expect([codeOf(answer), answer.headers["set-cookie"]]).toEqual(["UNAUTHENTICATED", undefined]);
+    const made = await ask("POST", "/api/v1/session/codes", { Cookie: cookie, "X-CSRF-Token": token });
+    expect([codeOf(made), made.body.code]).toEqual(["CONFLICT", "CONFLICT"]);
+    expect(api.stores.logins.rows.size).toBe(1);
+  });
+
   it("slows an address down that guesses cookies, codes or keys, and counts who was let in", async () => {
     await api.close();
     api = await openHttpApi({ limits: { failuresPerAddress: { perSecond: 1, burst: 3 } } });
