@@ -73,6 +73,23 @@ inBrowser("signing in", () => {
     expect(other.page.url()).toBe(`${cluster.url}/nodes`);
     await other.page.context().close();
   }, 120_000);
+
+  it("asks before the code of an address takes the place of who is signed in", async () => {
+    const { code } = await cluster.post<{ code: string }>("/session/codes", {});
+    const operator = await asRole("operator");
+    const asked: string[] = [];
+    operator.page.once("dialog", (dialog) => {
+      asked.push(dialog.message());
+      void dialog.dismiss();
+    });
+    await operator.open(`/keys#code=${code}`);
+    await operator.shows("Only admins see and make API keys.");
+    expect(asked).toEqual([expect.stringContaining("You are signed in as a-operator.")]);
+    operator.page.once("dialog", (dialog) => void dialog.accept());
+    await operator.open(`/nodes#code=${code}`);
+    await operator.page.getByTitle(/^Signed in as .*, admin$/).waitFor();
+    await operator.page.context().close();
+  }, 120_000);
 });
 
 inBrowser("from the first start to a rollback", () => {

@@ -17,10 +17,15 @@ export const sessionQuery = queryOptions({
 
 async function readSession(): Promise<Session | null> {
   const code = takeCode();
+  const current = await currentSession();
+  if (code === undefined || (current !== null && !mayReplace(current))) return current;
   // A code that was used or has expired is no reason to leave a session that is still good.
-  if (code !== undefined) return openSession({ code }).catch(() => currentSession());
-  return currentSession();
+  return openSession({ code }).catch(() => current);
 }
+
+/** Anybody with a key can make such an address: a person who follows it must not act as somebody else without knowing. */
+const mayReplace = ({ name }: Session): boolean =>
+  window.confirm(`You are signed in as ${name}. Sign in anew with the code of this address?`);
 
 async function currentSession(): Promise<Session | null> {
   try {
