@@ -18,7 +18,8 @@ async function ask() {
       signal: AbortSignal.timeout(ANSWER_MS),
       cache: "no-store",
     });
-    if (response.status === 401) return askForKey(key !== null);
+    if (response.status === 401) return askForKey(key === null ? "" : "This node does not know that key.");
+    if (response.status === 403 && key !== null) return askForKey("That key may not see what this node does.");
     if (!response.ok) throw new Error(`it answered ${response.status}`);
     known = await response.json();
     knownAt = performance.now();
@@ -30,11 +31,11 @@ async function ask() {
   show();
 }
 
-function askForKey(wasWrong) {
+function askForKey(why) {
   sessionStorage.removeItem(KEY);
   known = undefined;
   fault = "";
-  by("key-fault").textContent = wasWrong ? "This node does not know that key." : "";
+  by("key-fault").textContent = why;
   by("what").textContent = "";
   by("key-form").hidden = false;
   show();
