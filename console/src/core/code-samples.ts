@@ -14,10 +14,10 @@ export function codeFor(language: CodeLanguage, { url, headers, body }: SampleRe
   switch (language) {
     case "curl":
       return [
-        `curl -s '${url}' \\`,
+        `curl -s ${quoted(url)} \\`,
         '  -H "Authorization: Bearer $SKERRY_API_KEY" -H "Content-Type: application/json" \\',
-        ...extra.map(([name, value]) => `  -H '${name}: ${value}' \\`),
-        `  -d '${JSON.stringify(body).replaceAll("'", "'\\''")}'`,
+        ...extra.map(([name, value]) => `  -H ${quoted(`${name}: ${value}`)} \\`),
+        `  -d ${quoted(JSON.stringify(body))}`,
       ].join("\n");
     case "Node":
       return [
@@ -50,3 +50,6 @@ export function codeFor(language: CodeLanguage, { url, headers, body }: SampleRe
       ].join("\n");
   }
 }
+
+/** One word of a shell, whatever it holds: the node's name comes from the page's address, which somebody else may have made. */
+const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;

@@ -132,6 +132,9 @@ describe("a request for a program", () => {
 
   it("quotes for a shell", () => {
     expect(codeFor("curl", request)).toContain(`-d '{"text":"it'\\''s"}'`);
+    const made = { ...request, url: "http://x/it's", headers: { "Skerry-Prefer": "node=a'; touch b; '" } };
+    expect(codeFor("curl", made)).toContain(`curl -s 'http://x/it'\\''s' `);
+    expect(codeFor("curl", made)).toContain(`-H 'Skerry-Prefer: node=a'\\''; touch b; '\\'''`);
   });
 });
 
