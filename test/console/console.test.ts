@@ -261,6 +261,9 @@ inBrowser("without the control plane", () => {
     await cluster.controlPlane.stop();
     await admin.shows(/No link to the control plane/);
     expect(await admin.page.getByRole("link", { name: "edge-a" }).count()).toBe(1);
+    // The cookie is still good, so the page must not look signed out.
+    await admin.page.getByRole("button", { name: "Sign out" }).click();
+    await admin.page.getByRole("banner").getByRole("alert").waitFor();
     cluster.restartControlPlane();
     await cluster.whenControlPlaneReady();
     await admin.page.getByRole("status").filter({ hasText: "Live" }).waitFor();

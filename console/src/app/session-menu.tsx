@@ -1,5 +1,7 @@
+import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { endSession } from "../api/session.ts";
+import { Complaint } from "../ui/states.tsx";
 import { changeSession } from "./query-client.ts";
 import { useSession } from "./session-context.ts";
 import { keepTheme, storedTheme, THEMES, type Theme } from "./theme.ts";
@@ -8,10 +10,8 @@ import { keepTheme, storedTheme, THEMES, type Theme } from "./theme.ts";
 export function SessionMenu() {
   const { name, role } = useSession();
   const [theme, setTheme] = useState<Theme>(storedTheme);
-  const signOut = async (): Promise<void> => {
-    await endSession().catch(() => undefined);
-    changeSession(null);
-  };
+  // A session that could not be ended is still good: after a reload this browser has it again.
+  const leaving = useMutation({ mutationFn: endSession, onSuccess: () => changeSession(null) });
   return (
     <>
       <select
@@ -30,9 +30,10 @@ export function SessionMenu() {
       <span className="who" title={`Signed in as ${name}, ${role}`}>
         {name} <span className="tag">{role}</span>
       </span>
-      <button type="button" className="quiet" onClick={() => void signOut()}>
+      <button type="button" className="quiet" disabled={leaving.isPending} onClick={() => leaving.mutate()}>
         Sign out
       </button>
+      {leaving.isError && <Complaint error={leaving.error} />}
     </>
   );
 }
