@@ -21,18 +21,20 @@ export function shapley(
   }: { readonly baseline: readonly number[]; readonly seed: number; readonly samples: number | undefined },
 ): ExplanationPlan {
   const features = presentElements(row, baseline);
-  const orders = ordersOf(features, permutations, seed);
+  // Made when the first run needs them: by then the budget has been checked, which bounds them too.
+  let made: readonly (readonly number[])[] | undefined;
+  const orders = (): readonly (readonly number[])[] => (made ??= ordersOf(features, permutations, seed));
   const perOrder = features.length + 1;
   return {
     evaluations: features.length === 0 ? 0 : permutations * perOrder,
     write(i, into) {
       const entered = i % perOrder;
-      const order = orders[Math.floor(i / perOrder)] ?? [];
+      const order = orders()[Math.floor(i / perOrder)] ?? [];
       for (const feature of order.slice(entered)) into[feature] = absentValue(baseline, feature);
     },
     attribute(scores) {
       const sums = new Float64Array(row.length);
-      for (const [o, order] of orders.entries())
+      for (const [o, order] of orders().entries())
         for (const [i, feature] of order.entries()) {
           const at = o * perOrder + i;
           sums[feature] = (sums[feature] ?? 0) + (scores[at + 1] ?? 0) - (scores[at] ?? 0);

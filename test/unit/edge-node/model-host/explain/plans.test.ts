@@ -27,6 +27,12 @@ const sum = (values: readonly number[]): number => values.reduce((total, value) 
 const number = fc.integer({ min: -8, max: 8 }).map((value) => value / 4);
 
 describe("explanations of a row", () => {
+  it("say what they cost before anything of that size is made", () => {
+    const row = new Float64Array(4_000_000).fill(1);
+    const { evaluations } = shapley(row, { ...NONE, samples: 1_024, baseline: [] });
+    expect(evaluations).toBe(1_024 * 4_000_001);
+  });
+
   it.each(["occlusion", "integrated gradients", "shapley values"])("give a linear score's terms by %s", (method) => {
     const features = fc.array(fc.tuple(number, number), { minLength: 1, maxLength: 8 });
     fc.assert(
