@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { checkNumbers } from "../../limits.ts";
 import { defineStep, StepFault } from "../../step.ts";
 import { columnName, MAX_COLUMNS, MAX_ROWS, need, numbersOf } from "../../tables/columns.ts";
 import type { Column, ColumnType, ValueOf } from "../../values.ts";
@@ -81,10 +82,10 @@ function rowsByKey(table: ValueOf<"table">, key: string | undefined, maxKeys: nu
 
 /** In the order in which they end. */
 function windowsOf(groups: readonly (readonly number[])[], size: number, step: number): readonly (readonly number[])[] {
+  const countOf = (group: readonly number[]): number => Math.max(0, 1 + Math.floor((group.length - size) / step));
+  checkNumbers(size * groups.reduce((sum, group) => sum + countOf(group), 0));
   const windows = groups.flatMap((group) =>
-    Array.from({ length: Math.max(0, 1 + Math.floor((group.length - size) / step)) }, (_, at) =>
-      group.slice(at * step, at * step + size),
-    ),
+    Array.from({ length: countOf(group) }, (_, at) => group.slice(at * step, at * step + size)),
   );
   return windows.toSorted((a, b) => (a.at(-1) ?? 0) - (b.at(-1) ?? 0));
 }

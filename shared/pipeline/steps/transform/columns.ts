@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { TensorData } from "../../../inference/datatypes.ts";
+import { checkNumbers } from "../../limits.ts";
 import { defineStep, StepFault } from "../../step.ts";
 import { columnNames, need, numbersOf, textsOf } from "../../tables/columns.ts";
 import type { TypeOf, ValueOf } from "../../values.ts";
@@ -23,7 +24,10 @@ export const columns = defineStep({
   },
   build:
     (_type, { names, datatype }) =>
-    (table) => ({ kind: "tensor", datatype, shape: [table.rows, names.length], data: dataOf(table, names, datatype) }),
+    (table) => {
+      checkNumbers(table.rows * names.length);
+      return { kind: "tensor", datatype, shape: [table.rows, names.length], data: dataOf(table, names, datatype) };
+    },
 });
 
 function dataOf(

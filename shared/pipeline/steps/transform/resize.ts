@@ -43,7 +43,12 @@ export const resize = defineStep({
       const sizes = pictures.map((picture) =>
         width !== undefined && height !== undefined ? { width, height } : shorterTo(picture, shorter ?? 1),
       );
-      checkNumbers(sizes.reduce((sum, size, at) => sum + size.width * size.height * (pictures[at]?.channels ?? 1), 0));
+      // Rows become shorter before columns do: a narrow, high picture is largest in between.
+      const largest = sizes.map((size, at) => {
+        const { height, channels } = pictures[at] ?? { height: 1, channels: 1 };
+        return size.width * Math.max(size.height, height) * channels;
+      });
+      checkNumbers(largest.reduce((sum, numbers) => sum + numbers, 0));
       return {
         kind: "pictures",
         pictures: pictures.map((picture, at) => resample(picture, sizes[at] ?? picture, resampling)),

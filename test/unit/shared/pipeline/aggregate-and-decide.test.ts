@@ -24,6 +24,12 @@ describe("aggregating", () => {
     rows: { how: "count" },
   };
 
+  it("refuses windows that hold too many numbers together", () => {
+    const long = tableOf({ t: Array.from({ length: 20_000 }, (_, row) => row) });
+    const wide = { rows: 10_000, step: 1, columns: { sum: { of: "t", how: "sum" } } };
+    expect(() => valueOf("aggregate", wide, long)).toThrow("it would make 100010000 numbers");
+  });
+
   it("has a row for each window of each key, in the order in which they end", () => {
     const made = valueOf("aggregate", { key: "sensor", rows: 2, step: 2, columns }, readings);
     expect(columnsOf(made)).toEqual({

@@ -20,6 +20,14 @@ const { width, height } = known.source;
 const source = { width, height, channels: 3, data: Uint8Array.from(known.source.pixels) };
 
 describe("pictures", () => {
+  it("are refused where a narrow, high one would become too large on its way to another size", () => {
+    const height = 1_000_000;
+    const narrow = { width: 1, height, channels: 1, data: new Uint8Array(height) };
+    const params = { width: 224, height: 224, resampling: "bilinear" };
+    const resized = (): unknown => valueOf("resize", params, { kind: "pictures", pictures: [narrow] });
+    expect(resized).toThrow("it would make 224000000 numbers");
+  });
+
   it.each(known.resized.map((each) => [each.resampling, each.width, each.height, each.pixels] as const))(
     "are resized by %s to %d × %d as Pillow does",
     (by, w, h, expected) => {
