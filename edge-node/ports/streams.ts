@@ -105,6 +105,8 @@ export type SourceOffer =
 /** What a sink gets: JSON, and an id that is the same whenever the result is sent again. */
 export interface StreamResult {
   readonly position: number;
+  /** Of its item, by the calendar, ms since 1970. */
+  readonly acceptedAt: number;
   readonly idempotencyKey: string;
   readonly key: string;
   readonly body: Uint8Array;

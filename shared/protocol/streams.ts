@@ -42,11 +42,14 @@ export const streamSpec = z.strictObject({
     ),
 });
 
-/** The same as a node reads it. Loose: the digest of the desired document covers what a newer control plane may add. */
+/**
+ * The same as a node reads it. Loose: the digest of the desired document covers what a newer control plane may add. Names are
+ * checked here too: a folder sink makes a file's name of them, and no control plane may lead it out of its folder.
+ */
 export const desiredStream = z.looseObject({
-  name: z.string().max(64),
-  source: z.string().max(64),
-  sink: z.string().max(64),
+  name: shortName,
+  source: shortName,
+  sink: shortName,
   expirySeconds: z.number().int().min(1),
   maxMiB: z.number().int().min(1),
   whenFull: z.enum(["drop-oldest", "refuse"]),

@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, rename, stat } from "node:fs/promises";
+import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { messageOf } from "../../../shared/base/errors.ts";
 import type { Delivery, SinkOffer, StreamName, StreamResult, StreamSink } from "../../ports/streams.ts";
@@ -45,11 +45,15 @@ export class FolderSink implements SinkOffer {
     const bytes = results.reduce((sum, { body }) => sum + body.byteLength + 1, 0);
     if (held > 0 && held + bytes > maxBytes)
       return { kind: "later", why: `the folder ${folder} holds ${held} bytes that nobody has fetched` };
-    const file = `${deployment}.${name}.${String(first.position).padStart(16, "0")}.ndjson`;
+    // The time tells positions of this node's store from those of one that was lost, and of other nodes.
+    const file = `${encodeURIComponent(deployment)}.${name}.${String(first.position).padStart(16, "0")}.${first.acceptedAt}.ndjson`;
     const temporary = path.join(folder, `.${file}.new`);
-    const handle = await open(temporary, "w", 0o600);
+    // Who fetches files here may write here: what lies under this name, such as a link, is removed and never written through.
+    await rm(temporary, { force: true });
+    const handle = await open(temporary, "wx", 0o600);
     try {
-      await handle.writev(results.flatMap(({ body }) => [body, NEWLINE]));
+      // `writeFile` goes on where a nearly full disk takes a part; `writev` returns then.
+      await handle.writeFile(Buffer.concat(results.flatMap(({ body }) => [body, NEWLINE])));
       await handle.sync();
     } finally {
       await handle.close();

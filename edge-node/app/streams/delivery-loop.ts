@@ -4,7 +4,7 @@ import type { Logger } from "../../../shared/base/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import { fullJitter } from "../../../shared/flow/backoff.ts";
 import type { Settlement, StoredItem, StreamName, StreamResult, StreamSink, StreamStore } from "../../ports/streams.ts";
-import type { Wakeup } from "./wakeup.ts";
+import { Wakeup } from "./wakeup.ts";
 
 const BATCH_RESULTS = 64;
 const BATCH_BYTES = 4 * 1_048_576;
@@ -30,10 +30,13 @@ interface Parts {
  */
 export class DeliveryLoop {
   readonly #parts: Parts;
+  /** Nothing wakes it. */
+  readonly #rest: Wakeup;
   #why: string | undefined;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#rest = new Wakeup(parts.clock);
   }
 
   /** Why nothing can be delivered now; undefined: it can. */
@@ -55,7 +58,7 @@ export class DeliveryLoop {
       this.#changed(step.kind === "later" ? step.why : undefined);
       if (step.kind === "empty") await arrived.wait(LOOK_MS, signal);
       // Results that come meanwhile do not wake it: they have to wait behind the others.
-      if (step.kind === "later") await this.#pause(step.retryAfterMs + fullJitter(RETRY, attempt, random), signal);
+      if (step.kind === "later") await this.#rest.wait(step.retryAfterMs + fullJitter(RETRY, attempt, random), signal);
       attempt = step.kind === "later" ? attempt + 1 : 0;
     }
   }
@@ -92,19 +95,7 @@ export class DeliveryLoop {
   #result({ position, key, bytes, acceptedAt }: StoredItem): StreamResult {
     const { nodeName, stream } = this.#parts;
     const idempotencyKey = `${nodeName}/${stream.deployment}/${stream.name}/${acceptedAt}-${position}`;
-    return { position, idempotencyKey, key, body: bytes };
-  }
-
-  #pause(ms: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const end = (): void => {
-        cancel();
-        signal.removeEventListener("abort", end);
-        resolve();
-      };
-      const cancel = this.#parts.clock.after(ms, end);
-      signal.addEventListener("abort", end, { once: true });
-    });
+    return { position, acceptedAt, idempotencyKey, key, body: bytes };
   }
 
   #changed(why: string | undefined): void {
