@@ -7,7 +7,7 @@ import { Cancellation } from "../../../shared/flow/cancellation.ts";
 import type { LocalNode } from "../../ports/serving.ts";
 import type { Settlement, StoredItem, StreamName, StreamStore } from "../../ports/streams.ts";
 import { inferItem } from "./stream-model.ts";
-import type { Wakeup } from "./wakeup.ts";
+import { Wakeup } from "./wakeup.ts";
 
 /** Items of one transaction, and their bytes: what the node holds in memory of one stream. */
 const BATCH_ITEMS = 32;
@@ -32,17 +32,25 @@ interface Parts {
   readonly onResults: () => void;
 }
 
+interface ChainEnd {
+  readonly settled: readonly Settlement[];
+  readonly why: string | undefined;
+}
+
 /**
  * Sends what was read through the model. Items of one key go one after another, those of different keys together; what they
  * became is stored in one transaction. While the model cannot answer they wait on the disk.
  */
 export class InferenceLoop {
   readonly #parts: Parts;
+  /** Nothing wakes it. */
+  readonly #rest: Wakeup;
   readonly #faults = new Map<number, number>();
   #why: string | undefined;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#rest = new Wakeup(parts.clock);
   }
 
   /** Why nothing can be inferred now; undefined: it can. */
@@ -61,7 +69,8 @@ export class InferenceLoop {
       }));
       this.#changed(step.kind === "later" ? step.why : undefined);
       if (step.kind === "empty") await arrived.wait(LOOK_MS, signal);
-      if (step.kind === "later") await arrived.wait(100 + fullJitter(RETRY, attempt, random), signal);
+      // Items that come meanwhile do not wake it: they have to wait behind the others.
+      if (step.kind === "later") await this.#rest.wait(100 + fullJitter(RETRY, attempt, random), signal);
       attempt = step.kind === "later" ? attempt + 1 : 0;
     }
   }
@@ -75,7 +84,7 @@ export class InferenceLoop {
     const cancel = (): void => cancellation.cancel();
     signal.addEventListener("abort", cancel, { once: true });
     const chains = [...Map.groupBy(items, ({ key }) => key).values()];
-    const ends = await Promise.all(chains.map((chain) => this.#inOrder(chain, cancellation)));
+    const ends = await this.#allOf(chains, cancellation);
     signal.removeEventListener("abort", cancel);
     const settlements = ends.flatMap(({ settled }) => settled);
     if (settlements.length > 0) await store.settle(stream, settlements);
@@ -85,11 +94,21 @@ export class InferenceLoop {
     return settlements.length === 0 && why !== undefined ? { kind: "later" as const, why } : { kind: "done" as const };
   }
 
+  /**
+   * Together; one after another while one of them has ended its model host or its deadline: then what does it again is that one, and
+   * the others are not counted as failed with it.
+   */
+  async #allOf(chains: readonly (readonly StoredItem[])[], cancellation: Cancellation): Promise<readonly ChainEnd[]> {
+    const positions = new Set(chains.flat().map(({ position }) => position));
+    for (const position of this.#faults.keys()) if (!positions.has(position)) this.#faults.delete(position);
+    if (this.#faults.size === 0) return Promise.all(chains.map((chain) => this.#inOrder(chain, cancellation)));
+    const ends: ChainEnd[] = [];
+    for (const chain of chains) ends.push(await this.#inOrder(chain, cancellation));
+    return ends;
+  }
+
   /** Items of one key, until one has to wait. */
-  async #inOrder(
-    chain: readonly StoredItem[],
-    cancellation: Cancellation,
-  ): Promise<{ readonly settled: readonly Settlement[]; readonly why: string | undefined }> {
+  async #inOrder(chain: readonly StoredItem[], cancellation: Cancellation): Promise<ChainEnd> {
     const { node, stream, logger } = this.#parts;
     const settled: Settlement[] = [];
     for (const item of chain) {
