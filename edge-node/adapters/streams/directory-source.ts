@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { constants } from "node:fs";
+import { lstat, mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
@@ -64,47 +65,51 @@ class DirectorySource {
 
   async #look(handler: SourceHandler, isClosed: () => boolean): Promise<void> {
     const { path: folder } = this.#setting;
-    const claims = path.join(folder, CLAIMED);
-    await mkdir(claims, { recursive: true });
-    if (this.#setting.after === "keep") await mkdir(path.join(folder, TAKEN), { recursive: true });
+    const claims = await ownFolder(folder, CLAIMED);
+    if (this.#setting.after === "keep") await ownFolder(folder, TAKEN);
+    // One file that cannot be read does not keep the node from those behind it.
+    const unread: string[] = [];
     for (const claimed of (await readdir(claims)).toSorted()) {
       if (isClosed()) return;
-      if (!(await this.#take(claimed, handler))) return;
+      if (!(await this.#take(claimed, handler, unread))) return;
     }
     const names = (await readdir(folder, { withFileTypes: true }))
       .filter((entry) => entry.isFile() && !entry.name.startsWith(".") && !/\.(part|tmp|new)$/.test(entry.name))
       .map(({ name }) => name);
     for (const name of names.toSorted().slice(0, MAX_FILES)) {
       if (isClosed()) return;
-      const claimed = await this.#claim(name);
-      if (claimed !== undefined && !(await this.#take(claimed, handler))) return;
+      const claimed = await this.#claim(name, unread);
+      if (claimed !== undefined && !(await this.#take(claimed, handler, unread))) return;
     }
+    const [first] = unread;
+    if (first !== undefined) throw new Error(`${unread.length} files are passed over; the first: ${first}`);
   }
 
   /** The name of the claim; undefined: somebody else has the file, or it is still being written. */
-  async #claim(name: string): Promise<string | undefined> {
+  async #claim(name: string, unread: string[]): Promise<string | undefined> {
     const { path: folder, settleMs } = this.#setting;
     try {
       const from = path.join(folder, name);
-      const { mtimeMs } = await stat(from);
+      const { mtimeMs } = await lstat(from);
       if (this.#clock.wallNow() - mtimeMs < settleMs) return undefined;
       // The time of the claim goes before the name, so that another file of this name does not replace it.
       const claimed = `${Math.trunc(this.#clock.wallNow())}-${name}`;
       await rename(from, path.join(folder, CLAIMED, claimed));
       return claimed;
     } catch (error) {
-      if (isMissing(error)) return undefined;
-      throw error;
+      if (!isMissing(error)) unread.push(messageOf(error));
+      return undefined;
     }
   }
 
   /** False: the store takes no more now. */
-  async #take(claimed: string, handler: SourceHandler): Promise<boolean> {
+  async #take(claimed: string, handler: SourceHandler, unread: string[]): Promise<boolean> {
     const file = path.join(this.#setting.path, CLAIMED, claimed);
     const name = claimed.slice(claimed.indexOf("-") + 1);
-    if ((await stat(file)).size > MAX_STREAM_ITEM_BYTES) await handler.tooLarge();
+    const bytes = await readRegular(file).catch((error: unknown) => void unread.push(messageOf(error)));
+    if (bytes === undefined) return true;
+    if (bytes.byteLength > MAX_STREAM_ITEM_BYTES) await handler.tooLarge();
     else {
-      const bytes = await readFile(file);
       const id = `${name}:${createHash("sha256").update(bytes).digest("hex")}`;
       const key = this.#setting.key === "name" ? (/^[^.-]*/.exec(name)?.[0] ?? "") : "";
       const acceptance = await handler.accept({ id, key, bytes, isJson: name.endsWith(".json") });
@@ -113,6 +118,39 @@ class DirectorySource {
     if (this.#setting.after === "delete") await rm(file);
     else await rename(file, path.join(this.#setting.path, TAKEN, claimed));
     return true;
+  }
+}
+
+/** The node's folder inside the watched one. Throws for a link: files are removed in it, and who writes files here does not choose where. */
+async function ownFolder(folder: string, name: string): Promise<string> {
+  const own = path.join(folder, name);
+  await mkdir(own, { recursive: true });
+  if (!(await lstat(own)).isDirectory()) throw new Error(`${name} is a link, and has to be a folder`);
+  return own;
+}
+
+/**
+ * At most one byte more than an item may have. Rejects for a link, a pipe or a folder, which the node leaves where it is: a link
+ * may lead to a file that its maker cannot read, and a pipe may never end.
+ */
+async function readRegular(file: string): Promise<Uint8Array> {
+  if (!(await lstat(file)).isFile())
+    throw new Error(`${path.basename(file)} is no file, but a link, a pipe or a folder`);
+  // The flags are for a file that was exchanged since that look.
+  const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const about = await handle.stat();
+    if (!about.isFile()) throw new Error(`${path.basename(file)} is no file`);
+    const bytes = new Uint8Array(Math.min(about.size, MAX_STREAM_ITEM_BYTES + 1));
+    let length = 0;
+    while (length < bytes.byteLength) {
+      const { bytesRead } = await handle.read(bytes, length);
+      if (bytesRead === 0) break;
+      length += bytesRead;
+    }
+    return bytes.subarray(0, length);
+  } finally {
+    await handle.close();
   }
 }
 

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "@jest/globals";
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { eventually } from "../../../support/eventually.ts";
@@ -255,5 +256,37 @@ describe("a stream that reads a directory into a folder", () => {
     await writeFile(path.join(inbox, ".skerry-claimed", "1700000000000-late.json"), "[1, 2]");
     await rig.whenShown("it is written", ({ delivered }) => delivered === 1);
     expect((await lines()).map(({ key }) => key)).toEqual(["late"]);
+  });
+
+  it("follows no link, waits for no pipe, and goes on with what lies behind them", async () => {
+    await open();
+    const claims = path.join(inbox, ".skerry-claimed");
+    const secret = path.join(path.dirname(inbox), "secret.json");
+    await writeFile(secret, "[1, 2]");
+    await eventually("it looks", async () => (await readdir(inbox)).includes(".skerry-claimed"));
+    await symlink(secret, path.join(claims, "1700000000000-a.json"));
+    execFileSync("mkfifo", [path.join(claims, "1700000000000-b.json")]);
+    await writeFile(path.join(inbox, `${"n".repeat(245)}.json`), "[1, 2]");
+    await writeFile(path.join(inbox, "own.json"), "[1, 2]");
+    const stream = await rig.whenShown(
+      "the last is written",
+      ({ delivered, reasons }) => delivered === 1 && reasons.length > 0,
+    );
+    expect(stream.reasons[0]).toContain("1700000000000-a.json is no file, but a link, a pipe or a folder");
+    expect([stream.produced, (await lines()).map(({ key }) => key)]).toEqual([1, ["own"]]);
+    expect(await readFile(secret, "utf8")).toBe("[1, 2]");
+  });
+
+  it("removes nothing in a folder to which a link in the place of its own leads", async () => {
+    await open();
+    const elsewhere = path.join(path.dirname(inbox), "elsewhere");
+    await mkdir(elsewhere);
+    await writeFile(path.join(elsewhere, "1700000000000-kept.json"), "[1, 2]");
+    await eventually("it looks", async () => (await readdir(inbox)).includes(".skerry-claimed"));
+    await rm(path.join(inbox, ".skerry-claimed"), { recursive: true });
+    await symlink(elsewhere, path.join(inbox, ".skerry-claimed"));
+    const stream = await rig.whenShown("it says so", ({ reasons }) => reasons.length > 0);
+    expect(stream.reasons).toEqual(["the directory cannot be read: .skerry-claimed is a link, and has to be a folder"]);
+    expect([stream.produced, await readdir(elsewhere)]).toEqual([0, ["1700000000000-kept.json"]]);
   });
 });
