@@ -83,7 +83,7 @@ describe("a declared version", () => {
   it.each([
     [
       { runtime: "pickle", bytes: 3, sha256: SHA },
-      'runtime: the runtime "pickle" is not known; this release knows: onnx, gguf, generate, embed, engine',
+      'runtime: the runtime "pickle" is not known; this release knows: onnx, gguf, generate, embed, engine, pipeline',
     ],
     [{ files: [file("a.onnx")], bytes: 3 }, "bytes: each of `files` has its own"],
     [{ bytes: 3 }, "sha256: needed, unless there are `files`"],
