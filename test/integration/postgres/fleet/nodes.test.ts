@@ -111,6 +111,8 @@ describe("join tokens", () => {
       used: 0,
       usedAt: null,
       usedBy: null,
+      needsApproval: false,
+      replaces: null,
       createdAt: expect.any(String),
     });
     expect(Date.parse(token?.expiresAt ?? "") - Date.parse(token?.createdAt ?? "")).toBe(60_000);
