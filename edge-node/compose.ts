@@ -133,7 +133,10 @@ async function composeLocked(
     clock,
     random,
     logger,
-    onRemoved: () => void onRemoved(identity, config, parts),
+    onRemoved: () => {
+      void callerKeys?.forget();
+      void onRemoved(identity, config, parts);
+    },
   });
   const node = localNode(identity, { agent, disk, serving, version: VERSION });
   const streams = streamsOf(config, { node, stateDir, clock, random, logger });
@@ -177,7 +180,7 @@ function streamsOf(
   const { clock, logger, stateDir, node } = parts;
   if (file === undefined)
     return { shown: new NoStreams(node), start: () => Promise.resolve(), stop: () => Promise.resolve() };
-  const store = new ThreadStore(path.join(stateDir, "streams.db"), logger);
+  const store = new ThreadStore(path.join(stateDir, "streams.db"), { maxBytes: file.maxMiB * 1_048_576, logger });
   const streams = new Streams({ ...parts, store, endpoints: new DeviceEndpoints(file, clock) });
   return { shown: streams, start: () => streams.start(), stop: () => streams.stop() };
 }

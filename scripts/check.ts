@@ -27,7 +27,10 @@ async function check({ name, command }: (typeof CHECKS)[number]): Promise<{ ok: 
   return { ok, report: ok ? "" : `\n── ${name} ──\n${stdout}${stderr}` };
 }
 
-const results = await Promise.all(CHECKS.map(check));
+// Lint reads the client that the check of the console makes.
+const first = await Promise.all(CHECKS.filter(({ name }) => name === "console").map(check));
+const rest = await Promise.all(CHECKS.filter(({ name }) => name !== "console").map(check));
+const results = [...first, ...rest];
 const failed = results.filter(({ ok }) => !ok).length;
 console.log(results.map(({ report }) => report).join(""));
 console.log(`${CHECKS.length - failed} passed, ${failed} failed`);

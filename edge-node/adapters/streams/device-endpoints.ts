@@ -10,7 +10,7 @@ export class DeviceEndpoints implements StreamEndpoints {
   readonly #sources: ReadonlyMap<string, SourceOffer>;
   readonly #sinks: ReadonlyMap<string, SinkOffer>;
 
-  constructor({ sources, sinks }: StreamsFile, clock: Clock) {
+  constructor({ sources, sinks }: Pick<StreamsFile, "sources" | "sinks">, clock: Clock) {
     this.#sources = new Map(Object.entries(sources).map(([name, setting]) => [name, sourceOf(setting, clock)]));
     this.#sinks = new Map(Object.entries(sinks).map(([name, setting]) => [name, sinkOf(setting)]));
   }

@@ -17,11 +17,11 @@ const DISK_FULL = /full|disk I\/O error|readonly/;
 function main(): void {
   const port = parentPort;
   if (port === null) throw new Error("this is the entry of a thread");
-  const { path } = z.object({ path: z.string() }).parse(workerData);
+  const { path, maxBytes } = z.object({ path: z.string(), maxBytes: z.number() }).parse(workerData);
   const reply = (message: StoreReply): void => port.postMessage(message);
   let database: StreamDatabase;
   try {
-    const opened = openOrSetAside(path);
+    const opened = openOrSetAside(path, maxBytes);
     database = opened.database;
     reply({ kind: "opened", streams: database.streams(), aside: opened.aside });
   } catch (error) {
@@ -81,9 +81,12 @@ function failed(n: number, error: unknown): StoreReply {
 }
 
 /** A damaged database is kept for a person, and a new one begun: one that cannot go on loses more. */
-function openOrSetAside(path: string): { readonly database: StreamDatabase; readonly aside: string | undefined } {
+function openOrSetAside(
+  path: string,
+  maxBytes: number,
+): { readonly database: StreamDatabase; readonly aside: string | undefined } {
   try {
-    return { database: new StreamDatabase(path), aside: undefined };
+    return { database: new StreamDatabase(path, maxBytes), aside: undefined };
   } catch (error) {
     if (!DAMAGED.test(messageOf(error))) throw error;
   }
@@ -94,7 +97,7 @@ function openOrSetAside(path: string): { readonly database: StreamDatabase; read
     } catch {
       // the log may be absent
     }
-  return { database: new StreamDatabase(path), aside };
+  return { database: new StreamDatabase(path, maxBytes), aside };
 }
 
 main();

@@ -58,10 +58,12 @@ type Row = Record<string, SQLOutputValue>;
  */
 export class StreamDatabase {
   readonly #database: DatabaseSync;
+  readonly #maxBytes: number;
   readonly #statements = new Map<string, StatementSync>();
 
-  /** Throws when the file is no database or damaged. */
-  constructor(path: string) {
+  /** `maxBytes`: that may wait of all streams together. Throws when the file is no database or damaged. */
+  constructor(path: string, maxBytes: number) {
+    this.#maxBytes = maxBytes;
     // For the node's own user alone, as hosts may pass through its folder. SQLite gives the log the rights of the database.
     closeSync(openSync(path, "a", 0o600));
     this.#database = new DatabaseSync(path);
@@ -120,13 +122,19 @@ export class StreamDatabase {
       return { kind: "duplicate" };
     }
     const needs = bytes.byteLength + ROW_BYTES;
-    if (needs > maxBytes) {
+    if (needs > Math.min(maxBytes, this.#maxBytes)) {
       this.#record(stream, { kind: "rejected", reason: "too-large" });
       return { kind: "dropped", reason: "too-large" };
     }
-    if (this.ledger(stream).waitingBytes + needs > maxBytes) {
+    // What others hold is theirs: a stream makes room by its own items alone.
+    const share = Math.min(maxBytes, this.#maxBytes - this.#heldByOthers(stream));
+    if (this.ledger(stream).waitingBytes + needs > share) {
       if (whenFull === "refuse") return { kind: "full" };
-      this.#makeRoom(stream, maxBytes - needs);
+      if (needs > share) {
+        this.#record(stream, { kind: "rejected", reason: "full" });
+        return { kind: "dropped", reason: "full" };
+      }
+      this.#makeRoom(stream, share - needs);
     }
     const { lastInsertRowid } = this.#sql(
       "INSERT INTO item (stream, stage, id, key, is_json, accepted_at, sha256, bytes) VALUES (?, 'item', ?, ?, ?, ?, ?, ?)",
@@ -204,6 +212,11 @@ export class StreamDatabase {
 
   close(): void {
     this.#database.close();
+  }
+
+  #heldByOthers(stream: string): number {
+    const rows = this.#sql("SELECT ledger FROM stream WHERE name <> ?").all(stream);
+    return rows.reduce((sum, row) => sum + ledgerSchema.parse(JSON.parse(text(row, "ledger"))).waitingBytes, 0);
   }
 
   #makeRoom(stream: string, toBytes: number): void {

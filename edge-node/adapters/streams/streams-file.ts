@@ -4,6 +4,8 @@ import { z } from "zod";
 
 /** Sources and sinks of one device. */
 const MAX_ENDPOINTS = 32;
+/** What waits of all streams together, where the file does not say: a declaration may ask for more than the disk has. */
+const DEFAULT_MIB = 1_024;
 const MAX_FILE_BYTES = 262_144;
 
 const absolute = z
@@ -43,7 +45,11 @@ const bounded = <Value extends z.ZodType>(of: Value) =>
  * What this device lets streams read and where it lets them send. It is the technician's: a control plane names an entry and
  * learns or chooses neither its directory nor its address nor its credentials.
  */
-const streamsFile = z.strictObject({ sources: bounded(source), sinks: bounded(sink) });
+const streamsFile = z.strictObject({
+  maxMiB: z.number().int().min(1).max(1_048_576).default(DEFAULT_MIB),
+  sources: bounded(source),
+  sinks: bounded(sink),
+});
 export type StreamsFile = z.infer<typeof streamsFile>;
 
 /** Reads the file, which is YAML or JSON. Throws one error that names every mistake by its place in the file. */

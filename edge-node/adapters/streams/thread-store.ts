@@ -18,6 +18,7 @@ import type { StoreCall, StoreReply, StoreRequest, StoreResult } from "./store-c
 /** The store of streams in a SQLite database, which a thread of its own holds. */
 export class ThreadStore implements StreamStore {
   readonly #path: string;
+  readonly #maxBytes: number;
   readonly #logger: Logger;
   readonly #ledgers = new Map<string, Ledger>();
   readonly #pending = new Map<number, PromiseWithResolvers<StoreResult>>();
@@ -27,14 +28,17 @@ export class ThreadStore implements StreamStore {
   #fault: string | undefined;
   #n = 0;
 
-  /** `path`: of the database's file. Nothing is opened before `open`. */
-  constructor(path: string, logger: Logger) {
+  /** `path`: of the database's file. `maxBytes`: that may wait of all streams together. Nothing is opened before `open`. */
+  constructor(path: string, { maxBytes, logger }: { readonly maxBytes: number; readonly logger: Logger }) {
     this.#path = path;
+    this.#maxBytes = maxBytes;
     this.#logger = logger;
   }
 
   async open(): Promise<readonly { readonly stream: StreamName; readonly spec: DesiredStream }[]> {
-    const worker = new Worker(new URL("./store-thread.ts", import.meta.url), { workerData: { path: this.#path } });
+    const worker = new Worker(new URL("./store-thread.ts", import.meta.url), {
+      workerData: { path: this.#path, maxBytes: this.#maxBytes },
+    });
     this.#worker = worker;
     worker.on("message", (reply: StoreReply) => this.#onReply(reply));
     worker.on("error", (error) => this.#fail(messageOf(error)));

@@ -105,6 +105,14 @@ export class CallerKeys {
     await this.#note();
   }
 
+  /** The node was removed: nobody tells it any more which keys are void, so it takes none. */
+  async forget(): Promise<void> {
+    this.#isConfirmed = false;
+    this.#pages = [];
+    this.#take(NONE);
+    await this.#note();
+  }
+
   #take(known: KnownCallers): void {
     this.#known = known;
     this.#byId = new Map(known.keys.map((key) => [key.id, key]));

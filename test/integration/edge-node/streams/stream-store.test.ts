@@ -36,7 +36,7 @@ let store: ThreadStore;
 beforeEach(async () => {
   folder = await mkdtemp(path.join(tmpdir(), "skerry-streams-"));
   file = path.join(folder, "streams.db");
-  store = new ThreadStore(file, silentLogger);
+  store = new ThreadStore(file, { maxBytes: 2 * MIB, logger: silentLogger });
   await store.open();
   await store.declare(stream, spec);
 });
@@ -47,7 +47,7 @@ afterEach(async () => {
 
 const reopened = async (): Promise<ThreadStore> => {
   await store.close();
-  store = new ThreadStore(file, silentLogger);
+  store = new ThreadStore(file, { maxBytes: 2 * MIB, logger: silentLogger });
   await store.open();
   return store;
 };
@@ -57,7 +57,7 @@ describe("the store of streams", () => {
     expect(await store.accept(stream, item("a"), { ...roomy, now: 1_000 })).toEqual({ kind: "accepted", position: 1 });
     expect(await store.accept(stream, item("a"), { ...roomy, now: 1_001 })).toEqual({ kind: "duplicate" });
     await store.close();
-    store = new ThreadStore(file, silentLogger);
+    store = new ThreadStore(file, { maxBytes: 2 * MIB, logger: silentLogger });
     expect(await store.open()).toEqual([{ stream, spec }]);
     expect(await store.accept(stream, item("a"), { ...roomy, now: 1_002 })).toEqual({ kind: "duplicate" });
     expect(await store.take(stream, "item", all)).toEqual([
@@ -141,8 +141,31 @@ describe("the store of streams", () => {
     expect(await readFile(path.join(folder, aside ?? ""), "utf8")).toMatch(/^no database/);
   });
 
+  it("holds no more than the device gives all streams together, whatever is declared", async () => {
+    const other = { deployment: "vibration", name: "lathe" };
+    const greedy = { ...roomy, maxBytes: 1_000 * MIB, now: 1 };
+    await store.declare(other, { ...spec, name: "lathe" });
+    expect(await store.accept(stream, item(undefined, 2 * MIB), greedy)).toEqual({
+      kind: "dropped",
+      reason: "too-large",
+    });
+    const half = item(undefined, MIB - 1_000);
+    expect((await store.accept(stream, half, greedy)).kind).toBe("accepted");
+    expect((await store.accept(other, half, greedy)).kind).toBe("accepted");
+    // It makes room by its own, or is full.
+    expect((await store.accept(other, half, greedy)).kind).toBe("accepted");
+    expect((await store.accept(other, half, { ...greedy, whenFull: "refuse" })).kind).toBe("full");
+    expect(await store.accept(other, item(undefined, MIB + 2_000), greedy)).toEqual({
+      kind: "dropped",
+      reason: "full",
+    });
+    expect(store.ledger(stream)).toMatchObject({ waiting: { item: 1 }, dropped: { "too-large": 1 } });
+    expect(store.ledger(other)).toMatchObject({ produced: 3, waiting: { item: 1 }, dropped: { full: 2 } });
+    expect(isExact(store.ledger(other))).toBe(true);
+  });
+
   it("undoes all of a transaction that fails, counts and items alike", () => {
-    const database = new StreamDatabase(path.join(folder, "other.db"));
+    const database = new StreamDatabase(path.join(folder, "other.db"), MIB);
     const name = "vibration/press";
     database.transaction(() => database.declare(name, spec));
     const failing = (): void =>
@@ -169,7 +192,7 @@ describe("the store of streams", () => {
     await store.accept(stream, item("a"), { ...roomy, now: 1 });
     await store.forget(stream);
     await store.close();
-    store = new ThreadStore(file, silentLogger);
+    store = new ThreadStore(file, { maxBytes: 2 * MIB, logger: silentLogger });
     expect(await store.open()).toEqual([]);
   });
 });

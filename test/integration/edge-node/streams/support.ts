@@ -56,7 +56,10 @@ export class StreamsRig {
       streams: (node) => {
         this.#streams = new Streams({
           node,
-          store: new ThreadStore(path.join(this.folder, "streams.db"), silentLogger),
+          store: new ThreadStore(path.join(this.folder, "streams.db"), {
+            maxBytes: 64 * 1_048_576,
+            logger: silentLogger,
+          }),
           endpoints: new DeviceEndpoints({ sources, sinks }, systemClock),
           clock: systemClock,
           random: systemRandom,

@@ -74,6 +74,19 @@ describe("the API keys that a node takes", () => {
     expect(saved).toMatchObject({ digest: "d-2", keys: [{ id: "three" }] });
   });
 
+  it("are none once the node was removed, after a restart too", async () => {
+    const keys = await start();
+    keys.began(channel);
+    await keys.onMessage(message("d-1", [keyOf("one")]));
+    await keys.forget();
+    await keys.ended();
+    expect(keys.find("one")).toBeUndefined();
+    const restarted = await start();
+    expect(restarted.find("one")).toBeUndefined();
+    restarted.began(channel);
+    expect(asked).toEqual([undefined, undefined]);
+  });
+
   it("are not mixed from two sets whose messages came between each other, or of which one is missing", async () => {
     const keys = await start();
     keys.began(channel);
