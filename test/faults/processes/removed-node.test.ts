@@ -41,7 +41,7 @@ function start(env: NodeJS.ProcessEnv): SkerryProcess {
 
 const names = async (): Promise<readonly string[]> =>
   (await cluster.get<{ items: { name: string }[] }>("/nodes")).items.map(({ name }) => name);
-const page = async (): Promise<string> => (await fetch(`${node.localUrl}/`)).text();
+const page = async (): Promise<string> => (await fetch(`${node.localUrl}/status.json`)).text();
 
 describe("sem-delete-live: a node that was removed", () => {
   it("is gone from the list, says what happened, serves on, and joins again in the same folder with a new token", async () => {
