@@ -20,21 +20,35 @@ export class KeyRotation {
   readonly #parts: Parts;
   /** The message that was sent last on the present channel. */
   #asked: { readonly channel: ControlChannel; readonly id: number } | undefined;
+  /** What was begun last; its parts never reject. */
+  #last: Promise<void> = Promise.resolve();
 
   constructor(parts: Parts) {
     this.#parts = parts;
   }
 
   /** A session began: the control plane took the key that signs now. */
-  async began(channel: ControlChannel): Promise<void> {
+  began(channel: ControlChannel): Promise<void> {
     const { keys } = this.#parts;
-    if (keys.signsWithPrevious) await this.#returnToPrevious();
-    if (!keys.hasNext) return;
-    await (keys.signsWithNext ? this.#adopt() : this.due(channel));
+    return this.#inTurn(async () => {
+      if (keys.signsWithPrevious) await this.#returnToPrevious();
+      if (!keys.hasNext) return;
+      await (keys.signsWithNext ? this.#adopt() : this.#ask(channel));
+    });
   }
 
   /** The key is old, or the answer to the message before was lost. */
-  async due(channel: ControlChannel): Promise<void> {
+  due(channel: ControlChannel): Promise<void> {
+    return this.#inTurn(() => this.#ask(channel));
+  }
+
+  /** Messages come while files are written: two changes of keys at once left an identity that belongs to no key. */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    this.#last = this.#last.then(work);
+    return this.#last;
+  }
+
+  async #ask(channel: ControlChannel): Promise<void> {
     const { identity, keys, logger } = this.#parts;
     try {
       const next = await keys.next();
@@ -52,7 +66,7 @@ export class KeyRotation {
   async answered(channel: ControlChannel, re: number | undefined): Promise<void> {
     if (this.#asked?.channel !== channel || this.#asked.id !== re) return;
     this.#asked = undefined;
-    await this.#adopt();
+    await this.#inTurn(() => this.#adopt());
   }
 
   /** The control plane refused a session. True when another key may be the one that it knows. */
