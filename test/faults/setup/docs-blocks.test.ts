@@ -191,11 +191,10 @@ describe("the commands of the pages", () => {
 
   it("docs/traffic.md: load, traffic and faults", async () => {
     const [looks = "", traffic = ""] = await blocksOf("docs/traffic.md", ["sh"]);
-    const [top = "", bench = "", logs = "", doctor = ""] = looks.trim().split("\n");
+    const [top = "", bench = "", logs = ""] = looks.trim().split("\n");
     expect(await run(top)).toMatch(/^digits +(\d)\/\1 /m);
     expect(await run(bench)).toMatch(/Answered +100 of 100 in/);
     await run(logs);
-    expect(await run(doctor)).toContain("0 faults");
     expect(JSON.parse(await run(traffic)).total.requests).toBeGreaterThan(100);
   }, 120_000);
 
