@@ -187,6 +187,22 @@ describe("an upload to a bucket", () => {
     expect(sha256(await contentOf(store, sha256(bytes)))).toBe(sha256(bytes));
   }, 60_000);
 
+  it("is measured as failed for each answer that breaks off, and as answered when it is whole", async () => {
+    const asked: string[] = [];
+    const store = await ObjectStore.open(server.settings(`t${prefix}/`, proxy.port), {
+      scratch: scratch(),
+      onAsked: ({ operation, isAnswered }) => {
+        if (operation === "GetObject") asked.push(isAnswered ? "answered" : "failed");
+      },
+    });
+    const bytes = noise(2 * MIB, 6);
+    await store.append(upload(0, bytes.length), pieces(bytes));
+    cutAfter("down", MIB);
+    await store.fetchUpload("u-1");
+    expect(asked.filter((each) => each === "failed")).toHaveLength(1);
+    expect(asked.at(-1)).toBe("answered");
+  }, 60_000);
+
   it("is not fetched when this machine has too little room", async () => {
     const space = async () => ({ total: 100 * MIB, available: 5 * MIB });
     const store = await ObjectStore.open(server.settings(`t${prefix}/`), { scratch: scratch(), space });

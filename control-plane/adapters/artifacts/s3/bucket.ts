@@ -48,12 +48,14 @@ export class Bucket {
   readonly name: string;
   readonly #settings: BucketSettings;
   readonly #client: S3Client;
+  readonly #onAsked: (request: MeasuredStoreRequest) => void;
 
   /** `onAsked` is called after each request. */
   constructor(settings: BucketSettings, onAsked: (request: MeasuredStoreRequest) => void = () => undefined) {
     const { bucket, prefix, endpoint, region } = settings;
     this.name = `s3://${bucket}${prefix === "" ? "" : `/${prefix.slice(0, -1)}`}`;
     this.#settings = settings;
+    this.#onAsked = onAsked;
     this.#client = new S3Client({
       // Other stores have buckets by path: a name for each needs DNS that they often lack.
       ...(endpoint !== undefined && { endpoint, forcePathStyle: true }),
@@ -67,23 +69,9 @@ export class Bucket {
     });
     this.#client.middlewareStack.add(
       (next, { commandName = "" }) =>
-        async (args) => {
-          const startedAt = performance.now();
-          const tell = (isAnswered: boolean): void =>
-            onAsked({
-              operation: commandName.replace(/Command$/, ""),
-              isAnswered,
-              seconds: (performance.now() - startedAt) / 1_000,
-            });
-          try {
-            const output = await next(args);
-            tell(true);
-            return output;
-          } catch (error) {
-            tell(isMissing(error) || isTaken(error) || isBeyondEnd(error));
-            throw error;
-          }
-        },
+        (args) =>
+          // An answer with a body is here when its last byte is: `read` measures those.
+          commandName === GetObjectCommand.name ? next(args) : this.#measured(commandName, () => next(args)),
       { step: "initialize", name: "measured" },
     );
   }
@@ -150,8 +138,10 @@ export class Bucket {
     for (let attempt = 1; ; attempt += 1) {
       const options = within(CARRY_MS, signal);
       try {
-        const { Body } = await this.#client.send(new GetObjectCommand({ ...this.#at(key), Range }), options);
-        const bytes = await collect(Body, { atMost: length, signal: options.abortSignal }).catch(cutOff);
+        const bytes = await this.#measured(GetObjectCommand.name, async () => {
+          const { Body } = await this.#client.send(new GetObjectCommand({ ...this.#at(key), Range }), options);
+          return collect(Body, { atMost: length, signal: options.abortSignal }).catch(cutOff);
+        });
         if (bytes) return bytes;
       } catch (error) {
         signal?.throwIfAborted();
@@ -162,6 +152,25 @@ export class Bucket {
       signal?.throwIfAborted();
       // The library repeats requests, not answers that broke off: they are asked for again here, as often.
       if (attempt === ATTEMPTS) throw storageError(new Error("its answer broke off"), this.name, `send ${key}`);
+    }
+  }
+
+  /** `work` fails by an error, or by nothing in place of an answer. */
+  async #measured<Answer>(command: string, work: () => Promise<Answer>): Promise<Answer> {
+    const startedAt = performance.now();
+    const tell = (isAnswered: boolean): void =>
+      this.#onAsked({
+        operation: command.replace(/Command$/, ""),
+        isAnswered,
+        seconds: (performance.now() - startedAt) / 1_000,
+      });
+    try {
+      const answer = await work();
+      tell(answer !== undefined);
+      return answer;
+    } catch (error) {
+      tell(isMissing(error) || isTaken(error) || isBeyondEnd(error));
+      throw error;
     }
   }
 
