@@ -61,7 +61,7 @@ function planInOrder(
   const kept = new Set<string>();
   const settled = new Map<string, SettledPlan>();
   const preempted = new Set<string>();
-  const decided = { leaving: new Set<string>(), retried: new Set<string>() };
+  const decided = { leaving: new Set<string>(), coming: new Set<string>() };
   /** The fleet in which those that make room are to be gone, as the deployments after it see it. */
   let present = fleet;
   let candidates: readonly Candidate[] | undefined;
@@ -81,7 +81,11 @@ function planInOrder(
       preempted.add(placement.deployment ?? "");
       steps.push({ kind: "placement.remove", placement, node: nodeName(placement), why, preemptedBy: by, reason });
     }
-    if (plan.preempt.length > 0) present = afterPreemption(present, deployment, { plan, now: context.now });
+    if (plan.preempt.length > 0) {
+      const coming = comingInstead(deployment, plan, context.now);
+      for (const { id } of coming) decided.coming.add(id);
+      present = afterPreemption(present, plan, coming);
+    }
     decisions.set(deployment.name, plan);
     const next = settledPlan(fleet, deployment, plan);
     if (next) settled.set(deployment.name, next);
@@ -100,7 +104,7 @@ function planInOrder(
       });
     }
     for (const { placement, why, attempt } of plan.retry) {
-      decided.retried.add(placement.id);
+      decided.coming.add(placement.id);
       steps.push({ kind: "placement.retry", placement, node: nodeName(placement), why, attempt });
     }
     for (const { placement, why, isBreak = false } of plan.remove) {
@@ -119,23 +123,20 @@ function planInOrder(
   };
 }
 
-/** As deployments of lower priority have to see it: what leaves for `deployment`, and what comes instead. */
-function afterPreemption(
-  fleet: Fleet,
-  deployment: FleetDeployment,
-  { plan, now }: { readonly plan: DeploymentPlan; readonly now: number },
-): Fleet {
-  const leaving = plan.preempt.map(
-    ({ placement }) => [placement.id, { ...placement, wanted: "gone" as const }] as const,
-  );
-  const coming = plan.create.flatMap(({ nodeId, record, version }) => {
-    if (record.victims === undefined) return [];
-    const id = `planned-${deployment.name}-${nodeId}` as FleetPlacement["id"];
-    const { name, spec } = deployment;
-    const of = { id, deployment: name, model: spec.model, version, nodeId, explain: record, now };
-    return [[id, plannedPlacement(of)] as const];
+/** What comes for `deployment` where others make room. */
+function comingInstead(deployment: FleetDeployment, plan: DeploymentPlan, now: number): readonly FleetPlacement[] {
+  const { name, spec } = deployment;
+  return plan.create.flatMap(({ nodeId, record: explain, version }) => {
+    if (explain.victims === undefined) return [];
+    const id = `planned-${name}-${nodeId}` as FleetPlacement["id"];
+    return [plannedPlacement({ id, deployment: name, model: spec.model, version, nodeId, explain, now })];
   });
-  return withPlacements(fleet, new Map<string, FleetPlacement>([...leaving, ...coming]));
+}
+
+/** As the deployments after it have to see it: without what leaves, and with what comes instead. */
+function afterPreemption(fleet: Fleet, { preempt }: DeploymentPlan, coming: readonly FleetPlacement[]): Fleet {
+  const leaving = preempt.map(({ placement }) => ({ ...placement, wanted: "gone" as const }));
+  return withPlacements(fleet, new Map([...leaving, ...coming].map((placement) => [placement.id, placement])));
 }
 
 /** Those that may have to be removed or deleted whatever is planned for deployments. */

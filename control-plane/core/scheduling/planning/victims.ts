@@ -38,8 +38,8 @@ export function minimumOf({ spec }: FleetDeployment, kind: NodeKind): number {
 export interface Decided {
   /** Ids of those that leave. */
   readonly leaving: ReadonlySet<string>;
-  /** Ids of those that are tried again. */
-  readonly retried: ReadonlySet<string>;
+  /** Ids of those that are tried again, and of those that come by this plan: none of them is there to be sent away. */
+  readonly coming: ReadonlySet<string>;
 }
 
 /** A placement whose room another deployment may have. */
@@ -96,7 +96,7 @@ export class Victims {
         const isLeaving = !isWanted(placement) || this.#decided?.leaving.has(placement.id) === true;
         if (!deployment || deployment.name === this.#by.name) return [];
         if (!isLeaving && this.#isAbove(deployment, isGrowing)) return [];
-        if (this.#decided?.retried.has(placement.id)) return [];
+        if (this.#decided?.coming.has(placement.id)) return [];
         if (!isLeaving && claim === "demand" && isKept(this.#fleet, placement, now)) return [];
         // Of several versions of it some use the room of others later: that is the business of its update.
         if (present.filter((each) => each.deployment === deployment.name).length > 1) return [];

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import type { Fleet, FleetNode } from "../../../../../../control-plane/core/fleet/types.ts";
+import type { Fleet, FleetDeployment, FleetNode } from "../../../../../../control-plane/core/fleet/types.ts";
 import { deploymentFindings } from "../../../../../../control-plane/core/reconcile/deployment-status.ts";
 import { planFleet } from "../../../../../../control-plane/core/reconcile/plan.ts";
 import { describePlan } from "../../../../../../control-plane/core/reconcile/steps.ts";
@@ -23,6 +23,10 @@ function demand(of: Readonly<Record<string, readonly [replicas: number, ratePerS
   const ratesPerS = new Map(Object.entries(of).map(([name, [, ratePerS]]) => [name, ratePerS]));
   return { ...asking(replicas), ratesPerS };
 }
+const withGpu = ({ spec, ...of }: FleetDeployment): FleetDeployment => {
+  const where = { matchLabels: { gpu: "true" }, matchExpressions: [] };
+  return { ...of, spec: { ...spec, placement: { ...spec.placement, where } } };
+};
 const stepsOf = (fleet: Fleet, of: PlanContext) => describePlan(planFleet(fleet, of).steps);
 
 describe("a replica beyond a minimum", () => {
@@ -70,6 +74,18 @@ describe("a replica beyond a minimum", () => {
     expect(describePlan(steps)).toEqual([
       "remove a-first:1 from edge-a: more replicas than wanted (0)",
       "place needed:1 on edge-a",
+    ]);
+  });
+
+  it("that comes by the plan itself makes room for nobody, though its deployment has another one where it may not stay", () => {
+    const wide = nodeWith("edge-a", 2, { labels: { gpu: "true" } });
+    const first = withGpu(deploymentOf("a-first", { min: 1 }));
+    const second = withGpu(deploymentOf("b-second", { min: 1, memMiB: 2_000 }));
+    const spare = deploymentOf("spare", { min: 0, max: 1, memMiB: 2_000 });
+    const there = [on(wide, "spare", settled), on(b, "a-first", settled)];
+    expect(stepsOf(fleetOf([wide, b], [first, second, spare], there), demand({ spare: [1, 1] }))).toEqual([
+      "remove spare:1 from edge-a: it makes room for a-first, which has not its minimum, while spare has more",
+      "place a-first:1 on edge-a",
     ]);
   });
 });
