@@ -5,6 +5,7 @@ import type { Logger } from "../../../shared/base/logger.ts";
 import { type CallerKey, MAX_KEYS_PER_MESSAGE } from "../../../shared/protocol/messages.ts";
 import { keysForNode } from "../../core/access/keys-for-node.ts";
 import { isWanted, placementsOn } from "../../core/fleet/queries.ts";
+import type { FleetPlacement } from "../../core/fleet/types.ts";
 import type { GoodKey, KeyStore } from "../../ports/keys.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
 import type { NodeSession } from "./node-session.ts";
@@ -19,6 +20,17 @@ const MAX_KEYS = 2_000;
 const PAGE_BYTES = 48_000;
 
 type Session = Pick<NodeSession, "nodeId" | "control">;
+
+interface KeySet {
+  readonly digest: string;
+  readonly pages: () => CallerKey[][];
+}
+
+/**
+ * Of one look, by the models and deployments that a node holds: most nodes of a fleet hold the same. With 2,000 keys each set
+ * takes 2.3 ms, so a look at 1,000 nodes took 2.3 s of every five.
+ */
+type KeySets = Map<string, KeySet>;
 
 interface Parts {
   readonly store: Pick<KeyStore, "good">;
@@ -104,7 +116,8 @@ export class CallerKeys {
         for (const session of this.#sessions.keys()) this.#due.add(session);
       }
       this.#hasFailed = false;
-      for (const session of this.#due) this.#send(session);
+      const sets: KeySets = new Map();
+      for (const session of this.#due) this.#send(session, sets);
       this.#due.clear();
     } catch (error) {
       this.#readAt = -Infinity;
@@ -116,21 +129,34 @@ export class CallerKeys {
     }
   }
 
-  #send(session: Session): void {
+  #send(session: Session, sets: KeySets): void {
     const has = this.#sessions.get(session);
     const placements = placementsOn(this.#parts.fleet.snapshot(), session.nodeId).filter(isWanted);
-    const found = keysForNode(this.#keys, placements);
-    // What is left of a key's life differs with each look; when it ends does not.
-    const lasting = found.map(({ id, hash, role, models, of }) => [id, hash, role, models, of.expiresAt]);
-    const digest = digestOf(JSON.stringify(lasting));
+    const { digest, pages: all } = this.#keysFor(placements, sets);
     if (!this.#waiting.delete(session) && has === digest) return;
     this.#sessions.set(session, digest);
-    const keys = found.map(({ of: _of, ...key }) => key);
-    const pages = has === digest ? [] : pagesOf(keys);
+    const pages = has === digest ? [] : all();
     if (pages.length === 0) session.control.send({ type: "caller.keys", digest, page: 0, pages: 0, keys: [] });
     pages.forEach((page, index) =>
       session.control.send({ type: "caller.keys", digest, page: index, pages: pages.length, keys: page }),
     );
+  }
+
+  #keysFor(placements: readonly FleetPlacement[], sets: KeySets): KeySet {
+    const held = new Set(placements.map(({ model, deployment }) => JSON.stringify([model, deployment])));
+    const name = [...held].toSorted((a, b) => (a < b ? -1 : 1)).join();
+    const known = sets.get(name);
+    if (known) return known;
+    const found = keysForNode(this.#keys, placements);
+    // What is left of a key's life differs with each look; when it ends does not.
+    const lasting = found.map(({ id, hash, role, models, of }) => [id, hash, role, models, of.expiresAt]);
+    let pages: CallerKey[][] | undefined;
+    const set: KeySet = {
+      digest: digestOf(JSON.stringify(lasting)),
+      pages: () => (pages ??= pagesOf(found.map(({ of: _of, ...key }) => key))),
+    };
+    sets.set(name, set);
+    return set;
   }
 }
 

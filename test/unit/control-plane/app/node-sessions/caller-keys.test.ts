@@ -126,6 +126,33 @@ describe("the API keys that a node gets", () => {
     expect(reads).toBe(before);
   });
 
+  it("are found once in a look for all nodes that hold the same", async () => {
+    let looks = 0;
+    const watched = (): GoodKey =>
+      Object.defineProperty(aKey("one"), "models", { get: () => ((looks += 1), ["digits"]), enumerable: true });
+    const others = ["edge-b", "edge-c", "edge-d"].map((name) => aNode(name));
+    const faces = aNode("edge-f");
+    fleet = aFleet({
+      nodes: [node, ...others, faces],
+      placements: [
+        ...[node, ...others].map((each) => aPlacement(each)),
+        aPlacement(faces, { id: "p-f" as never, model: "faces" }),
+      ],
+    });
+    const sessionOf = ({ id }: { readonly id: string }): never =>
+      ({ nodeId: id, control: { send: (message: CallerKeysMessage) => sent.push(message) } }) as never;
+    keys = [watched()];
+    callers.asked(session, undefined);
+    await clock.advance(200);
+    const ofOne = looks;
+    for (const each of others) callers.asked(sessionOf(each), undefined);
+    callers.asked(sessionOf(faces), undefined);
+    callers.changed();
+    await clock.advance(200);
+    expect(looks).toBe(3 * ofOne);
+    expect(ids()).toEqual([["one"], ["one"], ["one"], ["one"], []]);
+  });
+
   it("are the same for a node when a key gets older, and others when it ends sooner", async () => {
     keys = [aKey("one", { expiresAt: 9_000, expiresInMs: 8_000 })];
     callers.asked(session, undefined);
