@@ -53,7 +53,7 @@ interface Share {
 /**
  * How many pods each pool needs and the next steps there. Grows at once: pods for replicas that have no room, and for the
  * load of those that have. Shrinks in steps: the emptiest node is drained, and its pod goes when nothing is left on it.
- * Several pools are filled in their order; one that cannot grow gives way to the next.
+ * Several pools are filled in their order; one that cannot grow gives way to those that can.
  */
 export function planPools(fleet: Fleet, pools: readonly Pool[], context: PoolContext): readonly PoolPlan[] {
   const found = candidatesOf(fleet, { stateOf: (node) => stateFor(node, context), now: context.now });
@@ -96,14 +96,25 @@ function divideReplicas(
   let missing = Math.max(0, wanted - present.length);
   let held = wanted - Math.min(wanted, inPool(undefined)) - missing;
   const workers = context.workersOf(deployment.name);
-  for (const share of shares) {
-    const { pool } = share;
-    if (!isPoolFor(pool, deployment)) continue;
-    const kept = Math.min(held, inPool(pool));
-    const room = troubleOf(pool) === undefined ? pool.max : runningOf(pool);
-    const added = Math.max(0, Math.min(missing, room - kept));
-    held -= kept;
-    missing -= added;
+  const parts = shares
+    .filter(({ pool }) => isPoolFor(pool, deployment))
+    .map((share) => {
+      const kept = Math.min(held, inPool(share.pool));
+      held -= kept;
+      return { share, kept, added: 0 };
+    });
+  const give = (roomIn: (pool: Pool) => number): void => {
+    for (const part of parts) {
+      const added = Math.max(0, Math.min(missing, roomIn(part.share.pool) - part.kept - part.added));
+      part.added += added;
+      missing -= added;
+    }
+  };
+  give((pool) => (troubleOf(pool) === undefined ? pool.max : runningOf(pool)));
+  // What no other pool can have stays with those in trouble: a pod that waits for a machine is what has an autoscaler of
+  // machines bring one, and one that is given up is asked for again as soon as its trouble has gone with it.
+  give(({ max }) => max);
+  for (const { share, kept, added } of parts) {
     if (kept + added === 0) continue;
     share.items.push({ deployment: deployment.name, memMiB, count: kept + added });
     if (added > 0) share.missing.push({ deployment: deployment.name, memMiB, count: added });

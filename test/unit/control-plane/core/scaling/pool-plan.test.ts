@@ -156,6 +156,19 @@ describe("the pods that a pool needs", () => {
       ["scale spot 0 → 3", "scale default 1 → 0 without pod-1"].toSorted(),
     );
   });
+
+  it("stay asked for while they cannot run, as far as no other pool can have them", () => {
+    const stuck = pool([pod("pod-1", { state: "pending", trouble: "Unschedulable: no machine" })]);
+    expect(stepsOf(planOf(fleetOf([], [wanting("digits", 1)]), [stuck]))).toEqual([]);
+    const beside = pool(["pod-1", pod("pod-2", { state: "pending", trouble: "Unschedulable: no machine" })]);
+    const half = fleetOf([one], [wanting("digits", 2)], [on(one, "digits")]);
+    expect(stepsOf(planOf(half, [beside]))).toEqual([]);
+    const spot = pool([], { name: "spot", max: 1 });
+    expect(stepsOf(planOf(fleetOf([], [wanting("digits", 3)]), [stuck, spot]))).toEqual([
+      "scale default 1 → 2",
+      "scale spot 0 → 1",
+    ]);
+  });
 });
 
 describe("a pool that shrinks", () => {
