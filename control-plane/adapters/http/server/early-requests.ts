@@ -8,8 +8,11 @@ import { isInferenceProtocol, pathOf } from "../../../../shared/inference/http/p
 import { problemResponse } from "./problem.ts";
 import { sendError } from "./send.ts";
 
-/** How long a request waits for the end of the start, in ms: callers give up on their own not much later. */
-const HOLD_MS = 10_000;
+/**
+ * How long they wait for the end of the start, in ms: callers give up on their own not much later. A node waits for 20 s, and
+ * one that is refused makes its TLS handshake again.
+ */
+const HOLD_MS = { requests: 10_000, upgrades: 15_000 } as const;
 /** Requests that wait at once, of each kind. One holds the 64 KiB of its body at most that Node reads ahead. */
 const MAX_HELD = { requests: 1_024, upgrades: 8_192 } as const;
 
@@ -25,7 +28,7 @@ interface Held {
 }
 
 /**
- * What arrives while the program loads and reads its database. Requests and upgrades wait for `release`, for 10 s at most;
+ * What arrives while the program loads and reads its database. Requests and upgrades wait for `release`, for 10 and 15 s at most;
  * probes are answered: the process lives, and is not ready.
  */
 export class EarlyRequests {
@@ -57,7 +60,7 @@ export class EarlyRequests {
     if (path === "/livez") return sendJson(response, 200, { live: true });
     if (path === "/readyz") return sendJson(response, 503, { ready: false, reasons: ["starting"] });
     if (this.#requests.size >= MAX_HELD.requests) return refuse(request, response);
-    this.#hold(this.#requests, {
+    this.#hold("requests", {
       release: () => {
         if (!response.destroyed) this.#serve?.(request, response);
       },
@@ -74,7 +77,7 @@ export class EarlyRequests {
         "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
       );
     if (this.#upgrades.size >= MAX_HELD.upgrades) return late();
-    this.#hold(this.#upgrades, {
+    this.#hold("upgrades", {
       release: () => {
         if (!socket.destroyed) this.#upgrade?.(request, socket, head);
       },
@@ -84,10 +87,11 @@ export class EarlyRequests {
   };
 
   #hold(
-    held: Set<Held>,
+    kind: keyof typeof HOLD_MS,
     of: { readonly release: () => void; readonly late: () => void; readonly onGone: (listener: () => void) => unknown },
   ): void {
-    const cancelTimer = this.#clock.after(HOLD_MS, () => {
+    const held = kind === "requests" ? this.#requests : this.#upgrades;
+    const cancelTimer = this.#clock.after(HOLD_MS[kind], () => {
       held.delete(entry);
       of.late();
     });

@@ -68,7 +68,7 @@ describe("a control plane that has not started yet", () => {
     expect([status, body]).toEqual([503, { ready: false, reasons: ["starting"] }]);
   });
 
-  it("refuses what has waited for 10 s, in the form of its path", async () => {
+  it("refuses what has waited for 10 s, in the form of its path, and a node's socket after 15 s", async () => {
     const client = await RawClient.open(port);
     const arrived = [arrival(), new Promise((resolve) => server.server.once("upgrade", resolve))];
     const inference = callAt(port, ["POST", "/v2/models/digits/infer"], { body: {} });
@@ -86,6 +86,8 @@ describe("a control plane that has not started yet", () => {
       "1",
     ]);
     expect(problem.body).toMatchObject({ status: 503, code: "STARTING", requestId: expect.any(String) });
+    expect(client.received).toBe("");
+    await clock.advance(5_000);
     await eventually("the refusal", () => client.received.startsWith("HTTP/1.1 503"));
     endStart();
     expect(served).toEqual([]);
