@@ -123,6 +123,32 @@ describe("the key of a node", () => {
     expect(isSignedBy(present)).toBe(true);
   });
 
+  it("is one that works after a change that is due while the one before is put back", async () => {
+    await rotation.due(channel);
+    await rotation.answered(channel, said.length);
+    await open();
+    rotation.refused(CLOSE.BAD_PROOF);
+    await Promise.all([rotation.began(channel), rotation.due(channel)]);
+    await rotation.answered(channel, said.length);
+    const { publicKey } = last();
+    expect(isSignedBy(publicKey)).toBe(true);
+    await open();
+    expect(isSignedBy(publicKey)).toBe(true);
+    expect(store.hasNext).toBe(false);
+  });
+
+  it("is replaced by one alone when it is due twice at once, and answered while the next change begins", async () => {
+    await Promise.all([rotation.due(channel), rotation.due(channel)]);
+    expect(new Set(said.map(({ publicKey }) => publicKey)).size).toBe(1);
+    await Promise.all([rotation.answered(channel, said.length), rotation.due(channel)]);
+    await rotation.answered(channel, said.length);
+    const { publicKey } = last();
+    expect(isSignedBy(publicKey)).toBe(true);
+    await open();
+    expect(isSignedBy(publicKey)).toBe(true);
+    expect(store.hasNext).toBe(false);
+  });
+
   it("says when all of its keys were refused", async () => {
     expect(rotation.refused(CLOSE.BAD_PROOF)).toBe(false);
     await rotation.due(channel);
