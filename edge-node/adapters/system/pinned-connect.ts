@@ -1,5 +1,5 @@
 import { connect as connectTcp, isIP, type Socket } from "node:net";
-import { connect as connectTls, type TLSSocket } from "node:tls";
+import { connect as connectTls, createSecureContext, type SecureContext, type TLSSocket } from "node:tls";
 import { findPinned, NO_PIN } from "../../../shared/base/certificate-pin.ts";
 import { isLoopback } from "../../../shared/base/loopback.ts";
 import { openTunnel } from "./proxy-tunnel.ts";
@@ -23,6 +23,18 @@ function whyNotDial(url: URL, { pin, isNetworkTrusted }: PinPolicy): string | un
   return `${url.origin} is without TLS, which is for loopback only, and ${url.hostname} is not: use https, or set SKERRY_TRUSTED_NETWORK=1 on a network that nobody else can read`;
 }
 
+/** Reading the authorities anew took a third of the CPU of each TLS handshake at the node. */
+const contexts = new WeakMap<PinPolicy, SecureContext>();
+
+function contextOf(policy: PinPolicy): SecureContext {
+  const known = contexts.get(policy);
+  if (known) return known;
+  const { authorities } = policy;
+  const context = createSecureContext(authorities === undefined ? {} : { ca: authorities });
+  contexts.set(policy, context);
+  return context;
+}
+
 /**
  * Opens the connection to a control plane. No byte is sent over TLS before the pin was found in the peer's chain, or, without
  * a pin, before an authority was found that vouches for the peer's name.
@@ -42,7 +54,7 @@ export async function pinnedConnect(policy: PinPolicy, url: URL, signal: AbortSi
     ? connectTls({
         ...below,
         rejectUnauthorized: policy.pin === NO_PIN,
-        ...(policy.authorities !== undefined && { ca: policy.authorities }),
+        secureContext: contextOf(policy),
         ...(isIP(host) === 0 && { servername: host }),
         ALPNProtocols: ["http/1.1"],
       })
