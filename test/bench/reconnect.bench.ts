@@ -7,6 +7,7 @@ import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
 import { until } from "../support/processes/skerry-process.ts";
 import { quantile } from "../support/quantile.ts";
 import { type FleetSize, writeFleetRows } from "./support/fleet-rows.ts";
+import { cpuMs } from "./support/cpu-time.ts";
 import { NodeSwarm } from "./support/node-swarm.ts";
 
 /**
@@ -44,8 +45,10 @@ const swarm = await NodeSwarm.start({
 try {
   console.log(`${SIZE.nodes} nodes are connected`);
   const back = new Map<number, number>();
+  const refused = new Map<string, number>();
   const all = swarm.next((report) => {
     if (report.kind === "back") back.set(report.node, report.at);
+    if (report.kind === "refused") refused.set(report.reason, (refused.get(report.reason) ?? 0) + 1);
     return back.size === SIZE.nodes;
   });
   await cluster.controlPlane.kill();
@@ -54,9 +57,12 @@ try {
   cluster.restartControlPlane();
   await until("the control plane takes connections", () => isUp("/livez"), PATIENCE_MS);
   const acceptsAt = now();
+  const cpu = cpuMeter({ "control plane": cluster.controlPlane.child.pid ?? 0, nodes: swarm.pid });
+  refused.clear();
   await until("the control plane has started", () => isUp("/readyz?for=admin"), PATIENCE_MS);
   const servesAt = now();
   await Promise.race([all, new Promise((resolve) => setTimeout(resolve, PATIENCE_MS))]);
+  const used = cpu();
   const after = (at: number, share: number): string =>
     `${(
       quantile(
@@ -73,12 +79,22 @@ try {
     ["it serves", servesAt],
   ] as const)
     console.log(`since ${what}: p50 ${after(at, 0.5)}  p99 ${after(at, 0.99)}  last ${after(at, 1)}`);
+  console.log(`CPU since it takes connections: ${used}`);
+  console.log(
+    `dials that failed since: ${[...refused].map(([reason, count]) => `${count} × ${reason}`).join(", ") || "none"}`,
+  );
 } finally {
   await swarm.stop();
   await cluster.stop();
   await database.stop();
 }
 process.exit();
+
+/** What each process takes from now until the answer is called, in words. */
+function cpuMeter(pids: Readonly<Record<string, number>>): () => string {
+  const before = Object.entries(pids).map(([name, pid]) => ({ name, pid, ms: cpuMs(pid) }));
+  return () => before.map(({ name, pid, ms }) => `${name} ${((cpuMs(pid) - ms) / 1_000).toFixed(1)} s`).join(", ");
+}
 
 function isUp(probe: string): Promise<boolean> {
   return fetch(`${cluster.url}${probe}`).then(

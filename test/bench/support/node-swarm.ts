@@ -28,6 +28,8 @@ export type SwarmReport =
   /** A desired document arrived. `at`: ms since 1970, with fractions. */
   | { readonly kind: "desired"; readonly node: number; readonly isCordoned: boolean; readonly at: number }
   | { readonly kind: "closed"; readonly node: number; readonly reason: string }
+  /** A node that dialled again was refused, or nobody was there. */
+  | { readonly kind: "refused"; readonly node: number; readonly reason: string }
   /** A node that dialled again is ready for requests. `at`: ms since 1970, with fractions. */
   | { readonly kind: "back"; readonly node: number; readonly at: number };
 
@@ -72,6 +74,10 @@ export class NodeSwarm {
       this.#listeners.add(listener);
       this.#child.once("exit", onExit);
     });
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
   }
 
   send(command: SwarmCommand): void {

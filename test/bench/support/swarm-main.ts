@@ -8,7 +8,7 @@ import type { LoadReports as OwnLoadReports } from "../../../edge-node/app/sessi
 import { isChannelRefused } from "../../../edge-node/app/session/channel-refused.ts";
 import { Reconnect } from "../../../edge-node/core/reconnect.ts";
 import { judgeDesired, type DesiredRevision } from "../../../edge-node/core/placements/desired-document.ts";
-import type { ControlChannel } from "../../../edge-node/ports/channels.ts";
+import type { ChannelClosed, ControlChannel } from "../../../edge-node/ports/channels.ts";
 import { sleep, systemClock as clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import { systemRandom as random } from "../../../shared/base/random.ts";
@@ -45,6 +45,7 @@ const options = JSON.parse(process.argv[2] ?? "") as SwarmOptions;
 const loadReports = LOAD_REPORTS.map((file) => path.join(options.checkout, file)).find(existsSync) ?? "";
 const { LoadReports } = (await import(loadReports)) as { readonly LoadReports: typeof OwnLoadReports };
 const key = createPrivateKey(options.privateKey);
+const policy = { ...options, pin: "none", isNetworkTrusted: false };
 const signal = new AbortController().signal;
 const channels = new Map<number, ControlChannel>();
 const report = (message: SwarmReport): void => void process.send?.(message);
@@ -76,7 +77,7 @@ async function openInTurn(): Promise<void> {
 }
 
 /** Dials until a session stands, with the waits of a node. */
-async function comeBack(node: number, first: { readonly code: number; readonly retryAfterMs: number }): Promise<void> {
+async function comeBack(node: number, first: ChannelClosed): Promise<void> {
   const reconnect = new Reconnect(random);
   for (let closed = first; ;) {
     const next = reconnect.after(closed, clock.now());
@@ -88,6 +89,7 @@ async function comeBack(node: number, first: { readonly code: number; readonly r
     } catch (error) {
       if (!isChannelRefused(error)) throw error;
       ({ closed } = error);
+      report({ kind: "refused", node, reason: `${closed.code} ${closed.reason}` });
     }
   }
 }
@@ -112,7 +114,7 @@ async function open(node: number, onReady: () => void = () => undefined): Promis
       sign: (text) => sign(null, Buffer.from(text), key).toString("base64url"),
     },
     agentVersion: "0.1.0",
-    connect: (url, abort) => pinnedConnect({ ...options, pin: "none", isNetworkTrusted: false }, url, abort),
+    connect: (url, abort) => pinnedConnect(policy, url, abort),
     clock,
   });
   const ids = Array.from({ length: options.placementsPerNode }, (_, slot) => placementIdOf(node, slot));
