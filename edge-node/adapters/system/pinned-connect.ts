@@ -15,6 +15,9 @@ export interface PinPolicy {
   readonly proxyFor?: (url: URL) => URL | undefined;
 }
 
+/** For DNS and TCP: who does not take a connection by then is not there, while TLS may wait for a control plane that is busy. */
+const TCP_MS = 10_000;
+
 /** Why a URL may not be dialled under this policy, as a sentence; undefined when it may. */
 function whyNotDial(url: URL, { pin, isNetworkTrusted }: PinPolicy): string | undefined {
   if (url.protocol === "wss:" || url.protocol === "https:") return undefined;
@@ -46,22 +49,22 @@ export async function pinnedConnect(policy: PinPolicy, url: URL, signal: AbortSi
   const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
   const port = url.port === "" ? (isTls ? 443 : 80) : Number(url.port);
   const proxy = policy.proxyFor?.(url);
-  const tunnel = proxy && (await openTunnel(proxy, { host, port }, signal));
-  // The host is what the certificate has to be for, also when somebody else has opened the connection.
-  const below = tunnel ? { socket: tunnel, host } : { host, port };
+  const below = proxy ? await openTunnel(proxy, { host, port }, signal) : await openTcp({ host, port }, signal);
+  below.setNoDelay(true);
+  // The host is what the certificate has to be for.
   // With a pin, the pin takes the place of the machine's list of authorities; the chain is checked below.
   const socket: Socket | TLSSocket = isTls
     ? connectTls({
-        ...below,
+        socket: below,
+        host,
         rejectUnauthorized: policy.pin === NO_PIN,
         secureContext: contextOf(policy),
         ...(isIP(host) === 0 && { servername: host }),
         ALPNProtocols: ["http/1.1"],
       })
-    : (tunnel ?? connectTcp({ host, port }));
-  socket.setNoDelay(true);
+    : below;
   try {
-    if (isTls || !tunnel) await connected(socket, { event: isTls ? "secureConnect" : "connect", signal });
+    if (isTls) await connected(socket, { event: "secureConnect", signal });
     if (isTls && policy.pin !== NO_PIN) {
       const found = findPinned((socket as TLSSocket).getPeerX509Certificate(), { host, pin: policy.pin });
       if (!found.isPinned) throw new Error(`${url.origin}: ${found.why}`);
@@ -69,7 +72,23 @@ export async function pinnedConnect(policy: PinPolicy, url: URL, signal: AbortSi
     return socket;
   } catch (error) {
     socket.destroy();
+    below.destroy();
     throw error;
+  }
+}
+
+async function openTcp(to: { readonly host: string; readonly port: number }, signal: AbortSignal): Promise<Socket> {
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(new Error(`no connection within ${TCP_MS / 1_000} s`)), TCP_MS);
+  const socket = connectTcp(to);
+  try {
+    await connected(socket, { event: "connect", signal: AbortSignal.any([signal, late.signal]) });
+    return socket;
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -21,14 +21,11 @@ import { isLoopback } from "../../../shared/base/loopback.ts";
 import { closedByStatus, NodeChannel } from "./node-channel.ts";
 import { parseMessage } from "./parse-message.ts";
 
-/** For DNS, TCP and TLS. */
-const CONNECT_MS = 10_000;
 /**
- * And then for the answer. A control plane to which a thousand nodes come back at once has them wait for their turn. A node
- * that gives up makes its TLS handshake again: with 10 s for all, one of 1,000 was back after two minutes on a busy machine,
- * after 4,600 dials.
+ * A control plane to which a thousand nodes come back at once has them wait for their turn. A node that gives up makes its TLS
+ * handshake again: with 10 s, one of 1,000 was back after two minutes on a busy machine, after 4,600 dials.
  */
-const ANSWER_MS = 20_000;
+const UPGRADE_DEADLINE_MS = 20_000;
 
 /** Opens the TCP or TLS connection to a control plane, checked against the pin. Rejects when it may not or cannot. */
 export type Connect = (url: URL, signal: AbortSignal) => Promise<Socket>;
@@ -41,7 +38,7 @@ export interface OpenOptions {
   readonly connect: Connect;
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  /** DNS, TCP, TLS and the upgrade together; left out: 10 s to connect, and 20 s for the answer. */
+  /** DNS, TCP, TLS and the upgrade together; 20 s if left out. */
   readonly upgradeMs?: number;
 }
 
@@ -100,21 +97,15 @@ const refused = (reason: string): ChannelRefused =>
   channelRefused({ code: CLOSE.INVALID_MESSAGE, reason, retryAfterMs: 0 });
 
 async function upgrade(options: OpenOptions): Promise<NodeChannel> {
-  const { channel, url, identity, replica, connect, clock, signal, upgradeMs } = options;
+  const { channel, url, identity, replica, connect, clock, signal, upgradeMs = UPGRADE_DEADLINE_MS } = options;
   const deadline = new AbortController();
   const stop = (): void => deadline.abort(signal.reason);
-  const end = (what: string, ms: number): (() => void) =>
-    clock.after(ms, () => deadline.abort(new Error(`no ${what} within ${ms / 1_000} s`)));
-  let cancel = end("connection", upgradeMs ?? CONNECT_MS);
+  const cancel = clock.after(upgradeMs, () => deadline.abort(new Error(`no connection within ${upgradeMs / 1_000} s`)));
   signal.addEventListener("abort", stop, { once: true });
   try {
     if (signal.aborted) stop();
     const target = new URL(channelPath(channel), url);
     const below = await connect(target, deadline.signal);
-    if (upgradeMs === undefined) {
-      cancel();
-      cancel = end("answer", ANSWER_MS);
-    }
     const webSocket = new WebSocket(target, [SUBPROTOCOL], {
       headers: { "Skerry-Node-Id": identity.nodeId, ...(replica !== undefined && { [REPLICA_HEADER]: replica }) },
       createConnection: () => below,

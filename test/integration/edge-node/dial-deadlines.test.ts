@@ -65,7 +65,7 @@ describe("a node at a control plane that takes its connection and does not answe
     await clock.advance(19_999);
     expect(reason()).toBeUndefined();
     await clock.advance(1);
-    expect(reason()).toBe("no answer within 20 s");
+    expect(reason()).toBe("no connection within 20 s");
   });
 
   it("waits no longer than it should where there is another way", async () => {
