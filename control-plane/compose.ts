@@ -227,6 +227,7 @@ export async function composeControlPlane(
     instance: replica,
     fleet,
     listNodes: () => nodes.list(),
+    someNodes: (names) => nodes.some(names),
     listDeployments: () => deployments.list(),
     timings,
     clock,

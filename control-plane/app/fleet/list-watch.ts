@@ -4,7 +4,7 @@ import { ChangeLog, messageOf } from "../../core/fleet/changes/change-log.ts";
 
 /** Changes come in bursts: one comparison serves them all. */
 const SETTLE_MS = 100;
-/** Comparing takes at most one part in so many of the time, however large the list is. */
+/** Comparing the whole list takes at most one part in so many of the time, however large it is. So does comparing parts of it. */
 const MAX_SHARE = 10;
 /** Silence makes a node suspect or lost without a change of the fleet. */
 const PERIOD_MS = 1_000;
@@ -32,27 +32,38 @@ export interface WatchRequest<Item> {
 
 /**
  * A list as a stream of its changes. While somebody follows, the list is compared with what it was, 100 ms after a change
- * of the fleet and when `fingerprint` differs, which is looked at each second; without followers nothing is done.
+ * of the fleet and when `fingerprint` differs, which is looked at each second; without followers nothing is done. Of a
+ * change that names what it touched only that is compared: with 1,000 nodes the whole list takes 40 ms, and waiting until
+ * that is a tenth of the time made each change 400 ms late.
  * A follower takes one batch at a time from the changes that are kept for all, so a slow one costs no memory: it falls
  * behind, and gets the whole list again when the changes that it needs are no longer kept.
  */
 export class ListWatch<Item> {
   readonly #instance: string;
   readonly #list: () => readonly Item[];
+  readonly #some: ((names: ReadonlySet<string>) => readonly Item[]) | undefined;
   readonly #fingerprint: () => string;
   readonly #clock: Clock;
   readonly #log: ChangeLog<Item>;
   readonly #wakers = new Set<() => void>();
   #compared: string | undefined;
-  #tookMs = 0;
+  /** What changed since the last comparison. */
+  #touched = new Set<string>();
+  #isAllTouched = false;
+  /** When the list, or a part of it, may be compared again. */
+  #wholeFrom = -Infinity;
+  #partFrom = -Infinity;
   #followers = 0;
   #isSettling = false;
-  #cancel: () => void = () => undefined;
+  #cancelSettle: () => void = () => undefined;
+  #cancelPeriod: () => void = () => undefined;
 
   constructor(parts: {
     /** Of this control-plane replica and this start: revisions of another one mean nothing here. */
     instance: string;
     list: () => readonly Item[];
+    /** Of the objects with these names, those that the list has. Left out: each comparison is of the whole list. */
+    some?: (names: ReadonlySet<string>) => readonly Item[];
     nameOf: (item: Item) => string;
     /** What of an item makes a change. */
     lasting: (item: Item) => unknown;
@@ -62,6 +73,7 @@ export class ListWatch<Item> {
   }) {
     this.#instance = parts.instance;
     this.#list = parts.list;
+    this.#some = parts.some;
     this.#fingerprint = parts.fingerprint;
     this.#clock = parts.clock;
     this.#log = new ChangeLog({ nameOf: parts.nameOf, lasting: parts.lasting, maxChanges: MAX_CHANGES });
@@ -71,11 +83,20 @@ export class ListWatch<Item> {
     return this.#followers;
   }
 
-  /** The fleet changed: the list may have. */
-  wake(): void {
-    if (this.#followers === 0 || this.#isSettling) return;
+  /** The fleet changed: the list may have. `names`: no other object of the list did. */
+  wake(names?: Iterable<string>): void {
+    if (this.#followers === 0) return;
+    if (names === undefined || this.#some === undefined) this.#isAllTouched = true;
+    else for (const name of names) this.#touched.add(name);
+    if (this.#isSettling || !(this.#isAllTouched || this.#touched.size > 0)) return;
     this.#isSettling = true;
-    this.#schedule(SETTLE_MS);
+    const from = this.#isAllTouched ? this.#wholeFrom : this.#partFrom;
+    this.#cancelSettle = this.#clock.after(Math.max(SETTLE_MS, from - this.#clock.now()), () => {
+      this.#isSettling = false;
+      if (!this.#isAllTouched) this.#compareTouched();
+      else if (this.#clock.now() >= this.#wholeFrom) this.#compare();
+      else this.wake();
+    });
   }
 
   /**
@@ -94,7 +115,7 @@ export class ListWatch<Item> {
       // Not with the generator's end: one that nobody begins to read never ends.
       this.#followers += 1;
       request.signal.addEventListener("abort", () => this.#leave(), { once: true });
-      if (this.#followers === 1) this.#schedule(PERIOD_MS);
+      if (this.#followers === 1) this.#lookEachPeriod();
     }
     return this.#batches(request);
   }
@@ -158,25 +179,39 @@ export class ListWatch<Item> {
   #compare(): void {
     const startedAt = this.#clock.now();
     this.#compared = this.#fingerprint();
-    const isChange = this.#log.update(this.#list());
-    this.#tookMs = this.#clock.now() - startedAt;
+    this.#touched.clear();
+    this.#isAllTouched = false;
+    this.#tell(this.#log.update(this.#list()));
+    this.#wholeFrom = this.#clock.now() + MAX_SHARE * (this.#clock.now() - startedAt);
+  }
+
+  #compareTouched(): void {
+    const startedAt = this.#clock.now();
+    const names = this.#touched;
+    this.#touched = new Set();
+    this.#tell(this.#log.updateSome(names, this.#some?.(names) ?? []));
+    this.#partFrom = this.#clock.now() + MAX_SHARE * (this.#clock.now() - startedAt);
+  }
+
+  #tell(isChange: boolean): void {
     if (isChange) for (const wake of this.#wakers) wake();
   }
 
-  #schedule(delayMs: number): void {
-    this.#cancel();
-    this.#cancel = this.#clock.after(Math.max(delayMs, MAX_SHARE * this.#tookMs), () => {
-      this.#isSettling = false;
-      if (this.#fingerprint() !== this.#compared) this.#compare();
-      this.#schedule(PERIOD_MS);
+  #lookEachPeriod(): void {
+    this.#cancelPeriod = this.#clock.after(PERIOD_MS, () => {
+      if (this.#clock.now() >= this.#wholeFrom && this.#fingerprint() !== this.#compared) this.#compare();
+      this.#lookEachPeriod();
     });
   }
 
   #leave(): void {
     this.#followers -= 1;
     if (this.#followers > 0) return;
-    this.#cancel();
+    this.#cancelPeriod();
+    this.#cancelSettle();
     this.#isSettling = false;
+    this.#touched.clear();
+    this.#isAllTouched = false;
   }
 
   /** True after a change; false after a heartbeat's time without one, or when the follower left. */

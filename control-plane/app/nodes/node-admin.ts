@@ -50,6 +50,14 @@ export class NodeAdmin {
     return nodes.map((node) => this.#view(node, placementsOn(fleet, node.id)));
   }
 
+  /** Those of `names` that are nodes and were not removed. */
+  some(names: ReadonlySet<string>): Node[] {
+    const fleet = this.#fleet.snapshot();
+    return [...fleet.nodes.values()]
+      .filter(({ name, revoked }) => names.has(name) && !revoked)
+      .map((node) => this.#view(node, placementsOn(fleet, node.id)));
+  }
+
   /** Throws `NOT_FOUND`. */
   get(name: string): Node {
     const fleet = this.#fleet.snapshot();

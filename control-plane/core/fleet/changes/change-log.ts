@@ -22,7 +22,7 @@ export class ChangeLog<Item> {
   readonly #nameOf: (item: Item) => string;
   readonly #lasting: (item: Item) => unknown;
   readonly #maxChanges: number;
-  #items: ReadonlyMap<string, Item> = new Map();
+  #items = new Map<string, Item>();
   #changes: readonly ListChange<Item>[] = [];
   #revision = 0;
 
@@ -53,20 +53,37 @@ export class ChangeLog<Item> {
 
   /** The list is now `items`. True when that is a change. */
   update(items: readonly Item[]): boolean {
-    const before = this.#items;
     const now = new Map(items.map((item) => [this.#nameOf(item), item]));
-    const changes: ListChange<Item>[] = [];
-    const add = (change: Omit<ListChange<Item>, "revision">): void => {
-      this.#revision += 1;
-      changes.push({ revision: this.#revision, ...change });
-    };
-    for (const [name, item] of now) {
-      const old = before.get(name);
-      if (old === undefined || !isEqual(this.#lasting(old), this.#lasting(item))) add({ before: old, after: item });
-    }
-    for (const [name, item] of before) if (!now.has(name)) add({ before: item, after: undefined });
+    const changes = [...now.values()].flatMap((item) => this.#changed(item) ?? []);
+    for (const [name, before] of this.#items) if (!now.has(name)) changes.push({ before, after: undefined });
     this.#items = now;
-    if (changes.length > 0) this.#changes = [...this.#changes, ...changes].slice(-this.#maxChanges);
+    return this.#keep(changes);
+  }
+
+  /** The objects called `names` are now `items`; those without an item are gone, and all others as they were. True when that is a change. */
+  updateSome(names: Iterable<string>, items: readonly Item[]): boolean {
+    const now = new Map(items.map((item) => [this.#nameOf(item), item]));
+    const changes = [...now.values()].flatMap((item) => this.#changed(item) ?? []);
+    for (const [name, item] of now) this.#items.set(name, item);
+    for (const name of names) {
+      const before = this.#items.get(name);
+      if (before === undefined || now.has(name)) continue;
+      changes.push({ before, after: undefined });
+      this.#items.delete(name);
+    }
+    return this.#keep(changes);
+  }
+
+  #changed(after: Item): Omit<ListChange<Item>, "revision"> | undefined {
+    const before = this.#items.get(this.#nameOf(after));
+    const isSame = before !== undefined && isEqual(this.#lasting(before), this.#lasting(after));
+    return isSame ? undefined : { before, after };
+  }
+
+  #keep(changes: readonly Omit<ListChange<Item>, "revision">[]): boolean {
+    const numbered = changes.map((change, at) => ({ revision: this.#revision + 1 + at, ...change }));
+    this.#revision += changes.length;
+    if (changes.length > 0) this.#changes = [...this.#changes, ...numbered].slice(-this.#maxChanges);
     return changes.length > 0;
   }
 

@@ -114,6 +114,7 @@ export async function openHttpApi(over: Partial<HttpApiParts> = {}): Promise<Ope
     instance: "r-1",
     ...common,
     listNodes: () => nodes.list(),
+    someNodes: (names) => nodes.some(names),
     listDeployments: () => deployments.list(),
   });
   const metrics = new PrometheusMetrics(() => ({

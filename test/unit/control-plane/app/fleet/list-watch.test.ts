@@ -13,6 +13,8 @@ class Rig {
   readonly watch: ListWatch<Thing>;
   list: readonly Thing[] = [];
   compared = 0;
+  /** Names of each comparison of a part. */
+  readonly parts: (readonly string[])[] = [];
   #version = 0;
 
   constructor(instance = "r-1", clock = new TestClock()) {
@@ -22,6 +24,10 @@ class Rig {
       list: () => {
         this.compared += 1;
         return this.list;
+      },
+      some: (names) => {
+        this.parts.push([...names]);
+        return this.list.filter(({ name }) => names.has(name));
       },
       nameOf: ({ name }) => name,
       lasting: ({ colour }) => colour,
@@ -226,6 +232,55 @@ describe("a watched list", () => {
     rig.set(["a", "blue"]);
     rig.watch.wake();
     await clock.advance(399);
+    expect(rig.compared).toBe(1);
+    await clock.advance(1);
+    expect(rig.compared).toBe(2);
+    follower.leave();
+  });
+
+  it("compares of a change only what it names, also what is gone or new", async () => {
+    const rig = new Rig();
+    rig.set(["a", "red"], ["b", "red"], ["c", "red"]);
+    const follower = rig.follow();
+    await follower.begin();
+    const next = follower.next();
+    rig.set(["a", "blue"], ["b", "red"], ["d", "red"]);
+    rig.watch.wake(["a"]);
+    rig.watch.wake(["c", "d"]);
+    await rig.clock.advance(100);
+    expect(await next).toEqual(["modified a", "added d", "deleted c"]);
+    expect([rig.compared, rig.parts]).toEqual([1, [["a", "c", "d"]]]);
+    follower.leave();
+  });
+
+  it("does not wait for what a comparison of the whole list took before it compares a part", async () => {
+    const clock = new TestClock();
+    const rig = new Rig(
+      "r-1",
+      Object.assign(clock, { now: () => TestClock.prototype.now.call(clock) + 400 * rig?.compared }),
+    );
+    rig.set(["a", "red"]);
+    const follower = rig.follow();
+    await follower.begin();
+    const next = follower.next();
+    rig.set(["a", "blue"]);
+    rig.watch.wake(["a"]);
+    await clock.advance(100);
+    expect(await next).toEqual(["modified a"]);
+    follower.leave();
+  });
+
+  it("does not wait for a tenth of the time that has passed already", async () => {
+    const clock = new TestClock();
+    const rig = new Rig(
+      "r-1",
+      Object.assign(clock, { now: () => TestClock.prototype.now.call(clock) + 40 * rig?.compared }),
+    );
+    const follower = rig.follow();
+    await clock.advance(900);
+    rig.set(["a", "blue"]);
+    rig.watch.wake();
+    await clock.advance(99);
     expect(rig.compared).toBe(1);
     await clock.advance(1);
     expect(rig.compared).toBe(2);
