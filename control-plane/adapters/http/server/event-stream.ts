@@ -23,9 +23,10 @@ interface StreamMessage {
 export function eventStream<Message>(
   batches: AsyncGenerator<readonly Message[]>,
   toMessage: (message: Message) => StreamMessage,
-): { stream: AsyncIterable<Uint8Array>; headers: Readonly<Record<string, string>> } {
+): { stream: AsyncIterable<Uint8Array>; isCompressible: true; headers: Readonly<Record<string, string>> } {
   return {
     stream: encode(batches, toMessage),
+    isCompressible: true,
     headers: { "Content-Type": STREAM_TYPE, "X-Accel-Buffering": "no" },
   };
 }

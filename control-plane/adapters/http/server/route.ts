@@ -31,6 +31,8 @@ export type RouteResponse<Body> =
   | {
       readonly status?: number;
       readonly stream: AsyncIterable<Uint8Array>;
+      /** Sent compressed to readers that take it. */
+      readonly isCompressible?: boolean;
       readonly headers: Readonly<Record<string, string>>;
     };
 

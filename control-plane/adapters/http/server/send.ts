@@ -1,6 +1,7 @@
 import type { ServerResponse } from "node:http";
 import type { Clock } from "../../../../shared/base/clock.ts";
 import type { ErrorResponse } from "../../../../shared/inference/http/error-response.ts";
+import { compressed, takesGzip } from "./compressed-stream.ts";
 import type { RouteResponse, Route } from "./route.ts";
 
 const JSON_TYPE = { "Content-Type": "application/json", "Cache-Control": "no-store" };
@@ -15,14 +16,21 @@ export async function sendResponse(
   if ("empty" in reply) {
     response.writeHead(status, { "Cache-Control": "no-store", ...reply.headers }).end();
   } else if ("stream" in reply) {
-    response.writeHead(status, { "Cache-Control": "no-store", ...reply.headers });
+    const isCompressed =
+      reply.isCompressible === true && takesGzip(response.req.headers["accept-encoding"]?.toString());
+    response.writeHead(status, {
+      "Cache-Control": "no-store",
+      ...reply.headers,
+      ...(reply.isCompressible === true && { Vary: "Accept-Encoding" }),
+      ...(isCompressed && { "Content-Encoding": "gzip" }),
+    });
     // Readers of a stream that is quiet at first want to see that it is open.
     response.flushHeaders();
     if (response.req.method === "HEAD") {
       response.end();
       await reply.stream[Symbol.asyncIterator]().return?.(); // frees what the stream holds open
     } else {
-      await pump(response, reply.stream, { clock, stallMs });
+      await pump(response, isCompressed ? compressed(reply.stream) : reply.stream, { clock, stallMs });
     }
   } else {
     sendJson(response, status, { body: reply.body, headers: { ...JSON_TYPE, ...reply.headers } });

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
+import { acceptedEncodings } from "../server/accepted-encodings.ts";
 
 /** How a file is sent, the smallest form first. */
 const ENCODINGS = [
@@ -60,13 +61,7 @@ async function readOne(file: string, type: string): Promise<ConsoleFile> {
 
 /** The smallest form that `accepted`, an `Accept-Encoding`, takes. Undefined: as it is. */
 export function encodingFor(file: ConsoleFile, accepted: string | undefined): Encoding | undefined {
-  const offered = new Set(
-    (accepted ?? "")
-      .split(",")
-      .map((each) => each.trim().split(";"))
-      .filter(([, quality]) => !/^\s*q=0(\.0+)?\s*$/.test(quality ?? ""))
-      .map(([name = ""]) => name.trim().toLowerCase()),
-  );
+  const offered = acceptedEncodings(accepted);
   return ENCODINGS.find(({ name }) => file.encoded.has(name) && offered.has(name))?.name;
 }
 

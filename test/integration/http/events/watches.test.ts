@@ -1,3 +1,6 @@
+import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
+import { constants, createGunzip } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { deployment } from "../../../../shared/api/v1/deployments.ts";
 import { node } from "../../../../shared/api/v1/nodes.ts";
@@ -186,5 +189,33 @@ describe("a watch of nodes", () => {
     expect(head.headers["content-type"]).toBe("text/event-stream");
     stream.close();
     await eventually("the watch is gone", async () => (await shown()).includes('skerry_watches{of="nodes"} 0'));
+  });
+});
+
+describe("a watch by a reader that takes gzip", () => {
+  it("is compressed, and each change can be read as soon as it came", async () => {
+    const headers = { "Accept-Encoding": "br, gzip" };
+    const [response]: IncomingMessage[] = await once(
+      api.open("GET", "/api/v1/nodes?watch=true", { key: api.keyOf.admin, headers }).end(),
+      "response",
+    );
+    expect(response?.headers).toMatchObject({ "content-encoding": "gzip", vary: "Accept-Encoding" });
+    const plain = response?.pipe(createGunzip({ flush: constants.Z_SYNC_FLUSH })).setEncoding("utf8");
+    let text = "";
+    plain?.on("data", (piece: string) => (text += piece)).on("error", () => undefined);
+    await eventually("the whole list", () => text.includes("event: bookmark"));
+    await cordon("edge-a");
+    await pass();
+    await eventually("the change", () => text.includes("event: modified"));
+    response?.destroy();
+    await eventually("the end of the watch", async () =>
+      (await api.call("GET", "/metrics", { key: api.keyOf.admin })).bytes.includes('skerry_watches{of="nodes"} 0'),
+    );
+  });
+
+  it("is plain where gzip is refused", async () => {
+    const stream = await follow("/api/v1/nodes?watch=true", { "Accept-Encoding": "gzip;q=0" });
+    expect((await untilBookmark(stream)).seen[0]).toBe("reset");
+    stream.close();
   });
 });
