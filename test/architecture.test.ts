@@ -103,7 +103,7 @@ const fixtures: readonly Fixture[] = [
   refused("cli/bad-edge-node.ts", `export * from "../edge-node/main.ts";`, IMPORTS, "starts the programs by path"),
 
   allowed("console/src/ui/good.ts", `export * from "react"; export * from "../core/age.ts";`),
-  allowed("console/src/core/good.ts", `export * from "./age.ts";`),
+  allowed("console/src/core/fleet/good.ts", `export * from "../text/age.ts"; export * from "./tone.ts";`),
   ...["shared/base/ids.ts", "control-plane/core/x.ts", "edge-node/x.ts", "cli/x.ts"].map((path, i) =>
     refused(`console/src/ui/bad-${i}.ts`, `export * from "../../../${path}";`, IMPORTS, "knows the API alone"),
   ),

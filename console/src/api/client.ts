@@ -1,20 +1,17 @@
 import createClient, { type Middleware } from "openapi-fetch";
 import { failureOf } from "./failure.ts";
 import type { paths } from "./generated/schema.ts";
-import { csrfHeaders, sessionEnded } from "./session-token.ts";
+import { send } from "./send.ts";
+import { sessionChanged } from "./session-token.ts";
 
 /** Longest that an answer may take, in ms; streams have a rule of their own. */
 const TIMEOUT_MS = 20_000;
 
 const session: Middleware = {
-  onRequest({ request }) {
-    for (const [name, value] of Object.entries(csrfHeaders(request.method))) request.headers.set(name, value);
-    return request;
-  },
   async onResponse({ response }) {
     if (response.ok) return;
     const failure = await failureOf(response);
-    if (failure.status === 401) sessionEnded();
+    if (failure.status === 401) sessionChanged(null);
     throw failure;
   },
 };
@@ -25,7 +22,8 @@ const session: Middleware = {
  */
 export const api = createClient<paths>({
   baseUrl: "/",
-  fetch: (request) => fetch(request, { signal: AbortSignal.any([request.signal, AbortSignal.timeout(TIMEOUT_MS)]) }),
+  fetch: (request) =>
+    send(new Request(request, { signal: AbortSignal.any([request.signal, AbortSignal.timeout(TIMEOUT_MS)]) })),
 });
 api.use(session);
 

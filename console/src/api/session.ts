@@ -1,7 +1,7 @@
 import { queryOptions } from "@tanstack/react-query";
 import { ApiFailure } from "./failure.ts";
 import { api, bodyOf } from "./client.ts";
-import { keepCsrfToken } from "./session-token.ts";
+import { keepSession } from "./session-token.ts";
 import type { Session } from "./types.ts";
 
 /** Behind `#` of the address, which browsers send to no server: `npm start` prints such an address. */
@@ -15,7 +15,11 @@ export const sessionQuery = queryOptions({
   retry: false,
 });
 
-async function readSession(): Promise<Session | null> {
+/** The address has a one-time code that was not taken yet. */
+export const hasCode = (): boolean => codeOf(location.hash) !== null;
+
+/** The session of this browser; a code of the address is taken first, once. */
+export async function readSession(): Promise<Session | null> {
   const code = takeCode();
   const current = await currentSession();
   if (code === undefined || (current !== null && !mayReplace(current))) return current;
@@ -43,18 +47,20 @@ export async function openSession(by: { key: string } | { code: string }): Promi
 
 export async function endSession(): Promise<void> {
   await api.DELETE("/api/v1/session");
-  keepCsrfToken(undefined);
+  keepSession(undefined);
 }
 
 function kept(session: Session): Session {
-  keepCsrfToken(session.csrfToken);
+  keepSession(session);
   return session;
 }
 
 /** The one-time code of the address, which is then removed from it and from the history. */
 function takeCode(): string | undefined {
-  const code = new URLSearchParams(location.hash.slice(1)).get(CODE);
+  const code = codeOf(location.hash);
   if (code === null) return undefined;
   history.replaceState(null, "", location.pathname + location.search);
   return code;
 }
+
+const codeOf = (hash: string): string | null => new URLSearchParams(hash.slice(1)).get(CODE);

@@ -19,7 +19,8 @@ export const queryClient = new QueryClient({
 
 /** Somebody has signed in or out: what the one before has seen is forgotten. */
 export function changeSession(session: Session | null): void {
-  if (session === null && queryClient.getQueryData(sessionQuery.queryKey) === null) return;
+  const before = queryClient.getQueryData(sessionQuery.queryKey);
+  if (before !== undefined && before?.csrfToken === session?.csrfToken) return;
   queryClient.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== sessionQuery.queryKey[0] });
   queryClient.setQueryData(sessionQuery.queryKey, session);
   restartLists();

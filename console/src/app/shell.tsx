@@ -1,8 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link, Outlet, useRouterState } from "@tanstack/react-router";
 import { useEffect, useRef } from "react";
-import { onSessionEnd } from "../api/session-token.ts";
-import { sessionQuery } from "../api/session.ts";
+import { hasCode, readSession, sessionQuery } from "../api/session.ts";
+import { onSessionChange } from "../api/session-token.ts";
 import { SignIn } from "../pages/sign-in/sign-in.tsx";
 import { Failure, Loading } from "../ui/states.tsx";
 import { LiveBadge } from "./live-badge.tsx";
@@ -16,7 +16,15 @@ import { useShortcuts } from "./use-shortcuts.ts";
 /** The frame of every page: navigation, who is signed in, and whether what is shown is live. */
 export function Shell() {
   const session = useQuery(sessionQuery);
-  useEffect(() => onSessionEnd(() => changeSession(null)), []);
+  useEffect(() => onSessionChange(changeSession), []);
+  useEffect(() => {
+    // An address with a code that is pasted into an open tab loads no page.
+    const look = (): void => {
+      if (hasCode()) void readSession().then(changeSession, () => undefined);
+    };
+    addEventListener("hashchange", look);
+    return () => removeEventListener("hashchange", look);
+  }, []);
   if (session.isPending) return <Loading />;
   if (session.isError) return <Failure error={session.error} retry={() => void session.refetch()} />;
   if (session.data === null) return <SignIn onSignedIn={changeSession} />;

@@ -11,9 +11,16 @@ export function storedTheme(): Theme {
   }
 }
 
+const systemIsDark = matchMedia("(prefers-color-scheme: dark)");
+
+/** Colours of the page from now on; those of the system also when the system changes them. */
 export function applyTheme(theme: Theme): void {
-  if (theme === "system") delete document.documentElement.dataset["theme"];
-  else document.documentElement.dataset["theme"] = theme;
+  const show = (): void => {
+    const isDark = theme === "dark" || (theme === "system" && systemIsDark.matches);
+    document.documentElement.dataset["theme"] = isDark ? "dark" : "light";
+  };
+  systemIsDark.onchange = show;
+  show();
 }
 
 export function keepTheme(theme: Theme): void {

@@ -1,6 +1,6 @@
 import type { EventSourceMessage } from "eventsource-parser";
 import { ApiFailure } from "../api/failure.ts";
-import { sessionEnded } from "../api/session-token.ts";
+import { sessionChanged } from "../api/session-token.ts";
 import { backoffMs } from "../core/backoff.ts";
 import { readStream } from "./read-stream.ts";
 
@@ -103,7 +103,7 @@ export class Connection {
         if (error instanceof ApiFailure && (error.status === 401 || error.status === 403)) {
           this.#onState({ kind: "refused", failure: error });
           // A session without a request for an hour ends, and its streams with it.
-          if (error.status === 401) sessionEnded();
+          if (error.status === 401) sessionChanged(null);
           return;
         }
         why = error instanceof Error ? error.message : String(error);

@@ -1,5 +1,11 @@
 import type { EventSourceMessage } from "eventsource-parser";
-import { emptyList, withMessages, type Received, type WatchedList, type WatchedMessage } from "../core/watched-list.ts";
+import {
+  emptyList,
+  withMessages,
+  type Received,
+  type WatchedList,
+  type WatchedMessage,
+} from "../core/fleet/watched-list.ts";
 import { Connection, type LinkState } from "./connection.ts";
 
 /** What a page shows of a watched list. `rows`: sorted by name. */

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { api, bodyOf } from "../api/client.ts";
 import type { Node } from "../api/types.ts";
-import { selectorsOfNames } from "../core/chunks.ts";
+import { selectorsOfNames } from "../core/text/chunks.ts";
 
 const EVERY_MS = 5_000;
 /** A history of 5 minutes. */

@@ -1,5 +1,5 @@
 import { useEffect, useState } from "react";
-import { ageText, agoText, untilNextAge } from "../core/age.ts";
+import { ageText, agoText, untilNextAge } from "../core/text/age.ts";
 
 /** How long ago `since` (ms since 1970) was; it goes on by itself, with one timer for each change of the text. */
 export function Age({ since, plain = false }: { readonly since: number; readonly plain?: boolean }) {

@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import type { Tone } from "../core/tone.ts";
+import type { Tone } from "../core/fleet/tone.ts";
 
 /** A state as a sign and a word: colour alone says nothing to some readers. */
 export const Status = ({ tone, children }: { readonly tone: Tone; readonly children: ReactNode }) => (

@@ -1,5 +1,5 @@
 import { failureOf } from "../api/failure.ts";
-import { csrfHeaders } from "../api/session-token.ts";
+import { send } from "../api/send.ts";
 import { backoffMs } from "../core/backoff.ts";
 
 /** Bytes of one PUT: what a broken connection costs at most. */
@@ -48,12 +48,14 @@ export async function sendFile(
 }
 
 async function put(piece: Blob, uploadUrl: string, offset: number, signal: AbortSignal): Promise<number> {
-  const response = await fetch(`${uploadUrl}?offset=${offset}`, {
-    method: "PUT",
-    headers: { "Content-Type": "application/octet-stream", ...csrfHeaders("PUT") },
-    body: piece,
-    signal: AbortSignal.any([signal, AbortSignal.timeout(PIECE_MS)]),
-  });
+  const response = await send(
+    new Request(`${uploadUrl}?offset=${offset}`, {
+      method: "PUT",
+      headers: { "Content-Type": "application/octet-stream" },
+      body: piece,
+      signal: AbortSignal.any([signal, AbortSignal.timeout(PIECE_MS)]),
+    }),
+  );
   if (!response.ok) throw await failureOf(response);
   return offsetOf(response) ?? offset + piece.size;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { ageText, agoText, untilNextAge } from "../../../console/src/core/age.ts";
+import { ageText, agoText, untilNextAge } from "../../../console/src/core/text/age.ts";
 
 describe("an age", () => {
   it.each([

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { explainRows } from "../../../console/src/core/explain-rows.ts";
+import { explainRows } from "../../../console/src/core/deployments/explain-rows.ts";
 
 const nodes = ["a", "b", "c", "d", "e"].map((name) => ({ name, kind: "edge" }));
 const ranked = (node: string, total: number) => ({ node, total, scores: {} });

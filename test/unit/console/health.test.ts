@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { healthOf } from "../../../console/src/core/health.ts";
+import { healthOf } from "../../../console/src/core/fleet/health.ts";
 
 type Nodes = Parameters<typeof healthOf>[0];
 type Deployments = Parameters<typeof healthOf>[1];

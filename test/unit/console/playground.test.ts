@@ -1,9 +1,9 @@
 import { describe, expect, it } from "@jest/globals";
-import { codeFor } from "../../../console/src/core/code-samples.ts";
+import { codeFor } from "../../../console/src/core/playground/code-samples.ts";
 import { isModelName, modelNameOf } from "../../../console/src/core/model-name.ts";
-import { elementsText, scoresOf } from "../../../console/src/core/output-rows.ts";
-import { formOf, inkOf, parseNumbers, tensorOfPixels } from "../../../console/src/core/playground-inputs.ts";
-import { waterfallOf } from "../../../console/src/core/server-timing.ts";
+import { elementsText, scoresOf } from "../../../console/src/core/playground/output-rows.ts";
+import { formOf, inkOf, parseNumbers, tensorOfPixels } from "../../../console/src/core/playground/playground-inputs.ts";
+import { waterfallOf } from "../../../console/src/core/playground/server-timing.ts";
 import { rateText, topOf, withPoint } from "../../../console/src/core/traffic-history.ts";
 
 describe("the form of an input", () => {

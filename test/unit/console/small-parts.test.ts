@@ -1,12 +1,14 @@
 import { describe, expect, it } from "@jest/globals";
 import { PAGES, pageOf } from "../../../console/src/app/pages.ts";
 import { backoffMs } from "../../../console/src/core/backoff.ts";
-import { selectorsOfNames } from "../../../console/src/core/chunks.ts";
-import { actionsOf } from "../../../console/src/core/rollout-actions.ts";
+import { selectorsOfNames } from "../../../console/src/core/text/chunks.ts";
+import { actionsOf } from "../../../console/src/core/deployments/rollout-actions.ts";
+import { pathToReturnTo } from "../../../console/src/core/return-to.ts";
 import { shortcutOf } from "../../../console/src/core/shortcuts.ts";
-import { matchesWords } from "../../../console/src/core/text-filter.ts";
-import { bytesText, countOf, percentOf } from "../../../console/src/core/units.ts";
-import { isNothing, nodeChanges, NOTHING, withMin } from "../../../console/src/core/what-if.ts";
+import { matchesWords } from "../../../console/src/core/text/text-filter.ts";
+import { bytesText, countOf, percentOf } from "../../../console/src/core/text/units.ts";
+import { isNothing, nodeChanges, NOTHING, withMin } from "../../../console/src/core/deployments/what-if.ts";
+import { RETURN_TO } from "../../../control-plane/adapters/http/auth/attempt-cookie.ts";
 import { CONSOLE_PAGES } from "../../../control-plane/adapters/http/web-console/console-handler.ts";
 
 describe("a filter", () => {
@@ -43,9 +45,8 @@ describe("keys", () => {
 });
 
 describe("the pages", () => {
-  it("are all served by the control plane", () => {
-    const served: readonly string[] = CONSOLE_PAGES;
-    expect(PAGES.filter(({ path }) => !served.includes(path.slice(1)))).toEqual([]);
+  it("are those that the control plane serves", () => {
+    expect(PAGES.map(({ path }) => path.slice(1)).toSorted()).toEqual([...CONSOLE_PAGES].toSorted());
   });
 
   it("contain the addresses below them", () => {
@@ -94,5 +95,18 @@ describe("a rollout", () => {
     ["superseded", null, []],
   ])("in phase %s can be acted on", (phase, waitsFor, actions) => {
     expect(actionsOf({ phase, waitsFor, current: true })).toEqual(actions);
+  });
+});
+
+describe("the way back from an identity provider", () => {
+  it.each([
+    ["/nodes", "?q=edge", "/nodes?q=edge"],
+    ["/nodes", `?q=${"x".repeat(600)}`, `/nodes?q=${"x".repeat(600)}`],
+    ["/nodes", `?q=${"x".repeat(2_000)}`, "/nodes"],
+    [`/${"x".repeat(2_000)}`, "", "/"],
+    ["//evil.example", "", "/"],
+  ])("from %s with %s is what the control plane takes", (pathname, search, back) => {
+    expect(pathToReturnTo({ pathname, search })).toBe(back);
+    expect(back).toMatch(RETURN_TO);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import { layoutTopology, nodeAt } from "../../../console/src/core/topology-layout.ts";
+import { layoutTopology, nodeAt } from "../../../console/src/core/fleet/topology-layout.ts";
 
 const anyFleet = fc
   .array(fc.integer({ min: 0, max: 12 }), { maxLength: 400 })

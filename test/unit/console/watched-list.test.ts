@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { emptyList, type WatchedMessage, withMessages } from "../../../console/src/core/watched-list.ts";
+import { emptyList, type WatchedMessage, withMessages } from "../../../console/src/core/fleet/watched-list.ts";
 
 interface Row {
   readonly name: string;

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useState } from "react";
 import { curlOf, operationsOf, type OpenApi, type Operation } from "../../core/api-operations.ts";
-import { matchesWords } from "../../core/text-filter.ts";
+import { matchesWords } from "../../core/text/text-filter.ts";
 import { failureOf } from "../../api/failure.ts";
 import { CopyText } from "../../ui/copy.tsx";
 import { PageHead, Section } from "../../ui/page.tsx";

@@ -3,34 +3,23 @@ import { Link, useParams } from "@tanstack/react-router";
 import { api, bodyOf } from "../../api/client.ts";
 import type { Deployment } from "../../api/types.ts";
 import { useMayOperate } from "../../app/session-context.ts";
-import { toneOfCondition, toneOfPlacement } from "../../core/tone.ts";
-import { bytesText, percentOf } from "../../core/units.ts";
-import { useDeployments } from "../../live/lists.ts";
-import { Age } from "../../ui/age.tsx";
+import { toneOfCondition } from "../../core/fleet/tone.ts";
+import { percentOf } from "../../core/text/units.ts";
 import { ConfirmButton } from "../../ui/dialog.tsx";
 import { PageHead, Section } from "../../ui/page.tsx";
-import { LiveState, QueryState } from "../../ui/query-state.tsx";
-import { Empty } from "../../ui/states.tsx";
+import { PlacementTable } from "../../ui/placement-table.tsx";
+import { QueryState } from "../../ui/query-state.tsx";
 import { Meter, Status } from "../../ui/status.tsx";
+import { LiveDeployment } from "./live-deployment.tsx";
 import { RolloutSection } from "./rollout-section.tsx";
 
 /** One deployment: what it says of itself, where its replicas are, and how its versions came and went. */
 export function DeploymentPage() {
   const { deployment: name } = useParams({ from: "/deployments/$deployment" });
-  const deployments = useDeployments();
   return (
-    <LiveState list={deployments}>
-      {({ byName }) => {
-        const deployment = byName.get(name)?.item;
-        return deployment === undefined ? (
-          <Empty title={`There is no deployment ${name}`}>
-            <Link to="/deployments">All deployments</Link>
-          </Empty>
-        ) : (
-          <OneDeployment deployment={deployment} />
-        );
-      }}
-    </LiveState>
+    <LiveDeployment name={name} all="/deployments">
+      {(deployment) => <OneDeployment deployment={deployment} />}
+    </LiveDeployment>
   );
 }
 
@@ -145,59 +134,9 @@ function Placements({ deployment: { name, status, generation } }: { readonly dep
   });
   return (
     <QueryState query={query}>
-      {({ items, at }) =>
-        items.length === 0 ? (
-          <p className="faint">Nowhere.</p>
-        ) : (
-          <div className="table">
-            <table>
-              <thead>
-                <tr>
-                  <th scope="col">Node</th>
-                  <th scope="col">Version</th>
-                  <th scope="col">State</th>
-                  <th scope="col">Since</th>
-                  <th scope="col">Why here</th>
-                </tr>
-              </thead>
-              <tbody>
-                {items.map((placement) => (
-                  <tr key={placement.id}>
-                    <th scope="row">
-                      <Link to="/nodes/$node" params={{ node: placement.node }}>
-                        {placement.node}
-                      </Link>{" "}
-                      <span className="tag">{placement.kind}</span>
-                    </th>
-                    <td className="number">{placement.version}</td>
-                    <td>
-                      <Status tone={toneOfPlacement(placement.state)}>
-                        {placement.wanted === "gone" ? `${placement.state}, leaves` : placement.state}
-                      </Status>
-                      {placement.progress && (
-                        <Meter
-                          tone="busy"
-                          value={percentOf(placement.progress.done, placement.progress.total)}
-                          label={`${bytesText(placement.progress.done)} of ${bytesText(placement.progress.total)}`}
-                        />
-                      )}
-                      {placement.failure && (
-                        <p className="faint">
-                          <code>{placement.failure.code}</code> {placement.failure.detail}
-                        </p>
-                      )}
-                    </td>
-                    <td className="nowrap">
-                      <Age since={at - placement.stateAgeMs} />
-                    </td>
-                    <td>{placement.why}</td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
-        )
-      }
+      {({ items, at }) => (
+        <PlacementTable items={items} at={at} of={{ title: "Version", cell: ({ version }) => version }} />
+      )}
     </QueryState>
   );
 }

@@ -1,8 +1,8 @@
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import type { Deployment } from "../../api/types.ts";
-import { matchesWords } from "../../core/text-filter.ts";
-import { toneOfCondition } from "../../core/tone.ts";
-import { countOf, percentOf } from "../../core/units.ts";
+import { matchesWords } from "../../core/text/text-filter.ts";
+import { toneOfCondition } from "../../core/fleet/tone.ts";
+import { countOf, percentOf } from "../../core/text/units.ts";
 import { useDeployments } from "../../live/lists.ts";
 import { PageHead } from "../../ui/page.tsx";
 import { LiveState } from "../../ui/query-state.tsx";

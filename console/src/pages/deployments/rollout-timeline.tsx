@@ -1,7 +1,7 @@
 import { Link } from "@tanstack/react-router";
 import type { Rollout } from "../../api/types.ts";
-import type { Tone } from "../../core/tone.ts";
-import { waveText } from "../../core/wave-text.ts";
+import type { Tone } from "../../core/fleet/tone.ts";
+import { waveText } from "../../core/deployments/wave-text.ts";
 import { AgeOf } from "../../ui/age.tsx";
 import { Status } from "../../ui/status.tsx";
 

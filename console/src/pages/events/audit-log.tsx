@@ -1,6 +1,6 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { api, bodyOf } from "../../api/client.ts";
-import { matchesWords } from "../../core/text-filter.ts";
+import { matchesWords } from "../../core/text/text-filter.ts";
 import { AgeOf } from "../../ui/age.tsx";
 import { Failure, Loading } from "../../ui/states.tsx";
 

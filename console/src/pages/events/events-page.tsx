@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { api, bodyOf } from "../../api/client.ts";
-import { matchesWords } from "../../core/text-filter.ts";
+import { matchesWords } from "../../core/text/text-filter.ts";
 import { useEvents } from "../../live/events.ts";
 import { useIsAdmin } from "../../app/session-context.ts";
 import { PageHead } from "../../ui/page.tsx";

@@ -3,15 +3,15 @@ import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router"
 import { useState } from "react";
 import { api, bodyOf } from "../../api/client.ts";
 import type { Deployment, Explanation } from "../../api/types.ts";
-import { explainRows, type ExplainRow } from "../../core/explain-rows.ts";
-import { matchesWords } from "../../core/text-filter.ts";
-import { useDeployments, useNodes } from "../../live/lists.ts";
+import { explainRows, type ExplainRow } from "../../core/deployments/explain-rows.ts";
+import { matchesWords } from "../../core/text/text-filter.ts";
+import { useNodes } from "../../live/lists.ts";
 import { PageHead, Section } from "../../ui/page.tsx";
 import { Pager } from "../../ui/pager.tsx";
 import { LiveState, QueryState } from "../../ui/query-state.tsx";
 import { Search } from "../../ui/search.tsx";
-import { Empty } from "../../ui/states.tsx";
 import { Status } from "../../ui/status.tsx";
+import { LiveDeployment } from "../deployments/live-deployment.tsx";
 import { WhatIf } from "./what-if.tsx";
 import { WhyNot } from "./why-not.tsx";
 
@@ -21,20 +21,10 @@ const EVERY_MS = 5_000;
 /** One decision with every node in one table, and what would change it. */
 export function ExplainPage() {
   const { deployment: name } = useParams({ from: "/explain/$deployment" });
-  const deployments = useDeployments();
   return (
-    <LiveState list={deployments}>
-      {({ byName }) => {
-        const deployment = byName.get(name)?.item;
-        return deployment === undefined ? (
-          <Empty title={`There is no deployment ${name}`}>
-            <Link to="/explain">All deployments</Link>
-          </Empty>
-        ) : (
-          <Explained deployment={deployment} />
-        );
-      }}
-    </LiveState>
+    <LiveDeployment name={name} all="/explain">
+      {(deployment) => <Explained deployment={deployment} />}
+    </LiveDeployment>
   );
 }
 

@@ -2,8 +2,8 @@ import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, bodyOf } from "../../api/client.ts";
 import type { Deployment, Node, Plan } from "../../api/types.ts";
-import { isNothing, nodeChanges, NOTHING, type WhatIfChoice, withMin } from "../../core/what-if.ts";
-import { countOf } from "../../core/units.ts";
+import { isNothing, nodeChanges, NOTHING, type WhatIfChoice, withMin } from "../../core/deployments/what-if.ts";
+import { countOf } from "../../core/text/units.ts";
 import { Complaint } from "../../ui/states.tsx";
 import { Status } from "../../ui/status.tsx";
 

@@ -1,7 +1,7 @@
 import { Link } from "@tanstack/react-router";
 import type { Deployment } from "../../api/types.ts";
-import { toneOfCondition } from "../../core/tone.ts";
-import { percentOf } from "../../core/units.ts";
+import { toneOfCondition } from "../../core/fleet/tone.ts";
+import { percentOf } from "../../core/text/units.ts";
 import { useDeployments } from "../../live/lists.ts";
 import { Meter, Status } from "../../ui/status.tsx";
 

@@ -1,6 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import { useIsAdmin } from "../../app/session-context.ts";
-import { healthOf, type Need } from "../../core/health.ts";
+import { healthOf, type Need } from "../../core/fleet/health.ts";
 import { useDeployments, useNodes } from "../../live/lists.ts";
 import { Section } from "../../ui/page.tsx";
 import { LiveState } from "../../ui/query-state.tsx";

@@ -2,7 +2,7 @@ import { Link } from "@tanstack/react-router";
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { api, bodyOf } from "../../api/client.ts";
-import { quickstartOf } from "../../core/quickstart.ts";
+import { quickstartOf } from "../../core/fleet/quickstart.ts";
 import { useDeployments, useNodes } from "../../live/lists.ts";
 import { CopyText } from "../../ui/copy.tsx";
 import { PageHead } from "../../ui/page.tsx";

@@ -3,7 +3,7 @@ import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router"
 import { api, bodyOf } from "../../api/client.ts";
 import type { Model, ModelVersion } from "../../api/types.ts";
 import { useMayOperate } from "../../app/session-context.ts";
-import { bytesText } from "../../core/units.ts";
+import { bytesText } from "../../core/text/units.ts";
 import { AgeOf } from "../../ui/age.tsx";
 import { PageHead, Section } from "../../ui/page.tsx";
 import { QueryState } from "../../ui/query-state.tsx";

@@ -2,7 +2,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { type DragEvent, useEffect, useId, useRef, useState } from "react";
 import { isModelName, modelNameOf } from "../../core/model-name.ts";
-import { bytesText, percentOf } from "../../core/units.ts";
+import { bytesText, percentOf } from "../../core/text/units.ts";
 import { Complaint } from "../../ui/states.tsx";
 import { Meter } from "../../ui/status.tsx";
 import { publish, type PublishState } from "../../upload/publish.ts";

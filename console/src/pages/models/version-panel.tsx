@@ -2,11 +2,10 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useId } from "react";
 import { api, bodyOf } from "../../api/client.ts";
-import type { ModelVersion, Placement } from "../../api/types.ts";
-import { shapeText } from "../../core/tensor-text.ts";
-import { toneOfPlacement } from "../../core/tone.ts";
-import { Age } from "../../ui/age.tsx";
+import type { ModelVersion } from "../../api/types.ts";
+import { shapeText } from "../../core/playground/tensor-text.ts";
 import { Section } from "../../ui/page.tsx";
+import { PlacementTable } from "../../ui/placement-table.tsx";
 import { QueryState } from "../../ui/query-state.tsx";
 import { Status } from "../../ui/status.tsx";
 
@@ -183,53 +182,20 @@ function Placements({ version: { model, version } }: { readonly version: ModelVe
   });
   return (
     <QueryState query={query}>
-      {({ items, at }) =>
-        items.length === 0 ? (
-          <p className="faint">Nowhere.</p>
-        ) : (
-          <div className="table">
-            <table>
-              <thead>
-                <tr>
-                  <th scope="col">Node</th>
-                  <th scope="col">Deployment</th>
-                  <th scope="col">State</th>
-                  <th scope="col">Since</th>
-                  <th scope="col">Why here</th>
-                </tr>
-              </thead>
-              <tbody>
-                {items.map((placement) => (
-                  <PlacementRow key={placement.id} placement={placement} at={at} />
-                ))}
-              </tbody>
-            </table>
-          </div>
-        )
-      }
+      {({ items, at }) => (
+        <PlacementTable
+          items={items}
+          at={at}
+          of={{
+            title: "Deployment",
+            cell: ({ deployment }) => (
+              <Link to="/deployments/$deployment" params={{ deployment }}>
+                {deployment}
+              </Link>
+            ),
+          }}
+        />
+      )}
     </QueryState>
   );
 }
-
-const PlacementRow = ({ placement, at }: { readonly placement: Placement; readonly at: number }) => (
-  <tr>
-    <th scope="row">
-      <Link to="/nodes/$node" params={{ node: placement.node }}>
-        {placement.node}
-      </Link>
-    </th>
-    <td>
-      <Link to="/deployments/$deployment" params={{ deployment: placement.deployment }}>
-        {placement.deployment}
-      </Link>
-    </td>
-    <td>
-      <Status tone={toneOfPlacement(placement.state)}>{placement.state}</Status>
-      {placement.failure && <p className="faint">{placement.failure.detail}</p>}
-    </td>
-    <td>
-      <Age since={at - placement.stateAgeMs} />
-    </td>
-    <td>{placement.why}</td>
-  </tr>
-);

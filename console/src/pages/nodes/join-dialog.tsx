@@ -3,7 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { api, bodyOf } from "../../api/client.ts";
 import { useNodes } from "../../live/lists.ts";
-import { stateOfNode, toneOfNode } from "../../core/tone.ts";
+import { stateOfNode, toneOfNode } from "../../core/fleet/tone.ts";
 import { Age } from "../../ui/age.tsx";
 import { CopyText } from "../../ui/copy.tsx";
 import { Panel } from "../../ui/dialog.tsx";

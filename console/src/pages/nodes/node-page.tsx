@@ -1,9 +1,9 @@
 import { Link, useParams } from "@tanstack/react-router";
 import type { Node } from "../../api/types.ts";
 import { useMayOperate } from "../../app/session-context.ts";
-import { stateOfNode, toneOfNode, toneOfPlacement } from "../../core/tone.ts";
-import { mebibytesText, msText } from "../../core/units.ts";
-import type { Received } from "../../core/watched-list.ts";
+import { stateOfNode, toneOfNode, toneOfPlacement } from "../../core/fleet/tone.ts";
+import { mebibytesText, msText } from "../../core/text/units.ts";
+import type { Received } from "../../core/fleet/watched-list.ts";
 import { useNodes } from "../../live/lists.ts";
 import { cpuHistory, useLoads } from "../../live/loads.ts";
 import { Age, AgeOf } from "../../ui/age.tsx";

@@ -1,6 +1,6 @@
 import { Link } from "@tanstack/react-router";
-import { waterfallOf } from "../../core/server-timing.ts";
-import { msText } from "../../core/units.ts";
+import { waterfallOf } from "../../core/playground/server-timing.ts";
+import { msText } from "../../core/text/units.ts";
 
 /** Which node answered, why that one, and where the time went. */
 export interface AnswerFacts {

@@ -1,5 +1,6 @@
 import { ApiFailure, failureOf } from "../../api/failure.ts";
-import { csrfHeaders, sessionEnded } from "../../api/session-token.ts";
+import { send } from "../../api/send.ts";
+import { sessionChanged } from "../../api/session-token.ts";
 
 const ANSWER_MS = 60_000;
 
@@ -18,14 +19,16 @@ export async function ask(
   }: { readonly body: object; readonly headers: Readonly<Record<string, string>>; readonly signal?: AbortSignal },
 ): Promise<Response> {
   const timeout = AbortSignal.timeout(ANSWER_MS);
-  const response = await fetch(path, {
-    method: "POST",
-    headers: { ...JSON_HEADERS, ...headers, ...csrfHeaders("POST") },
-    body: JSON.stringify(body),
-    signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
-  });
+  const response = await send(
+    new Request(path, {
+      method: "POST",
+      headers: { ...JSON_HEADERS, ...headers },
+      body: JSON.stringify(body),
+      signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
+    }),
+  );
   if (response.ok) return response;
-  if (response.status === 401) sessionEnded();
+  if (response.status === 401) sessionChanged(null);
   throw await inferenceFailure(response);
 }
 

@@ -1,7 +1,7 @@
 import { createParser } from "eventsource-parser";
 import { useEffect, useId, useRef, useState } from "react";
 import { rateText } from "../../core/traffic-history.ts";
-import { msText } from "../../core/units.ts";
+import { msText } from "../../core/text/units.ts";
 import { Complaint } from "../../ui/states.tsx";
 import { type AnswerFacts, Facts, factsOf } from "./answer-facts.tsx";
 import { ask, nodeHeaders } from "./ask.ts";

@@ -1,5 +1,5 @@
 import { useState } from "react";
-import { codeFor, LANGUAGES, type CodeLanguage, type SampleRequest } from "../../core/code-samples.ts";
+import { codeFor, LANGUAGES, type CodeLanguage, type SampleRequest } from "../../core/playground/code-samples.ts";
 import { CopyText } from "../../ui/copy.tsx";
 
 /** The same request for a program. */

@@ -1,6 +1,6 @@
 import { useMutation } from "@tanstack/react-query";
 import { useId, useState } from "react";
-import { elementsText } from "../../core/output-rows.ts";
+import { elementsText } from "../../core/playground/output-rows.ts";
 import { Complaint } from "../../ui/states.tsx";
 import { type AnswerFacts, Facts, factsOf } from "./answer-facts.tsx";
 import { ask, nodeHeaders } from "./ask.ts";

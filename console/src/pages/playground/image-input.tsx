@@ -1,5 +1,5 @@
 import { type ChangeEvent, type PointerEvent, useEffect, useRef, useState } from "react";
-import { type InputForm, inkOf, tensorOfPixels } from "../../core/playground-inputs.ts";
+import { type InputForm, inkOf, tensorOfPixels } from "../../core/playground/playground-inputs.ts";
 
 type ImageForm = Extract<InputForm, { kind: "image" }>;
 

@@ -1,9 +1,9 @@
 import { useMutation } from "@tanstack/react-query";
 import { useId, useState } from "react";
 import type { ModelVersion } from "../../api/types.ts";
-import { elementsText, type OutputTensor, scoresOf } from "../../core/output-rows.ts";
-import { formOf, type InputForm, type InputSpec, parseNumbers } from "../../core/playground-inputs.ts";
-import { shapeText } from "../../core/tensor-text.ts";
+import { elementsText, type OutputTensor, scoresOf } from "../../core/playground/output-rows.ts";
+import { formOf, type InputForm, type InputSpec, parseNumbers } from "../../core/playground/playground-inputs.ts";
+import { shapeText } from "../../core/playground/tensor-text.ts";
 import { Section } from "../../ui/page.tsx";
 import { Complaint } from "../../ui/states.tsx";
 import { Meter } from "../../ui/status.tsx";

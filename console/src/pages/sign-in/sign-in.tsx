@@ -2,6 +2,7 @@ import { useMutation, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, bodyOf } from "../../api/client.ts";
 import { openSession } from "../../api/session.ts";
+import { pathToReturnTo } from "../../core/return-to.ts";
 import type { Session } from "../../api/types.ts";
 import { Complaint } from "../../ui/states.tsx";
 
@@ -57,7 +58,7 @@ function Provider() {
   });
   const oidc = ways.data?.oidc;
   if (!oidc) return null;
-  const returnTo = encodeURIComponent(location.pathname + location.search);
+  const returnTo = encodeURIComponent(pathToReturnTo(location));
   return (
     <div className="provider">
       <a className="button" href={`/api/v1/login/oidc?returnTo=${returnTo}`}>

@@ -1,7 +1,7 @@
 import type { Node } from "../../api/types.ts";
-import type { Topology, TopologyCell, TopologySite } from "../../core/topology-layout.ts";
-import { toneOfNode, toneOfPlacement, type Tone } from "../../core/tone.ts";
-import { msText } from "../../core/units.ts";
+import type { Topology, TopologyCell, TopologySite } from "../../core/fleet/topology-layout.ts";
+import { toneOfNode, toneOfPlacement, type Tone } from "../../core/fleet/tone.ts";
+import { msText } from "../../core/text/units.ts";
 
 /** What a cell shows beside its node. */
 export interface CellFacts {

@@ -1,9 +1,9 @@
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useEffect, useMemo, useRef, useState } from "react";
 import type { Node } from "../../api/types.ts";
-import { layoutTopology, nodeAt } from "../../core/topology-layout.ts";
-import { stateOfNode, toneOfNode } from "../../core/tone.ts";
-import { countOf } from "../../core/units.ts";
+import { layoutTopology, nodeAt } from "../../core/fleet/topology-layout.ts";
+import { stateOfNode, toneOfNode } from "../../core/fleet/tone.ts";
+import { countOf } from "../../core/text/units.ts";
 import { useDeployments, useNodes } from "../../live/lists.ts";
 import { useLoads } from "../../live/loads.ts";
 import { PageHead } from "../../ui/page.tsx";

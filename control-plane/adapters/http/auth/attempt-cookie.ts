@@ -21,7 +21,7 @@ export class AttemptCookie {
     this.#name = isSecure ? "__Host-skerry_login" : "skerry_login";
     this.#attributes = `Path=/; HttpOnly; SameSite=Lax${isSecure ? "; Secure" : ""}`;
     this.#pattern = new RegExp(
-      `(?:^|; ?)${this.#name}=(${PART})\\.(${PART})\\.(${PART})\\.([A-Za-z0-9_-]{1,400})(?:;|$)`,
+      `(?:^|; ?)${this.#name}=(${PART})\\.(${PART})\\.(${PART})\\.([A-Za-z0-9_-]{1,1400})(?:;|$)`,
     );
   }
 
@@ -44,4 +44,4 @@ export class AttemptCookie {
 }
 
 /** A path of this origin: not `//host`, which is another one. */
-export const RETURN_TO = /^\/(?![/\\])[\x21-\x5b\x5d-\x7e]{0,199}$/;
+export const RETURN_TO = /^\/(?![/\\])[\x21-\x5b\x5d-\x7e]{0,999}$/;

@@ -15,7 +15,6 @@ export const CONSOLE_PAGES = [
   "events",
   "keys",
   "api-reference",
-  "sign-in",
 ] as const;
 const PAGES: ReadonlySet<string> = new Set(CONSOLE_PAGES);
 

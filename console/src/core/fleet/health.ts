@@ -1,4 +1,4 @@
-import { countOf } from "./units.ts";
+import { countOf } from "../text/units.ts";
 import type { Tone } from "./tone.ts";
 
 interface HealthNode {
