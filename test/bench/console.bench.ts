@@ -3,12 +3,20 @@ import { spawnSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Page } from "playwright-core";
 import { startEmbeddedPostgres } from "../../cli/dev/embedded-postgres.ts";
 import { findBrowser, launch } from "../console/support/browser.ts";
 import { openConsolePage } from "../console/support/console-page.ts";
 import { quantile } from "../support/quantile.ts";
 import type { SkerryCluster } from "../support/processes/skerry-cluster.ts";
+import {
+  cordon,
+  eventToPixel,
+  type EventTimes,
+  framesWhileEventsCome,
+  heapMiB,
+  openNodeStream,
+  slowLink,
+} from "./support/console-figures.ts";
 import { cpuMs } from "./support/cpu-time.ts";
 import { nodeNameOf } from "./support/fleet-rows.ts";
 import { startSwarmCluster } from "./support/swarm-cluster.ts";
@@ -29,6 +37,9 @@ const WINDOW_MS = Number(env["SECONDS"] ?? 30) * 1_000;
 const EVENTS = Number(env["EVENTS"] ?? 40);
 const READERS = Number(env["READERS"] ?? 50);
 const HEAP_MS = Number(env["MINUTES"] ?? 5) * 60_000;
+/** Between two events while the heap is watched, and after how many of them it is looked at. */
+const HEAP_EVENT_MS = 1_000;
+const HEAP_SAMPLE = 120;
 const SETTLE_MS = 20_000;
 const ROOT = path.resolve(import.meta.dirname, "../..");
 /** What one open console follows. */
@@ -59,27 +70,35 @@ try {
 
   await console1.open(`/nodes?q=${nodeNameOf(0).slice(0, -2)}`);
   await console1.page.getByRole("link", { name: nodeNameOf(0) }).waitFor();
-  const latencies: number[] = [];
-  for (let turn = 0; turn < EVENTS; turn += 1) latencies.push(await eventToPixel(console1.page, turn % 50));
-  console.log(
-    `event to pixel: p50 ${quantile(latencies, 0.5).toFixed(0)} ms, p95 ${quantile(latencies, 0.95).toFixed(0)} ms of ${EVENTS}`,
-  );
+  const events: EventTimes[] = [];
+  const stream = await openNodeStream(cluster);
+  for (let turn = 0; turn < EVENTS; turn += 1) events.push(await eventToPixel(console1.page, turn % 50, stream));
+  stream.close();
+  for (const [what, of] of [
+    ["pixel", ({ pixelMs }: EventTimes) => pixelMs],
+    ["the stream of another reader", ({ streamMs }: EventTimes) => streamMs],
+    ["the answer of the request that made it", ({ answerMs }: EventTimes) => answerMs],
+  ] as const) {
+    const ms = (q: number): string => quantile(events.map(of), q).toFixed(0);
+    console.log(`event to ${what}: p50 ${ms(0.5)} ms, p95 ${ms(0.95)} ms of ${EVENTS}`);
+  }
 
   await console1.open("/topology");
   await console1.page.locator("canvas").waitFor();
   await sleep(2_000);
-  const { frames, longestMs } = await framesWhileEventsCome(console1.page);
+  const { frames, longestMs } = await framesWhileEventsCome(console1.page, cluster, { ms: WINDOW_MS, ...SIZE });
   console.log(`topology while nodes change: ${frames.toFixed(0)} frames/s, longest gap ${longestMs.toFixed(0)} ms`);
 
-  const before = await heapMiB(console1.page);
+  console.log(`heap of the page: ${(await heapMiB(console1.page)).toFixed(1)} MiB`);
   const until = performance.now() + HEAP_MS;
   for (let turn = 0; performance.now() < until; turn += 1) {
-    await cordon(turn % SIZE.nodes, turn % 2 === 0 ? "cordon" : "uncordon");
-    await sleep(500);
+    await cordon(cluster, turn % SIZE.nodes, turn % 2 === 0 ? "cordon" : "uncordon");
+    await sleep(HEAP_EVENT_MS);
+    if ((turn + 1) % HEAP_SAMPLE === 0)
+      console.log(`heap after ${turn + 1} events: ${(await heapMiB(console1.page)).toFixed(1)} MiB`);
   }
-  console.log(
-    `heap of the page: ${before.toFixed(1)} MiB, after ${HEAP_MS / 60_000} min with an event each half second ${(await heapMiB(console1.page)).toFixed(1)} MiB`,
-  );
+
+  for (const figure of await slowLink(browser, cluster)) console.log(figure);
 } finally {
   await browser.close();
   await stop();
@@ -87,75 +106,6 @@ try {
   await rm(directory, { recursive: true, force: true });
 }
 process.exit();
-
-/** Resolves with when the request was sent that did it: a busy machine's database may not answer at once. */
-async function cordon(node: number, verb: "cordon" | "uncordon"): Promise<number> {
-  for (let tries = 0; ; tries += 1) {
-    const from = performance.timeOrigin + performance.now();
-    try {
-      await cluster.request("POST", `/nodes/${nodeNameOf(node)}/${verb}`);
-      return from;
-    } catch (error) {
-      if (tries === 5) throw error;
-      await sleep(1_000);
-    }
-  }
-}
-
-/** From the request that cordons a node until the frame in which its row says so, in ms. */
-async function eventToPixel(page: Page, node: number): Promise<number> {
-  const name = nodeNameOf(node);
-  const shown = page.evaluate(`new Promise((resolve) => {
-    const row = () => [...document.querySelectorAll("tbody tr")].find((each) => each.querySelector("a")?.textContent === "${name}");
-    const look = () => row()?.textContent.includes("cordoned")
-      ? (observer.disconnect(), requestAnimationFrame(() => resolve(performance.timeOrigin + performance.now())))
-      : undefined;
-    const observer = new MutationObserver(look);
-    observer.observe(document.querySelector("main"), { subtree: true, childList: true, characterData: true });
-  })`);
-  await sleep(100);
-  const from = await cordon(node, "cordon");
-  const at = (await shown) as number;
-  await cordon(node, "uncordon");
-  await sleep(300);
-  return at - from;
-}
-
-async function framesWhileEventsCome(page: Page): Promise<{ frames: number; longestMs: number }> {
-  const seconds = WINDOW_MS / 1_000;
-  const counted = page.evaluate(`new Promise((resolve) => {
-    let frames = 0, longest = 0, last = performance.now();
-    const end = last + ${WINDOW_MS};
-    const next = (now) => {
-      frames += 1;
-      longest = Math.max(longest, now - last);
-      last = now;
-      if (now < end) requestAnimationFrame(next);
-      else resolve({ frames: frames / ${seconds}, longestMs: longest });
-    };
-    requestAnimationFrame(next);
-  })`);
-  let isOver = false;
-  const events = (async () => {
-    for (let turn = 0; !isOver; turn += 1) {
-      await cordon(turn % SIZE.nodes, turn % 2 === 0 ? "cordon" : "uncordon");
-      await sleep(100);
-    }
-  })();
-  const result = (await counted) as { frames: number; longestMs: number };
-  isOver = true;
-  await events;
-  return result;
-}
-
-/** What is left after a collection of garbage. */
-async function heapMiB(page: Page): Promise<number> {
-  const session = await page.context().newCDPSession(page);
-  await session.send("HeapProfiler.collectGarbage");
-  const { usedSize } = await session.send("Runtime.getHeapUsage");
-  await session.detach();
-  return usedSize / 1_048_576;
-}
 
 /** Opens what an open console follows, and reads it until `signal`. */
 async function follow(signal: AbortSignal): Promise<void> {
