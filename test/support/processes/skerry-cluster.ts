@@ -27,6 +27,8 @@ interface NodeOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** Its models answer piece by piece, as each request asks (`pieces-host.ts`). */
   readonly answersInPieces?: boolean;
+  /** Its token wants an approval: it is left waiting for one. */
+  readonly needsApproval?: boolean;
 }
 
 /** One node process of a cluster, on a state folder that outlives it. */
@@ -132,10 +134,10 @@ export class SkerryCluster {
     await rm(this.#directory, { recursive: true, force: true });
   }
 
-  /** Joins a node with a token of its own and waits until it is ready. */
+  /** Joins a node with a token of its own and waits until it is ready, or waits for its approval. */
   async addNode(name: string, options: NodeOptions = {}): Promise<ClusterNode> {
-    const { kind = "edge", site = name, env = {} } = options;
-    const { token } = await this.post<{ token: string }>("/join-tokens", { kind, site, name });
+    const { kind = "edge", site = name, env = {}, needsApproval = false } = options;
+    const { token } = await this.post<{ token: string }>("/join-tokens", { kind, site, name, needsApproval });
     const port = await freePort();
     const stateDir = await ensureDirectory(path.join(this.#directory, name));
     const spawn = (): SkerryProcess =>
@@ -164,7 +166,7 @@ export class SkerryCluster {
       },
     };
     this.nodes.set(name, node);
-    await this.whenNode(name, "ready");
+    await this.whenNode(name, needsApproval ? "waiting" : "ready");
     return node;
   }
 
