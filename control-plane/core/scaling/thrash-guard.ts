@@ -5,7 +5,7 @@ const HOLD_MS = 30 * 60_000;
 
 /** What a guard remembers, in ms of the calendar: it is stored with the status, for the next leader. */
 export interface GuardMemory {
-  /** When the number last fell; undefined: it did not. */
+  /** When the number last fell; undefined: it did not in the last 10 minutes, nor before a number that is kept. */
   readonly fellAt: number | undefined;
   /** Until when it does not fall, as it rose too soon; undefined: it may. */
   readonly keptUntil: number | undefined;
@@ -31,7 +31,7 @@ export class ThrashGuard {
 
   /** The number that holds when `target` is asked for at `at` (ms of the calendar). */
   add(target: number, at: number): number {
-    if (!this.isHolding(at)) this.#kept = 0;
+    if (!this.isHolding(at)) this.#forget(at);
     const number = Math.max(target, this.#kept);
     const last = this.#last ?? number;
     if (number < last && number > 0) this.#fellAt = at;
@@ -41,6 +41,13 @@ export class ThrashGuard {
     }
     this.#last = number;
     return number;
+  }
+
+  /** What no longer says anything: it is recorded where operators read it. */
+  #forget(at: number): void {
+    this.#kept = 0;
+    this.#keptUntil = undefined;
+    if (this.#fellAt !== undefined && at - this.#fellAt >= SOON_MS) this.#fellAt = undefined;
   }
 
   /** Whether a number is kept at `at` because it rose too soon. */

@@ -217,7 +217,7 @@ export type ReplicaCounts = z.infer<typeof replicaCounts>;
 
 /** What the leader of the control plane found when it planned; recorded, so that every replica shows the same. */
 const scalingRecord = z.object({
-  fellAt: instant.describe("When the number last fell."),
+  fellAt: instant.describe("When the number last fell, in the last 10 minutes or before the number that is kept."),
   keptUntil: instant
     .optional()
     .describe("Until when it does not fall, as it rose within 10 minutes after that. Absent: it may."),

@@ -248,6 +248,21 @@ describe("a number of replicas that fell and rose too soon", () => {
     expect(next.isThrashing("digits", "cloud", timeAt(4 * MINUTE).wallNow)).toBe(true);
   });
 
+  it("is recorded no longer than it says something: 10 minutes after the fall, or while a number is kept", () => {
+    const fell = new ReplicaScaling(HOLD_MS);
+    for (const [step, rate] of [30, 10].entries()) at(fell, digits({ max: 8 }), { minute: 2 * step, rate });
+    at(fell, digits({ max: 8 }), { minute: 11, rate: 10 });
+    expect(fell.memoryOf("digits")).toBeDefined();
+    at(fell, digits({ max: 8 }), { minute: 12, rate: 10 });
+    expect(fell.memoryOf("digits")).toBeUndefined();
+
+    const kept = thrashed();
+    at(kept, digits({ max: 8 }), { minute: 33, rate: 30 });
+    expect(kept.memoryOf("digits")).toEqual({ cloud: { fellAt: expect.any(String), keptUntil: expect.any(String) } });
+    at(kept, digits({ max: 8 }), { minute: 34, rate: 30 });
+    expect(kept.memoryOf("digits")).toBeUndefined();
+  });
+
   it("has nothing recorded while it only grows", () => {
     const scaling = new ReplicaScaling(HOLD_MS);
     at(scaling, digits({ max: 8 }), { minute: 0, rate: 1 });
