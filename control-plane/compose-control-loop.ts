@@ -23,6 +23,8 @@ interface Parts {
   readonly postgres: Pick<PostgresStores, "leadership" | "demand" | "rolloutEvidence" | "plans" | "catalog">;
   readonly fleet: FleetCache;
   readonly inference: Pick<InferenceService, "demands" | "infer">;
+  /** Round trips to the other control planes that are linked, by their ids, in ms. */
+  readonly hops: () => ReadonlyMap<string, number>;
   readonly artifacts: Pick<ArtifactStore, "stream">;
   readonly evidence: EvidenceMeter;
   readonly pools: ConstructorParameters<typeof ControlLoop>[0]["pools"];
@@ -60,6 +62,7 @@ export function composeControlLoop({ scaleDownMs }: Pick<Config, "scaleDownMs">,
     replica,
     store: postgres.demand,
     measured: () => inference.demands(),
+    hops: parts.hops,
     isLeading,
     clock,
     logger,
@@ -87,7 +90,7 @@ export function composeControlLoop({ scaleDownMs }: Pick<Config, "scaleDownMs">,
     fleet,
     leadership,
     execute: createEffects({ plans: postgres.plans, random }),
-    demands: () => demand.total(),
+    demands: () => demand.all(),
     pools,
     gate: (seen, of) => gateVerdict({ reports, samples }, seen, of),
     scaleDownMs,

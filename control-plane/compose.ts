@@ -178,6 +178,7 @@ export async function composeControlPlane(
     artifacts,
     fleet,
     inference,
+    hops: () => peers.links.hops(),
     evidence,
     pools: () => cloud.pools.views,
     timings,
@@ -221,6 +222,7 @@ export async function composeControlPlane(
     timings,
     publicUrl,
     cascadeState: (name, spec) => inference.cascadeState(name, spec),
+    hops: () => loop.hops(),
   });
   const nodes = new NodeAdmin({ store: postgres.nodes, fleet, clock, timings });
   const watches = createFleetWatches({

@@ -15,9 +15,10 @@ import type { Verdict } from "../../core/rollout/advance.ts";
 import { isTurn, rolloutSteps } from "../../core/rollout/rollout-steps.ts";
 import { stateFor, type PlanContext } from "../../core/scheduling/context.ts";
 import type { Pool } from "../../core/scaling/pool.ts";
+import { totalDemand, type DemandReport } from "../../core/scaling/demand.ts";
+import { DemandOrigins } from "../../core/scaling/demand-origins.ts";
 import { MeanRates } from "../../core/scaling/mean-rates.ts";
 import { ReplicaScaling } from "../../core/scaling/replica-targets.ts";
-import type { Demands } from "../../ports/demand.ts";
 import type { LeaderFence } from "../../ports/plan.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
 import type { Execute } from "./effects/effects.ts";
@@ -59,11 +60,13 @@ export class ControlLoop {
   readonly #fleet: FleetCache;
   readonly #leadership: Leadership;
   readonly #execute: Execute;
-  readonly #demands: () => Demands;
+  readonly #demands: () => readonly DemandReport[];
   readonly #pools: () => readonly Pool[];
   readonly #gate: Gate;
   readonly #scaling: ReplicaScaling;
   readonly #rates = new MeanRates();
+  readonly #origins = new DemandOrigins();
+  #hops: PlanContext["hops"];
   readonly #moves = new Moves();
   readonly #timings: NodeTimings;
   readonly #clock: Clock;
@@ -84,8 +87,8 @@ export class ControlLoop {
     fleet: FleetCache;
     leadership: Leadership;
     execute: Execute;
-    /** What callers ask of all replicas together, now. */
-    demands: () => Demands;
+    /** What callers ask of each control plane, now. */
+    demands: () => readonly DemandReport[];
     /** The pools of cloud nodes as they are known. */
     pools: () => readonly Pool[];
     /** What the gate of a deployment's rollout finds, which has been in its phase for `phaseMs`; undefined: it measures nothing. */
@@ -130,6 +133,11 @@ export class ControlLoop {
     return this.#scaling.workersOf(deployment);
   }
 
+  /** What requests for deployments lose between control planes; none while another replica leads. */
+  hops(): NonNullable<PlanContext["hops"]> {
+    return this.#hops ?? new Map();
+  }
+
   #schedule(delayMs: number): void {
     if (this.#isStopped) return;
     this.#cancel();
@@ -157,21 +165,26 @@ export class ControlLoop {
       this.#scaling.reset();
       this.#moves.reset();
       this.#rates.reset();
+      this.#origins.reset();
+      this.#hops = undefined;
     }
     this.#leaderSince = lead?.since;
     if (!lead || !this.#fleet.isFresh) return;
     const fleet = this.#fleet.snapshot();
     const time = { now: this.#clock.now(), timings: this.#timings };
-    const demands = this.#demands();
+    const reports = this.#demands();
+    const demands = totalDemand(reports);
     const wallNow = this.#clock.wallNow();
     const targets = this.#scaling.update(fleet, demands, { ...time, wallNow });
     const ratesPerS = this.#rates.update(demands, time.now);
+    this.#hops = this.#origins.update(reports, time.now);
     const context: PlanContext = {
       ...time,
       trigger,
       leaderSince: lead.since,
       targets,
       ratesPerS,
+      hops: this.#hops,
       pools: this.#pools(),
     };
     const rollouts = rolloutSteps(fleet, {

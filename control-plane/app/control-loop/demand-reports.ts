@@ -1,7 +1,8 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import { isEqual } from "../../core/fleet/changes/equal.ts";
-import { roundedDemand, sumOfDemands, type Demand } from "../../core/scaling/demand.ts";
+import { calmHops } from "../../core/scaling/demand-origins.ts";
+import { roundedDemand, type Demand, type DemandReport } from "../../core/scaling/demand.ts";
 import type { Demands, DemandStore } from "../../ports/demand.ts";
 import { REPORT_MS, ReportRounds } from "./report-rounds.ts";
 
@@ -13,6 +14,8 @@ interface Parts {
   readonly store: DemandStore;
   /** What is measured here, now. */
   readonly measured: () => Demands;
+  /** Round trips to the other replicas that this one is linked to, by their ids, in ms. */
+  readonly hops: () => ReadonlyMap<string, number>;
   readonly isLeading: () => boolean;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -20,13 +23,13 @@ interface Parts {
 
 /**
  * Brings the demand that every replica measures to the leader. The leader takes its own from memory and reads that of others
- * when they say that it changed; the others write theirs when it changes, rounded to two digits. While no requests come
- * nothing is read or written, and a request causes no statement.
+ * when they say that it changed; the others write theirs when it changes, rounded to two digits, with how far they are from each
+ * other. While no requests come nothing is read or written, and a request causes no statement.
  */
 export class DemandReports {
   readonly #parts: Parts;
-  #others: readonly Demands[] = [];
-  #written: Demands = new Map();
+  #others: readonly DemandReport[] = [];
+  #written: Omit<DemandReport, "replica"> = { demands: new Map(), hops: new Map() };
   #writtenAt = -Infinity;
   #isStale = true;
   #readAt = -Infinity;
@@ -49,11 +52,10 @@ export class DemandReports {
     this.#rounds.stop();
   }
 
-  /** The demand on all replicas together. */
-  total(): Demands {
-    const all = [this.#parts.measured(), ...this.#others];
-    const names = new Set(all.flatMap((demands) => [...demands.keys()]));
-    return new Map([...names].map((name) => [name, sumOfDemands(all.flatMap((demands) => demands.get(name) ?? []))]));
+  /** What each replica measured; of the others what they reported. */
+  all(): readonly DemandReport[] {
+    const { replica, measured, hops } = this.#parts;
+    return [{ replica, demands: measured(), hops: hops() }, ...this.#others];
   }
 
   /** Another replica reported something, or this one leads now: what others measured is read soon. */
@@ -85,10 +87,13 @@ export class DemandReports {
     const { store, replica, measured, clock } = this.#parts;
     this.#others = [];
     this.#isStale = true;
-    const now = new Map<string, Demand>([...measured()].map(([name, demand]) => [name, roundedDemand(demand)]));
-    if (isEqual(Object.fromEntries(now), Object.fromEntries(this.#written))) return;
+    const demands = new Map<string, Demand>([...measured()].map(([name, demand]) => [name, roundedDemand(demand)]));
+    // Where nobody asks, the way to the others is nothing to know.
+    const hops = demands.size === 0 ? this.#written.hops : calmHops(this.#written.hops, this.#parts.hops());
+    const isSame = isEqual(Object.fromEntries(demands), Object.fromEntries(this.#written.demands));
+    if (isSame && hops === this.#written.hops) return;
     this.#writtenAt = clock.now();
-    await store.report(replica, now);
-    this.#written = now;
+    await store.report({ replica, demands, hops });
+    this.#written = { demands, hops };
   }
 }

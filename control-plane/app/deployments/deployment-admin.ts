@@ -37,6 +37,7 @@ export class DeploymentAdmin {
   readonly #clock: Clock;
   readonly #timings: NodeTimings;
   readonly #publicUrl: string;
+  readonly #hops: () => NonNullable<PlanContext["hops"]>;
   readonly #cascadeState: (deployment: string, spec: CascadeSpec) => CascadeState;
   /** Plans that are being made for callers. */
   #questions = 0;
@@ -48,8 +49,11 @@ export class DeploymentAdmin {
     timings: NodeTimings;
     publicUrl: string;
     cascadeState: (deployment: string, spec: CascadeSpec) => CascadeState;
+    /** What requests for deployments lose between control planes, where this one knows it: on the leader. */
+    hops: () => NonNullable<PlanContext["hops"]>;
   }) {
     this.#cascadeState = parts.cascadeState;
+    this.#hops = parts.hops;
     this.#store = parts.store;
     this.#fleet = parts.fleet;
     this.#clock = parts.clock;
@@ -169,7 +173,7 @@ export class DeploymentAdmin {
   }
 
   #context(trigger: string): PlanContext {
-    return { now: this.#fleet.now(), timings: this.#timings, trigger };
+    return { now: this.#fleet.now(), timings: this.#timings, trigger, hops: this.#hops() };
   }
 
   #time() {

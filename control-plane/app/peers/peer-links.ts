@@ -65,6 +65,11 @@ export class PeerLinks {
     return [...this.#links.values()];
   }
 
+  /** Round trips to the other control planes that are linked, by their ids, in ms; none that has not been measured yet. */
+  hops(): ReadonlyMap<string, number> {
+    return new Map([...this.#links].flatMap(([id, { hopMs }]) => (hopMs > 0 ? [[id, hopMs] as const] : [])));
+  }
+
   counts(): { readonly open: number; readonly broken: number } {
     const open = this.all().filter(({ inference }) => inference !== undefined).length;
     return { open, broken: this.#links.size - open };

@@ -10,9 +10,26 @@ export interface Demand {
   readonly slots: number;
 }
 
+/** What one control plane measures of the requests that come to it. */
+export interface DemandReport {
+  readonly replica: string;
+  /** By the name of the deployment; those without demand are not in it. */
+  readonly demands: ReadonlyMap<string, Demand>;
+  /** Mean round trips to other control planes, by their ids, in ms: those that it is linked to. */
+  readonly hops: ReadonlyMap<string, number>;
+}
+
 export const NO_DEMAND: Demand = { ratePerS: 0, serviceMs: undefined, waiting: 0, slots: 1 };
 
 export const isIdle = ({ ratePerS, waiting }: Demand): boolean => ratePerS === 0 && waiting === 0;
+
+/** The demand on all of them together, by the name of the deployment. */
+export function totalDemand(reports: readonly DemandReport[]): ReadonlyMap<string, Demand> {
+  const names = new Set(reports.flatMap(({ demands }) => [...demands.keys()]));
+  return new Map(
+    [...names].map((name) => [name, sumOfDemands(reports.flatMap(({ demands }) => demands.get(name) ?? []))]),
+  );
+}
 
 /** The demand that several control planes see together: rates add up, service times count by their rates. */
 export function sumOfDemands(demands: readonly Demand[]): Demand {

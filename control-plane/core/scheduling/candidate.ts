@@ -6,6 +6,7 @@ import { isWanted, placementsOn, versionOf } from "../fleet/queries.ts";
 import { targetVersion } from "../fleet/versions.ts";
 import type { Fleet, FleetDeployment, FleetNode, FleetPlacement, FleetVersion } from "../fleet/types.ts";
 import { comingDiskMiB, diskFloorMiB, freeDiskMiB, heldDiskMiB } from "./disk.ts";
+import type { Hops } from "./hops.ts";
 import { diskHeldOn, heldOn } from "./planning/held.ts";
 import { stallTimes } from "./planning/stalled.ts";
 import { reservedMiB, usableMemoryMiB } from "./memory.ts";
@@ -19,6 +20,8 @@ export interface PlacementRequest {
   readonly now: number;
   /** The zone in which all replicas are that there are, and one with a node that fits. Only `zone-spread` asks. */
   readonly crowded?: { readonly zone: string; readonly free: string } | undefined;
+  /** What requests for the deployment lose between control planes; undefined: nothing, or nobody asks. */
+  readonly hops?: Hops | undefined;
 }
 
 /** What of a request a filter or score depends on. */

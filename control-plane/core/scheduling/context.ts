@@ -5,6 +5,7 @@ import type { Fleet, FleetDeployment, FleetNode } from "../fleet/types.ts";
 import { memo } from "../memo.ts";
 import type { Pool } from "../scaling/pool.ts";
 import type { ReplicaTargets } from "../scaling/replica-targets.ts";
+import type { Hops } from "./hops.ts";
 import { DEFAULT_PROFILE, withWeights, type Profile } from "./profile.ts";
 
 /** What a plan depends on beside the fleet. */
@@ -20,6 +21,8 @@ export interface PlanContext {
   readonly targets?: ReplicaTargets;
   /** Requests for deployments in a second, by their names; without it no replica makes room for one that is asked more. */
   readonly ratesPerS?: ReadonlyMap<string, number>;
+  /** What requests for deployments lose between control planes, by their names; those that lose nothing are not in it. */
+  readonly hops?: ReadonlyMap<string, Hops>;
   /** Pools of cloud nodes, which may bring nodes for replicas that have none. */
   readonly pools?: readonly Pool[];
   readonly profile?: Profile;

@@ -23,7 +23,7 @@ export function placePlainly(fleet: Fleet, deployments: readonly FleetDeployment
   for (const deployment of deployments) {
     const version = versionOf(fleet, deployment.spec.model, 1);
     if (!version) continue;
-    const need = needOf(deployment, version, context.now);
+    const need = needOf(deployment, version, context);
     for (const kind of ["edge", "cloud"] as const) {
       const present = placementsOfDeployment(fleet, deployment.name).filter(isWanted).length;
       for (let replica = present; replica < deployment.spec.placement[kind].min; replica += 1) {

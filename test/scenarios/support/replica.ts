@@ -130,7 +130,7 @@ export async function startReplica(
     fleet,
     leadership,
     execute,
-    demands: () => new Map(),
+    demands: () => [],
     pools: () => [],
     scaleDownMs: 60_000,
     timings: TIMINGS,
@@ -156,6 +156,7 @@ export async function startReplica(
       clock,
       timings: TIMINGS,
       publicUrl: "http://skerry",
+      hops: () => new Map(),
       cascadeState: () => ({
         breaker: "closed",
         leftBytes: undefined,

@@ -1,6 +1,7 @@
+import { z } from "zod";
 import { OWNER_GONE_MS } from "../../../core/fleet/node-status.ts";
-import type { Demand } from "../../../core/scaling/demand.ts";
-import type { Demands, DemandStore } from "../../../ports/demand.ts";
+import type { Demand, DemandReport } from "../../../core/scaling/demand.ts";
+import type { DemandStore } from "../../../ports/demand.ts";
 import type { Database } from "../database.ts";
 import { CHANNEL } from "../events/events.ts";
 
@@ -11,7 +12,11 @@ interface Row {
   readonly serviceMs: number | null;
   readonly waiting: number;
   readonly slots: number;
+  readonly hops: unknown;
 }
+
+/** By the id of the other replica, in ms. */
+const hopsShape = z.record(z.string(), z.number());
 
 /** What replicas measure of requests: a few rows each, which end with their replica. */
 export class PostgresDemandStore implements DemandStore {
@@ -21,7 +26,7 @@ export class PostgresDemandStore implements DemandStore {
     this.#database = database;
   }
 
-  async report(replica: string, demands: Demands): Promise<void> {
+  async report({ replica, demands, hops }: DemandReport): Promise<void> {
     const rows = [...demands].map(([deployment, demand]) => ({ deployment, ...demand }));
     await this.#database.run(
       (client) => client.$executeRaw`
@@ -40,22 +45,26 @@ export class PostgresDemandStore implements DemandStore {
           ON CONFLICT (replica, deployment_name) DO UPDATE SET
             rate_per_s = excluded.rate_per_s, service_ms = excluded.service_ms,
             waiting = excluded.waiting, slots = excluded.slots
+        ), measured AS (
+          UPDATE control_plane_replicas SET hops = ${JSON.stringify(Object.fromEntries(hops))}::jsonb WHERE id = ${replica}
         )
         SELECT pg_notify(${CHANNEL}, 'demand')`,
     );
   }
 
-  async ofOthers(replica: string): Promise<readonly Demands[]> {
+  async ofOthers(replica: string): Promise<readonly DemandReport[]> {
     const rows = await this.#database.run(
       (client) => client.$queryRaw<Row[]>`
         SELECT d.replica, d.deployment_name AS deployment, d.rate_per_s AS "ratePerS", d.service_ms AS "serviceMs",
-          d.waiting, d.slots
+          d.waiting, d.slots, r.hops
         FROM demands d JOIN control_plane_replicas r ON r.id = d.replica
         WHERE d.replica <> ${replica} AND r.last_seen_at > now() - ${OWNER_GONE_MS} * interval '1 millisecond'`,
     );
-    return [...Map.groupBy(rows, (row) => row.replica).values()].map(
-      (own) => new Map(own.map((row) => [row.deployment, demandOf(row)])),
-    );
+    return [...Map.groupBy(rows, (row) => row.replica)].map(([id, own]) => ({
+      replica: id,
+      demands: new Map(own.map((row) => [row.deployment, demandOf(row)])),
+      hops: new Map(Object.entries(hopsShape.parse(own[0]?.hops ?? {}))),
+    }));
   }
 }
 

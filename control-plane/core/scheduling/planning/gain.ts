@@ -1,6 +1,7 @@
 import type { FleetPlacement } from "../../fleet/types.ts";
 import type { Candidate, PlacementRequest } from "../candidate.ts";
 import type { Profile } from "../profile.ts";
+import { hopMsTo, scaledHops } from "../hops.ts";
 import { UNKNOWN_POINTS, type Score, type ScoreContext } from "../scores/score.ts";
 
 /** Measured signals may be off by so much: a real figure is between measured / 1.3 and measured / 0.7. */
@@ -36,8 +37,11 @@ export function guardedGain({ need, profile, from, to, replica, byZone }: Compar
 }
 
 /** By how much sooner a request is answered there at least, in ms. */
-export const savedMs = ({ from, to }: Pick<Comparison, "from" | "to">): number =>
-  (from.node.load?.rttMs ?? 0) / (1 + NOISE) - (to.node.load?.rttMs ?? Infinity) / (1 - NOISE);
+export const savedMs = ({ need, from, to }: Pick<Comparison, "need" | "from" | "to">): number =>
+  wayMs(from, need, 0) / (1 + NOISE) - wayMs(to, need, Infinity) / (1 - NOISE);
+
+const wayMs = ({ node }: Candidate, { hops }: PlacementRequest, unknownMs: number): number =>
+  (node.load?.rttMs ?? unknownMs) + hopMsTo(node, hops);
 
 /** The least and the most points that the score may really give. */
 function boundsOf(
@@ -46,7 +50,10 @@ function boundsOf(
   { need, seen }: { readonly need: PlacementRequest; readonly seen: ScoreContext },
 ): readonly number[] {
   return [1 / (1 + NOISE), 1 / (1 - NOISE)]
-    .map((factor) => score.points(withSignals(candidate, factor), need, seen) ?? UNKNOWN_POINTS)
+    .map((factor) => {
+      const request = need.hops ? { ...need, hops: scaledHops(need.hops, factor) } : need;
+      return score.points(withSignals(candidate, factor), request, seen) ?? UNKNOWN_POINTS;
+    })
     .toSorted((a, b) => a - b);
 }
 

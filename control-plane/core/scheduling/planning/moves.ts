@@ -57,7 +57,7 @@ function isMoving(fleet: Fleet, { wanted, explain }: FleetPlacement): boolean {
 export function moveOf(deployment: FleetDeployment, input: MoveInput): PlannedPlacement | undefined {
   const { context, replicas, version, ratePerS } = input;
   if (ratePerS <= 0 || replicas.length === 0 || runningRollout(deployment)) return undefined;
-  const need = needOf(deployment, version, context.now);
+  const need = needOf(deployment, version, context);
   let best: Found | undefined;
   for (const replica of replicas) {
     const found = bestFor(replica, need, input);
@@ -88,7 +88,7 @@ function bestFor(replica: FleetPlacement, need: PlacementRequest, input: MoveInp
   let best: Found | undefined;
   for (const to of candidates) {
     if (!isOpen(to.node.id)) continue;
-    const sooner = savedMs({ from, to });
+    const sooner = savedMs({ need, from, to });
     const pushMs = pushMsTo(to, version);
     if (sooner <= 0 || requests * sooner <= pushMs || to.comingDiskMiB > 0 || !fits(to) || crowds(to)) continue;
     const comparison = { need, profile, from: alone, to, replica, byZone };

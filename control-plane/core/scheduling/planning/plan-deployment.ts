@@ -100,7 +100,7 @@ export function planVersion(
   if (!version || version.state !== "ready")
     return { plan: { ...nothing, shortfall: [missingVersion(deployment, version)] }, candidates };
 
-  const need = needOf(deployment, version, context.now);
+  const need = needOf(deployment, version, context);
   const edge = planKind("edge", { fleet, need, placements, candidates, context, decided });
   const cloud = planKind("cloud", { fleet, need, placements, candidates: edge.candidates, context, decided });
   const create = [...edge.create, ...cloud.create];
@@ -133,12 +133,17 @@ export function planVersion(
   return { plan, candidates: cloud.candidates };
 }
 
-export const needOf = (deployment: FleetDeployment, version: FleetVersion, now: number): PlacementRequest => ({
+export const needOf = (
+  deployment: FleetDeployment,
+  version: FleetVersion,
+  { now, hops }: Pick<PlanContext, "now" | "hops">,
+): PlacementRequest => ({
   deployment,
   version,
   memMiB: memoryNeedMiB(version, deployment),
   diskMiB: diskNeedMiB(version),
   now,
+  hops: hops?.get(deployment.name),
 });
 
 function missingVersion({ spec }: FleetDeployment, version: FleetVersion | undefined): string {

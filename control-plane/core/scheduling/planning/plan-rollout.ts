@@ -29,11 +29,11 @@ export function planRollout(candidates: readonly Candidate[], input: RolloutInpu
   const fresh = versionOf(fleet, record.model, record.to);
   const stable =
     old?.state === "ready"
-      ? planOld(candidates, { ...input, need: needOf(deployment, old, context.now), placements })
+      ? planOld(candidates, { ...input, need: needOf(deployment, old, context), placements })
       : { ...NOTHING, candidates };
   const next =
     fresh?.state === "ready"
-      ? planFresh(stable.candidates, { ...input, need: needOf(deployment, fresh, context.now), placements })
+      ? planFresh(stable.candidates, { ...input, need: needOf(deployment, fresh, context), placements })
       : { create: [], records: [], shortfall: [], candidates: stable.candidates, remove: [], waiting: [] };
   const others = placements.filter(({ version, model }) => model !== record.model || !isOf(record, version));
   const plan: DeploymentPlan = {

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, it } from "@jest/globals";
 import type { PostgresStores } from "../../../../control-plane/adapters/postgres/postgres.ts";
 import { DemandReports } from "../../../../control-plane/app/control-loop/demand-reports.ts";
-import type { Demand } from "../../../../control-plane/core/scaling/demand.ts";
+import type { Demand, DemandReport } from "../../../../control-plane/core/scaling/demand.ts";
+import { totalDemand } from "../../../../control-plane/core/scaling/demand.ts";
 import type { Demands } from "../../../../control-plane/ports/demand.ts";
 import { silentLogger } from "../../../support/silent-logger.ts";
 import { startTestDatabase, type TestDatabase } from "../../../support/postgres/postgres.ts";
@@ -31,22 +32,30 @@ const demand = (over: Partial<Demand> = {}): Demand => ({
   slots: 1,
   ...over,
 });
+const report = (replica: string, demands: Demands, hops: DemandReport["hops"] = new Map()): DemandReport => ({
+  replica,
+  demands,
+  hops,
+});
 const of = (...demands: readonly (readonly [string, Demand])[]): Demands => new Map(demands);
 
 it("is what the other replicas reported last, until they report none", async () => {
-  await stores.demand.report("r-a", of(["digits", demand({ waiting: 3 })]));
-  await stores.demand.report("r-b", of(["digits", demand({ serviceMs: undefined })]));
-  expect(await stores.demand.ofOthers("r-a")).toEqual([of(["digits", demand({ serviceMs: undefined })])]);
+  const ofA = report("r-a", of(["digits", demand({ waiting: 3 })]), new Map([["r-b", 12.5]]));
+  const ofB = report("r-b", of(["digits", demand({ serviceMs: undefined })]));
+  await stores.demand.report(ofA);
+  await stores.demand.report(ofB);
+  expect(await stores.demand.ofOthers("r-a")).toEqual([ofB]);
   expect(await stores.demand.ofOthers("r-c")).toHaveLength(2);
-  await stores.demand.report("r-b", of());
-  expect(await stores.demand.ofOthers("r-c")).toEqual([of(["digits", demand({ waiting: 3 })])]);
+  await stores.demand.report(report("r-b", of()));
+  expect(await stores.demand.ofOthers("r-c")).toEqual([ofA]);
 });
 
 it("passes over deployments that are gone, and replicas that are", async () => {
-  await stores.demand.report("r-a", of(["digits", demand()], ["forgotten", demand()]));
-  expect(await stores.demand.ofOthers("r-c")).toEqual([of(["digits", demand()])]);
-  await stores.demand.report("r-nobody", of(["digits", demand()]));
-  expect(await stores.demand.ofOthers("r-c")).toEqual([of(["digits", demand()])]);
+  const known = report("r-a", of(["digits", demand()]));
+  await stores.demand.report({ ...known, demands: of(["digits", demand()], ["forgotten", demand()]) });
+  expect(await stores.demand.ofOthers("r-c")).toEqual([known]);
+  await stores.demand.report({ ...known, replica: "r-nobody" });
+  expect(await stores.demand.ofOthers("r-c")).toEqual([known]);
   await stores.sessions.leave("r-a");
   expect(await stores.demand.ofOthers("r-c")).toEqual([]);
 });
@@ -57,6 +66,7 @@ it("is written when it changes, every 2 s at most, and read by the leader after 
   const written = async (): Promise<number> =>
     Number((await client.query("SELECT count(*) FROM demands WHERE replica = 'r-b'")).rows[0]?.count);
   let measured = of(["digits", demand()]);
+  let hops = new Map([["r-c", 20]]);
   let statements = 0;
   const store = {
     report: (...args: Parameters<typeof stores.demand.report>) => {
@@ -65,7 +75,7 @@ it("is written when it changes, every 2 s at most, and read by the leader after 
     },
     ofOthers: (replica: string) => stores.demand.ofOthers(replica),
   };
-  const parts = { store, clock, logger: silentLogger };
+  const parts = { store, clock, logger: silentLogger, hops: () => hops };
   const router = new DemandReports({ ...parts, replica: "r-b", measured: () => measured, isLeading: () => false });
   const leader = new DemandReports({
     ...parts,
@@ -77,12 +87,18 @@ it("is written when it changes, every 2 s at most, and read by the leader after 
   await clock.advance(2_000);
   await until("it is written", async () => (await written()) === 1);
   leader.changed();
-  await until("the leader knows", async () => leader.total().get("digits")?.ratePerS === 40);
+  await until("the leader knows", async () => totalDemand(leader.all()).get("digits")?.ratePerS === 40);
   // Noise is no change.
   measured = of(["digits", demand({ ratePerS: 10.04 })]);
+  hops = new Map([["r-c", 23]]);
   await clock.advance(20_000);
   await settle();
   expect(statements).toBe(1);
+  hops = new Map([["r-c", 45.3]]);
+  await clock.advance(2_000);
+  await until("the way is written", async () => statements === 2);
+  leader.changed();
+  await until("the leader knows it", async () => leader.all()[1]?.hops.get("r-c") === 45);
   measured = of();
   await clock.advance(2_000);
   await until("its end is written", async () => (await written()) === 0);

@@ -49,7 +49,7 @@ async function startLoop(answer: () => Promise<PlanOutcome> | PlanOutcome, from:
     fleet,
     leadership,
     execute,
-    demands: () => demands,
+    demands: () => [{ replica: "r-a", demands, hops: new Map() }],
     pools: () => [],
     scaleDownMs: 60_000,
     timings: TIMINGS,

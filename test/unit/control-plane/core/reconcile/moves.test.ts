@@ -9,6 +9,7 @@ import { describePlan, type Step } from "../../../../../control-plane/core/recon
 import type { Demand } from "../../../../../control-plane/core/scaling/demand.ts";
 import { candidatesOf } from "../../../../../control-plane/core/scheduling/candidate.ts";
 import { stateFor, type PlanContext } from "../../../../../control-plane/core/scheduling/context.ts";
+import { hopsOf } from "../../../../../control-plane/core/scheduling/hops.ts";
 import { needOf } from "../../../../../control-plane/core/scheduling/planning/plan-deployment.ts";
 import { DEFAULT_PROFILE } from "../../../../../control-plane/core/scheduling/profile.ts";
 import { onlyZone, rank, replicasByZone } from "../../../../../control-plane/core/scheduling/rank.ts";
@@ -90,6 +91,18 @@ describe("a replica", () => {
     expect(move?.record.sentence).toMatch(
       /; it takes the place of edge-a: better by [\d.]+ points at least, and each of 10 requests a second is answered 152.4 ms sooner, for a push of 0.1 s$/,
     );
+  });
+
+  it("moves to a node that its callers reach without a hop between control planes", () => {
+    const at = (replica: string) => ({ session: aFleetSession({ replica }) });
+    const fleet = fleetOf({ nodes: [withRtt("edge-a", 5, at("r-far")), withRtt("edge-b", 5, at("r-near"))] });
+    const hops = hopsOf(new Map(Object.entries({ "r-near": 0, "r-far": 200 })), 200);
+    if (!hops) throw new Error("there are none");
+    const move = moveIn(fleet, { over: { hops: new Map([["digits", hops]]) } });
+    expect(move && describePlan([move])).toEqual(["place digits:1 on edge-b"]);
+    expect(move?.record.moves?.savedMs).toBe(150.5);
+    expect(move?.record.top[0]?.scores["latency"]?.raw).toBe("5.0 ms");
+    expect(moveIn(fleet)).toBeUndefined();
   });
 
   it("serves until its successor is ready, and then leaves", () => {
@@ -266,7 +279,7 @@ describe("moves, whatever the fleet is", () => {
     if (!deployment || !version) throw new Error(`there is no ${name}`);
     const without = withPlacements(fleet, new Map([[record.moves?.placementId ?? "", undefined]]));
     const all = candidatesOf(without, { stateOf: (node) => stateFor(node, context), now: NOW });
-    const need = needOf(deployment, version, NOW);
+    const need = needOf(deployment, version, { now: NOW });
     const outside = onlyZone(need, replicasByZone(all, need).keys());
     const ofKind = all.filter(({ node }) => node.kind === record.kind);
     const node = fleet.nodes.get(nodeId)?.name;
@@ -275,7 +288,9 @@ describe("moves, whatever the fleet is", () => {
 
   it("never go from one of two equal nodes to the other, whatever their measured signals are off by up to 30 %", () => {
     const off = fc.double({ min: 0.7, max: 1.3, noNaN: true });
+    const hop = fc.option(fc.tuple(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: 300 })));
     const real = fc.record({
+      hop,
       kind: fc.constantFrom("edge" as const, "cloud" as const),
       rttMs: fc.double({ min: 0, max: 1_000, noNaN: true }),
       cpuPct: fc.double({ min: 0, max: 100, noNaN: true }),
@@ -284,14 +299,17 @@ describe("moves, whatever the fleet is", () => {
       fc.property(
         real,
         fc.array(fc.tuple(off, off), { minLength: 2, maxLength: 6 }),
-        ({ kind, rttMs, cpuPct }, offs) => {
+        ({ kind, rttMs, cpuPct, hop: ways }, offs) => {
           const nodes = offs.map(([ofRtt, ofCpu], at) => {
             const node = aNode(`node-${at}`, { kind, zone: "z" });
             const load = node.load && { ...node.load, rttMs: rttMs * ofRtt, cpuPct: Math.min(100, cpuPct * ofCpu) };
             return { ...node, load };
           });
           const deployment = digits({ placement: { [kind]: { min: 1 } } });
-          expect(moveIn(fleetOf({ nodes, deployment }), { demands: demandOf(10_000, "digits") })).toBeUndefined();
+          // All sessions are at one control plane, wherever the requests come from.
+          const hops = ways && hopsOf(new Map([["r-1", ways[0]]]), ways[1]);
+          const over = hops ? { hops: new Map([["digits", hops]]) } : {};
+          expect(moveIn(fleetOf({ nodes, deployment }), { demands: demandOf(10_000, "digits"), over })).toBeUndefined();
         },
       ),
       { numRuns: 1_000 },

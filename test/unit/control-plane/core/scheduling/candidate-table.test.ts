@@ -23,7 +23,7 @@ const candidatesIn = ({ fleet }: World): readonly Candidate[] =>
 function requestOf({ fleet }: World, deployment: FleetDeployment) {
   const version = versionOf(fleet, deployment.spec.model, 1);
   if (!version) throw new Error(`there is no version of ${deployment.spec.model}`);
-  return needOf(deployment, version, NOW);
+  return needOf(deployment, version, { now: NOW });
 }
 
 const worlds = anyWorld({ nodes: [1, 10], deployments: [1, 4], maxPlaced: 8 });
@@ -83,7 +83,7 @@ describe("a candidate table", () => {
         const deployment = aDeployment({ name: "digits", model: "digits", version: 1 });
         const fleet = aFleet({ nodes, deployments: [deployment], versions: [aVersion("digits", 1)] });
         let candidates: readonly Candidate[] = candidatesOf(fleet, { stateOf: () => "ready", now: NOW });
-        const need = needOf(deployment, aVersion("digits", 1), NOW);
+        const need = needOf(deployment, aVersion("digits", 1), { now: NOW });
         for (let replica = 0; replica < 40; replica += 1) {
           const [only, ...zones] = tableOf(candidates).zonesWith(need);
           const of = { profile: DEFAULT_PROFILE, outside: zones.length === 0 ? only : undefined };
@@ -117,7 +117,7 @@ describe("a candidate table", () => {
       const fleet = aFleet({ nodes, deployments: [deployment], versions: [aVersion("digits", 1)], placements });
       const candidates = candidatesOf(fleet, { stateOf: () => "ready", now: NOW });
       const profile: Profile = { ...DEFAULT_PROFILE, scores: [{ score: counted, weight: 1 }] };
-      tableOf(candidates).rank(needOf(deployment, aVersion("digits", 1), NOW), { kind: "edge", profile });
+      tableOf(candidates).rank(needOf(deployment, aVersion("digits", 1), { now: NOW }), { kind: "edge", profile });
       return asked;
     };
     expect(askedFor(200)).toBe(askedFor(20));
@@ -125,7 +125,7 @@ describe("a candidate table", () => {
 
   it("ranks more nodes than it keeps whose totals differ by less than they are rounded by", () => {
     const deployment = aDeployment({ name: "digits", model: "digits", version: 1 });
-    const need = needOf(deployment, aVersion("digits", 1), NOW);
+    const need = needOf(deployment, aVersion("digits", 1), { now: NOW });
     fc.assert(
       fc.property(fc.array(fc.nat(12), { minLength: 7, maxLength: 20 }), (steps) => {
         const nodes = steps.map((step, at) => {

@@ -1,12 +1,13 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import type { PlacementRequest } from "../../../../../control-plane/core/scheduling/candidate.ts";
+import { hopsOf } from "../../../../../control-plane/core/scheduling/hops.ts";
 import { DEFAULT_PROFILE } from "../../../../../control-plane/core/scheduling/profile.ts";
 import { clampScore } from "../../../../../control-plane/core/scheduling/scores/score.ts";
 import type { Capabilities } from "../../../../../shared/protocol/messages.ts";
 import type { EncoderModel } from "../../../../../shared/text/encoder-model.ts";
 import type { TextModel } from "../../../../../shared/text/text-model.ts";
-import { aNode } from "../../../../support/fleet/fleet-builder.ts";
+import { aFleetSession, aNode } from "../../../../support/fleet/fleet-builder.ts";
 import { aCandidate, aLoad, aRequest } from "../../../../support/fleet/scheduling-fixture.ts";
 
 const optional = { name: "w", datatype: "FP32" as const, shape: [1], parameters: { optional: true as const } };
@@ -34,7 +35,10 @@ const anySpec = {
   where: fc.constantFrom({}, { matchLabels: { gpu: "t4" } }, { matchLabels: { zone: "a" } }),
   p95Ms: fc.constantFrom(10, 250),
 };
-const anyNeed = { memMiB: fc.constantFrom(100, 600, 2_000), diskMiB: fc.constantFrom(100, 600, 2_000) };
+const anyHops = {
+  hops: fc.constantFrom(undefined, hopsOf(new Map([["r-1", 0]]), 40), hopsOf(new Map([["r-2", 15]]), 0)),
+};
+const anyNeed = { ...anyHops, memMiB: fc.constantFrom(100, 600, 2_000), diskMiB: fc.constantFrom(100, 600, 2_000) };
 
 const anyFacts = fc.record({ ...anyVersion, ...anySpec, ...anyNeed });
 type Facts = typeof anyFacts extends fc.Arbitrary<infer Each> ? Each : never;
@@ -47,8 +51,8 @@ const anyTwo = fc
     requestOf({ ...first, [field]: other[field as keyof Facts] }),
   ]);
 
-function requestOf({ residency, where, p95Ms, memMiB, diskMiB, ...of }: Facts): PlacementRequest {
-  return aRequest({ spec: { placement: { residency, where }, slo: { p95Ms } }, of, memMiB, diskMiB });
+function requestOf({ residency, where, p95Ms, memMiB, diskMiB, hops, ...of }: Facts): PlacementRequest {
+  return aRequest({ spec: { placement: { residency, where }, slo: { p95Ms } }, of, memMiB, diskMiB, hops });
 }
 
 /** A node that holds nothing. */
@@ -62,11 +66,15 @@ const anyCandidate = fc
     optionalInputs: fc.boolean(),
     load: fc.record({ cpuPct: fc.integer({ min: 0, max: 100 }), rttMs: fc.integer({ min: 0, max: 300 }) }),
     reservedMiB: fc.constantFrom(0, 450, 1_000),
+    replica: fc.constantFrom("r-1", "r-2"),
     pushBytesPerMs: fc.constantFrom(undefined, 10, 5_000, 100_000),
   })
-  .map(({ kind, zone, labels, runtimes, engines, optionalInputs, load, ...room }) => {
+  .map(({ kind, zone, labels, runtimes, engines, optionalInputs, load, replica, ...room }) => {
     const known = { ...aNode("edge-a").capabilities, runtimes, engines, optionalInputs } as Capabilities;
-    return aCandidate({ of: { kind, zone, labels, capabilities: known, load: aLoad(load) }, ...room });
+    return aCandidate({
+      of: { kind, zone, labels, capabilities: known, load: aLoad(load), session: aFleetSession({ replica }) },
+      ...room,
+    });
   });
 
 const nothing = { own: [], byZone: new Map<string, number>() };

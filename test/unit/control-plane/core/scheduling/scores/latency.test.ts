@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { latency } from "../../../../../../control-plane/core/scheduling/scores/latency.ts";
+import { hopsOf } from "../../../../../../control-plane/core/scheduling/hops.ts";
 import type { FleetPlacement } from "../../../../../../control-plane/core/fleet/types.ts";
 import {
   aCandidate,
@@ -9,6 +10,7 @@ import {
   onEdgeA,
   scoreOn,
 } from "../../../../../support/fleet/scheduling-fixture.ts";
+import { aFleetSession } from "../../../../../support/fleet/fleet-builder.ts";
 
 const scored = (rttMs: number, placements: readonly FleetPlacement[] = [], p95Ms?: number) =>
   scoreOn(
@@ -30,6 +32,16 @@ describe("latency", () => {
     ["a node where the model never ran", 10, [onEdgeA({ warmUs: undefined })], 100, 90, "10.0 ms"],
   ] as const)("of %s", (_, rttMs, placements, p95Ms, score, raw) => {
     expect(scored(rttMs, placements, p95Ms)).toEqual({ score, raw });
+  });
+
+  it.each([
+    ["the control plane that the requests come to", "r-near", 96, "10.0 ms"],
+    ["one that they reach in 40 ms", "r-far", 80, "50.0 ms, 40.0 ms of it between control planes"],
+    ["one that nobody knows the way to", "r-new", 76, "60.0 ms, 50.0 ms of it between control planes"],
+  ])("counts the way of the requests to %s, where the node has its session", (_, replica, score, raw) => {
+    const hops = hopsOf(new Map(Object.entries({ "r-near": 0, "r-far": 40 })), 50);
+    const candidate = aCandidate({ of: { load: aLoad({ rttMs: 10 }), session: aFleetSession({ replica }) } });
+    expect(scoreOn(latency, candidate, aRequest({ hops }), [])).toEqual({ score, raw });
   });
 
   it("is 50 and marked unknown without a load report", () => {

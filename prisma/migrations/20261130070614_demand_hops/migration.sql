@@ -1,0 +1,2 @@
+-- AlterTable
+ALTER TABLE "control_plane_replicas" ADD COLUMN     "hops" JSONB;
