@@ -31,12 +31,12 @@ describe("simulation of pools", () => {
   );
 
   it(
-    "S14 with pods that start in 30 s, a load like a sine would be met by a law that follows its slope",
+    "S14 with pods that start in 30 s, a load like a sine leaves at most 5 % of the requests waiting for 200 ms",
     async () => {
-      const { latePct, withSlopePct, withSlopePodSeconds = 0, podSeconds } = await figuresOf("S14");
-      expect(withSlopePct).toBeLessThan(5);
-      expect(withSlopePodSeconds).toBeLessThan(podSeconds ?? 0);
-      expect(latePct).toBeGreaterThan(5); // without it, which is what there is: README
+      const { latePct, podSeconds = 0, withoutSlopePct, withoutSlopePodSeconds } = await figuresOf("S14");
+      expect(latePct).toBeLessThan(5);
+      expect(podSeconds).toBeLessThan(withoutSlopePodSeconds ?? 0);
+      expect(withoutSlopePct).toBeGreaterThan(5); // while no start has been measured: README
     },
     LIMIT_MS,
   );

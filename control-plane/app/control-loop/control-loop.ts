@@ -17,6 +17,7 @@ import { stateFor, type PlanContext } from "../../core/scheduling/context.ts";
 import type { Pool } from "../../core/scaling/pool.ts";
 import { totalDemand, type DemandReport } from "../../core/scaling/demand.ts";
 import { DemandOrigins } from "../../core/scaling/demand-origins.ts";
+import { DemandForecast } from "../../core/scaling/demand-forecast.ts";
 import { MeanRates } from "../../core/scaling/mean-rates.ts";
 import { ReplicaScaling } from "../../core/scaling/replica-targets.ts";
 import type { LeaderFence } from "../../ports/plan.ts";
@@ -65,6 +66,7 @@ export class ControlLoop {
   readonly #gate: Gate;
   readonly #scaling: ReplicaScaling;
   readonly #rates = new MeanRates();
+  readonly #forecast = new DemandForecast();
   readonly #origins = new DemandOrigins();
   #hops: PlanContext["hops"];
   readonly #moves = new Moves();
@@ -165,6 +167,7 @@ export class ControlLoop {
       this.#scaling.reset();
       this.#moves.reset();
       this.#rates.reset();
+      this.#forecast.reset();
       this.#origins.reset();
       this.#hops = undefined;
     }
@@ -175,7 +178,9 @@ export class ControlLoop {
     const reports = this.#demands();
     const demands = totalDemand(reports);
     const wallNow = this.#clock.wallNow();
-    const targets = this.#scaling.update(fleet, demands, { ...time, wallNow });
+    const pools = this.#pools();
+    const expected = this.#forecast.update(fleet, demands, { ...time, pools });
+    const targets = this.#scaling.update(fleet, demands, { ...time, wallNow, expected });
     const ratesPerS = this.#rates.update(demands, time.now);
     this.#hops = this.#origins.update(reports, time.now);
     const context: PlanContext = {
@@ -185,7 +190,7 @@ export class ControlLoop {
       targets,
       ratesPerS,
       hops: this.#hops,
-      pools: this.#pools(),
+      pools,
     };
     const rollouts = rolloutSteps(fleet, {
       ...context,

@@ -19,6 +19,12 @@ export interface DemandReport {
   readonly hops: ReadonlyMap<string, number>;
 }
 
+/** What a demand is expected to be, and how long from now. */
+export interface Expected {
+  readonly demand: Demand;
+  readonly inMs: number;
+}
+
 export const NO_DEMAND: Demand = { ratePerS: 0, serviceMs: undefined, waiting: 0, slots: 1 };
 
 export const isIdle = ({ ratePerS, waiting }: Demand): boolean => ratePerS === 0 && waiting === 0;
@@ -63,10 +69,14 @@ const twoDigits = (value: number): number => Number(value.toPrecision(2));
 
 /** `demand 37/s, service time 12 ms`, with what waits. */
 export function demandWords({ ratePerS, serviceMs, waiting }: Demand): string {
-  const rate = `demand ${ratePerS < 10 ? Number(ratePerS.toFixed(1)) : Math.round(ratePerS)}/s`;
+  const rate = `demand ${rateWords({ ratePerS })}`;
   const service = serviceMs === undefined ? [] : [`service time ${msWords(serviceMs)}`];
   const queue = waiting < 1 ? [] : [`${Math.round(waiting)} waiting`];
   return [rate, ...service, ...queue].join(", ");
 }
+
+/** `37/s`. */
+export const rateWords = ({ ratePerS }: Pick<Demand, "ratePerS">): string =>
+  `${ratePerS < 10 ? Number(ratePerS.toFixed(1)) : Math.round(ratePerS)}/s`;
 
 const msWords = (ms: number): string => `${ms < 10 ? Number(ms.toPrecision(2)) : Math.round(ms)} ms`;

@@ -5,8 +5,8 @@ import { isEqual } from "../fleet/changes/equal.ts";
 import type { NodeTimings } from "../fleet/node-status.ts";
 import { isServing, placementsOfDeployment } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment } from "../fleet/types.ts";
-import { counted } from "../scheduling/format.ts";
-import { demandWords, NO_DEMAND, roundedDemand, type Demand } from "./demand.ts";
+import { counted, formatDuration } from "../scheduling/format.ts";
+import { demandWords, NO_DEMAND, rateWords, roundedDemand, type Demand, type Expected } from "./demand.ts";
 import { PeakHold } from "./peak-hold.ts";
 import { replicasFor, workersFor } from "./staffing.ts";
 import { ThrashGuard, type GuardMemory } from "./thrash-guard.ts";
@@ -54,24 +54,38 @@ export class ReplicaScaling {
   #workers: ReadonlyMap<string, number> = new Map();
   #targets: ReplicaTargets = new Map();
   #demands: ReadonlyMap<string, Demand> = new Map();
+  #expected: ReadonlyMap<string, Expected> = new Map();
 
   /** `holdMs`: how long a number is kept after the last demand for it. */
   constructor(holdMs: number) {
     this.#holdMs = holdMs;
   }
 
-  /** The targets at `now`; the same object while they are the same. */
+  /**
+   * The targets at `now`; the same object while they are the same. `expected`: what demand will be when a cloud node that is
+   * asked for now is ready, of deployments of which it rises.
+   */
   update(
     fleet: Fleet,
     demands: ReadonlyMap<string, Demand>,
-    time: { readonly now: number; readonly wallNow: number; readonly timings: NodeTimings },
+    {
+      expected = new Map(),
+      ...time
+    }: {
+      readonly now: number;
+      readonly wallNow: number;
+      readonly timings: NodeTimings;
+      readonly expected?: ReadonlyMap<string, Expected>;
+    },
   ): ReplicaTargets {
     const targets = new Map<string, ReplicaTarget>();
-    this.#holdWorkers(fleet, demands, time.now);
+    const demandFor = (name: string): Demand => expected.get(name)?.demand ?? demands.get(name) ?? NO_DEMAND;
+    this.#holdWorkers(fleet, demandFor, time.now);
     for (const deployment of fleet.deployments.values()) {
       const { placement } = deployment.spec;
       if (!nodeKind.options.some((kind) => followsDemand(placement, kind))) continue;
       const wanted = replicasFor(demands.get(deployment.name) ?? NO_DEMAND);
+      const later = replicasFor(demandFor(deployment.name));
       const holds = this.#holdsOf(deployment, time.now);
       const serving = servingOnEdge(fleet, deployment, time);
       // Without the minimum: when an operator raises and lowers that, nothing thrashes.
@@ -81,11 +95,12 @@ export class ReplicaScaling {
       };
       targets.set(deployment.name, {
         edge: guarded("edge", holds.edge.add(wanted, time.now)),
-        cloud: guarded("cloud", holds.cloud.add(Math.max(0, wanted - serving), time.now)),
+        cloud: guarded("cloud", holds.cloud.add(Math.max(0, later - serving), time.now)),
       });
     }
     for (const name of this.#holds.keys()) if (!targets.has(name)) this.#holds.delete(name);
     this.#demands = demands;
+    this.#expected = expected;
     if (!isEqual(Object.fromEntries(targets), Object.fromEntries(this.#targets))) this.#targets = targets;
     return this.#targets;
   }
@@ -97,12 +112,17 @@ export class ReplicaScaling {
     this.#workers = new Map();
     this.#targets = new Map();
     this.#demands = new Map();
+    this.#expected = new Map();
   }
 
-  /** `demand 37/s, service time 12 ms → 3 replicas`: what the demand of now asks for. */
+  /** `demand 37/s, service time 12 ms → 3 replicas`: what the demand of now asks for, and what it is expected to be. */
   reasonFor(deployment: string): string {
     const demand = this.#demands.get(deployment) ?? NO_DEMAND;
-    return `${demandWords(roundedDemand(demand))} → ${counted(replicasFor(demand), "replica")}`;
+    const expected = this.#expected.get(deployment);
+    const reason = `${demandWords(roundedDemand(demand))} → ${counted(replicasFor(demand), "replica")}`;
+    if (!expected) return reason;
+    const { demand: later, inMs } = expected;
+    return `${reason}; it rises, to ${rateWords(roundedDemand(later))} when a new cloud node is ready in ${formatDuration(inMs)} → ${counted(replicasFor(later), "replica")}`;
   }
 
   /** Whether replicas of the deployment of this kind are kept at `wallNow` because their number fell too early. */
@@ -122,10 +142,10 @@ export class ReplicaScaling {
     return this.#workers.get(deployment) ?? 0;
   }
 
-  #holdWorkers(fleet: Fleet, demands: ReadonlyMap<string, Demand>, now: number): void {
+  #holdWorkers(fleet: Fleet, demandFor: (deployment: string) => Demand, now: number): void {
     const workers = new Map<string, number>();
     for (const name of fleet.deployments.keys()) {
-      const asked = workersFor(demands.get(name) ?? NO_DEMAND);
+      const asked = workersFor(demandFor(name));
       const hold = this.#workerHolds.get(name) ?? new PeakHold(this.#holdMs);
       const held = hold.add(asked, now);
       if (held === 0) continue;

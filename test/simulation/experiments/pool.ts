@@ -1,5 +1,7 @@
 import { ArrivalWindow } from "../../../control-plane/core/scaling/arrival-window.ts";
+import { demandIn } from "../../../control-plane/core/scaling/demand-forecast.ts";
 import { PeakHold } from "../../../control-plane/core/scaling/peak-hold.ts";
+import { RisingRates } from "../../../control-plane/core/scaling/rising-rates.ts";
 import { replicasFor } from "../../../control-plane/core/scaling/staffing.ts";
 import { seededRandom } from "../../../shared/base/random.ts";
 import type { Experiment } from "./experiment.ts";
@@ -34,25 +36,19 @@ interface Seen {
 
 type Law = () => (seen: Seen) => number;
 
-/** Skerry's: `replicasFor` of the measured demand, at once, and down to the largest number of the last minute. */
-const ours: Law = () => {
-  const hold = new PeakHold(60_000);
-  return ({ now, ratePerS, waiting }) =>
-    hold.add(replicasFor({ ratePerS, serviceMs: SERVICE_MS, waiting, slots: SLOTS }), now);
-};
-
-/** The same of the rate that will be when a pod that is asked for now has started: not in the product. */
-const withSlope =
+/**
+ * Skerry's: `replicasFor` of the demand that will be when a pod that is asked for now has started, at once, and down to the
+ * largest number of the last minute. `startMs`: what starts were measured to take; 0: none has been.
+ */
+const ours =
   (startMs: number): Law =>
   () => {
     const hold = new PeakHold(60_000);
-    const rates: number[] = [];
+    const rising = new RisingRates();
     return ({ now, ratePerS, waiting }) => {
-      rates.push(ratePerS);
-      if (rates.length > 10) rates.shift();
-      const slope = Math.max(0, (ratePerS - (rates[0] ?? ratePerS)) / rates.length);
-      const ahead = { ratePerS: ratePerS + (slope * startMs) / 1_000, serviceMs: SERVICE_MS, waiting, slots: SLOTS };
-      return hold.add(replicasFor(ahead), now);
+      const slope = rising.update(new Map([["", { ratePerS }]]), now).get("") ?? 0;
+      const demand = { ratePerS, serviceMs: SERVICE_MS, waiting, slots: SLOTS };
+      return hold.add(replicasFor(demandIn(demand, { slope, inMs: startMs })), now);
     };
   };
 
@@ -132,15 +128,15 @@ function run(rate: Rate, law: Law, startMs: number) {
 const pattern =
   (rate: Rate, startMs = 10_000): Experiment =>
   () => {
-    const laws = [ours, hpaOnCpu, kpa, atOnce(rate), withSlope(startMs)];
-    const [mine, hpa, knative, bound, slope] = laws.map((law) => run(rate, law, startMs));
+    const laws = [ours(startMs), hpaOnCpu, kpa, atOnce(rate), ours(0)];
+    const [mine, hpa, knative, bound, flat] = laws.map((law) => run(rate, law, startMs));
     return {
       latePct: mine?.latePct ?? NaN,
       boundPct: bound?.latePct ?? NaN,
       hpaPct: hpa?.latePct ?? NaN,
       kpaPct: knative?.latePct ?? NaN,
-      withSlopePct: slope?.latePct ?? NaN,
-      withSlopePodSeconds: slope?.podSeconds ?? NaN,
+      withoutSlopePct: flat?.latePct ?? NaN,
+      withoutSlopePodSeconds: flat?.podSeconds ?? NaN,
       podSeconds: mine?.podSeconds ?? NaN,
       hpaPodSeconds: hpa?.podSeconds ?? NaN,
       kpaPodSeconds: knative?.podSeconds ?? NaN,
