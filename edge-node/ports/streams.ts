@@ -1,10 +1,16 @@
 import type { DesiredStream } from "../../shared/protocol/streams.ts";
+import type { StreamTime } from "../core/streams/age.ts";
 import type { DropReason, Ledger, Stage } from "../core/streams/ledger.ts";
 
 /** One thing that a source has read. */
 export interface StreamItem {
   /** The same id again is a duplicate; undefined: it never is one. */
   readonly id: string | undefined;
+  /**
+   * For sources whose ids are used again. false: new, whatever its id. true: a duplicate if its id was among the last 1,024 of its
+   * stream. Left out: a duplicate if its id is known at all.
+   */
+  readonly isRepeat?: boolean;
   /** Items of one key reach the model one after another, in the order in which they were read. */
   readonly key: string;
   readonly bytes: Uint8Array;
@@ -47,6 +53,23 @@ export interface StreamBounds {
   readonly whenFull: "drop-oldest" | "refuse";
 }
 
+/** What is taken of a stage. */
+export interface TakeBounds {
+  readonly items: number;
+  readonly bytes: number;
+  readonly now: StreamTime;
+  /** What is this old expires first. */
+  readonly expiryMs: number;
+  /** Positions that are passed over. */
+  readonly skip?: readonly number[];
+}
+
+/** A stream with what was last declared of it. */
+export interface KnownStream {
+  readonly stream: StreamName;
+  readonly spec: DesiredStream;
+}
+
 /** A stream by its deployment and its name there. */
 export interface StreamName {
   readonly deployment: string;
@@ -59,19 +82,22 @@ export interface StreamName {
  * the disk takes no more.
  */
 export interface StreamStore {
-  /** Streams that the disk knows, each with its last declaration. */
-  open(): Promise<readonly { readonly stream: StreamName; readonly spec: DesiredStream }[]>;
-  /** Of one that is not known: an empty one is made. */
+  /** Why it takes and gives nothing, for a person; undefined: it is open. */
+  readonly why: string | undefined;
+  /** Streams that the disk knows, each with its last declaration, and when it was last written. May be called again after it rejected or failed. */
+  open(): Promise<{ readonly streams: readonly KnownStream[]; readonly mark: StreamTime | undefined }>;
+  /** Of one that is not known: an empty one is made. Rejects when its counts on the disk cannot be read. */
   declare(stream: StreamName, spec: DesiredStream): Promise<void>;
-  accept(stream: StreamName, item: StreamItem, bounds: StreamBounds & { readonly now: number }): Promise<Acceptance>;
+  /** In their order; after the first that is `full`, all others are. */
+  accept(
+    stream: StreamName,
+    items: readonly StreamItem[],
+    bounds: StreamBounds & { readonly now: StreamTime },
+  ): Promise<readonly Acceptance[]>;
   /** Counts what was read and cannot be stored. */
   reject(stream: StreamName, reason: DropReason): Promise<void>;
-  /** The oldest of a stage, at most so many and so many bytes but at least one; those older than `expireBefore` expire first. */
-  take(
-    stream: StreamName,
-    stage: Stage,
-    bounds: { readonly items: number; readonly bytes: number; readonly expireBefore: number },
-  ): Promise<readonly StoredItem[]>;
+  /** The oldest of a stage, at most so many and so many bytes but at least one. */
+  take(stream: StreamName, stage: Stage, bounds: TakeBounds): Promise<readonly StoredItem[]>;
   settle(stream: StreamName, settlements: readonly Settlement[]): Promise<void>;
   /** Drops all that the model has not seen. */
   abandon(stream: StreamName): Promise<void>;
@@ -84,8 +110,11 @@ export interface StreamStore {
 
 /** What a source calls. */
 export interface SourceHandler {
-  /** Resolves when the item is durable or counted. Rejects when the disk does not take it: offer it again. */
-  accept(item: StreamItem): Promise<Acceptance>;
+  /**
+   * Resolves when the items are durable or counted; after the first that is `full`, all others are. Rejects when the disk takes
+   * none of them: offer them again.
+   */
+  accept(items: readonly StreamItem[]): Promise<readonly Acceptance[]>;
   /** Something was read that is too large to be held in memory. Resolves when it is counted. */
   tooLarge(): Promise<void>;
   /** Why nothing can be read now, for a person; undefined: it can again. */
@@ -119,7 +148,13 @@ export type Delivery =
   | { readonly kind: "later"; readonly why: string; readonly retryAfterMs?: number | undefined };
 
 export interface StreamSink {
-  /** One delivery for each result, in their order. Ends early when `signal` is aborted; never rejects. */
+  /** Most results of one `deliver`. */
+  readonly batchItems: number;
+  /** How long results gather for the next `deliver` when the last one was not full. */
+  readonly gatherMs: number;
+  /** A result that cannot be delivered keeps back those behind it. Where not, it is set aside and tried again. */
+  readonly keepsOrder: boolean;
+  /** One delivery for each result, in their order; fewer when the rest was not tried. Ends early when `signal` is aborted; never rejects. */
   deliver(results: readonly StreamResult[], signal: AbortSignal): Promise<readonly Delivery[]>;
   close(): Promise<void>;
 }

@@ -7,7 +7,12 @@ export interface FolderSetting {
   readonly path: string;
   /** Bytes of the files that wait there to be fetched. */
   readonly maxBytes: number;
+  /** Results gather so long for the next file, so that a folder that nobody empties has no file for each. */
+  readonly gatherMs: number;
 }
+
+/** Results of one file. */
+const BATCH = 1_024;
 
 const NEWLINE = new Uint8Array([0x0a]);
 
@@ -18,6 +23,11 @@ const NEWLINE = new Uint8Array([0x0a]);
  */
 export class FolderSink implements SinkOffer {
   readonly #setting: FolderSetting;
+  /**
+   * No less than the folder holds: what it held at the last look and what was written since. Files that are fetched make it less,
+   * so the folder is looked through again only when it seems full. Undefined: it was not looked at yet.
+   */
+  #heldBytes: number | undefined;
 
   constructor(setting: FolderSetting) {
     this.#setting = setting;
@@ -25,6 +35,9 @@ export class FolderSink implements SinkOffer {
 
   open(stream: StreamName): StreamSink {
     return {
+      batchItems: BATCH,
+      gatherMs: this.#setting.gatherMs,
+      keepsOrder: true,
       deliver: async (results) => {
         const delivery = await this.#write(stream, results).catch((error: unknown): Delivery => ({
           kind: "later",
@@ -41,8 +54,10 @@ export class FolderSink implements SinkOffer {
     const [first] = results;
     if (first === undefined) return { kind: "delivered" };
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    const held = await bytesIn(folder);
     const bytes = results.reduce((sum, { body }) => sum + body.byteLength + 1, 0);
+    const isRoomy = this.#heldBytes !== undefined && this.#heldBytes + bytes <= maxBytes;
+    if (!isRoomy) this.#heldBytes = await bytesIn(folder);
+    const held = this.#heldBytes ?? 0;
     if (held > 0 && held + bytes > maxBytes)
       return { kind: "later", why: `the folder ${folder} holds ${held} bytes that nobody has fetched` };
     // The time tells positions of this node's store from those of one that was lost, and of other nodes.
@@ -60,21 +75,20 @@ export class FolderSink implements SinkOffer {
     }
     await rename(temporary, path.join(folder, file));
     await syncFolder(folder);
+    this.#heldBytes = (this.#heldBytes ?? held) + bytes; // another stream may have written meanwhile
     return { kind: "delivered" };
   }
 }
 
+/** One file after another: a folder of a hundred thousand would take as many threads' turns at once. */
 async function bytesIn(folder: string): Promise<number> {
-  const names = (await readdir(folder)).filter((name) => name.endsWith(".ndjson"));
-  const sizes = await Promise.all(
-    names.map((name) =>
-      stat(path.join(folder, name)).then(
-        ({ size }) => size,
-        () => 0, // fetched meanwhile
-      ),
-    ),
-  );
-  return sizes.reduce((sum, size) => sum + size, 0);
+  let sum = 0;
+  for (const name of await readdir(folder)) {
+    if (!name.endsWith(".ndjson")) continue;
+    const about = await stat(path.join(folder, name)).catch(() => undefined); // fetched meanwhile
+    sum += about?.size ?? 0;
+  }
+  return sum;
 }
 
 async function syncFolder(folder: string): Promise<void> {

@@ -1,7 +1,9 @@
 import type { DesiredStream } from "../../../shared/protocol/streams.ts";
 import type { DropReason, Ledger, Stage } from "../../core/streams/ledger.ts";
-import type { Acceptance, Settlement, StoredItem, StreamBounds, StreamItem } from "../../ports/streams.ts";
+import type { StreamTime } from "../../core/streams/age.ts";
+import type { Acceptance, Settlement, StoredItem, StreamBounds, StreamItem, TakeBounds } from "../../ports/streams.ts";
 import type { StreamDatabase } from "./stream-database.ts";
+import type { StreamRow } from "./stream-row.ts";
 
 /** What the agent asks the thread that holds the database. Each carries the stream's name. */
 export type StoreCall =
@@ -9,30 +11,19 @@ export type StoreCall =
   | {
       readonly kind: "accept";
       readonly stream: string;
-      readonly item: StreamItem;
-      readonly bounds: StreamBounds & { readonly now: number };
+      readonly items: readonly StreamItem[];
+      readonly bounds: StreamBounds & { readonly now: StreamTime };
     }
   | { readonly kind: "reject"; readonly stream: string; readonly reason: DropReason }
-  | {
-      readonly kind: "take";
-      readonly stream: string;
-      readonly stage: Stage;
-      readonly bounds: { readonly items: number; readonly bytes: number; readonly expireBefore: number };
-    }
+  | { readonly kind: "take"; readonly stream: string; readonly stage: Stage; readonly bounds: TakeBounds }
   | { readonly kind: "settle"; readonly stream: string; readonly settlements: readonly Settlement[] }
   | { readonly kind: "abandon" | "forget"; readonly stream: string };
 
 export interface StoreResult {
-  readonly acceptance?: Acceptance;
+  readonly acceptances?: readonly Acceptance[];
   readonly items?: readonly StoredItem[];
   /** Of the call's stream after it; absent when it is forgotten. */
   readonly ledger?: Ledger;
-}
-
-export interface KnownStream {
-  readonly name: string;
-  readonly spec: DesiredStream;
-  readonly ledger: Ledger;
 }
 
 /** To the thread. */
@@ -40,7 +31,12 @@ export type StoreRequest = { readonly n: number; readonly call: StoreCall } | "c
 
 /** From the thread: first what the disk knows, then an answer for each call. */
 export type StoreReply =
-  | { readonly kind: "opened"; readonly streams: readonly KnownStream[]; readonly aside: string | undefined }
+  | {
+      readonly kind: "opened";
+      readonly streams: readonly StreamRow[];
+      readonly mark: StreamTime | undefined;
+      readonly aside: string | undefined;
+    }
   | { readonly kind: "unopened"; readonly error: string }
   | { readonly kind: "done"; readonly n: number; readonly result: StoreResult }
   | { readonly kind: "failed"; readonly n: number; readonly error: string; readonly isFull: boolean };
@@ -53,8 +49,8 @@ export function execute(database: StreamDatabase, call: StoreCall): StoreResult 
       database.declare(stream, call.spec);
       return { ledger: database.ledger(stream) };
     case "accept": {
-      const acceptance = database.accept(stream, call.item, call.bounds);
-      return { acceptance, ledger: database.ledger(stream) };
+      const acceptances = database.accept(stream, call.items, call.bounds);
+      return { acceptances, ledger: database.ledger(stream) };
     }
     case "reject":
       database.reject(stream, call.reason);

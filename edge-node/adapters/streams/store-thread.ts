@@ -23,7 +23,7 @@ function main(): void {
   try {
     const opened = openOrSetAside(path, maxBytes);
     database = opened.database;
-    reply({ kind: "opened", streams: database.streams(), aside: opened.aside });
+    reply({ kind: "opened", streams: database.streams(), mark: database.mark(), aside: opened.aside });
   } catch (error) {
     reply({ kind: "unopened", error: messageOf(error) });
     port.close();

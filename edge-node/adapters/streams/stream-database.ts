@@ -1,24 +1,23 @@
 import { createHash } from "node:crypto";
 import { closeSync, openSync } from "node:fs";
-import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite";
-import { z } from "zod";
-import { desiredStream, type DesiredStream } from "../../../shared/protocol/streams.ts";
-import {
-  DROP_REASONS,
-  type DropReason,
-  EMPTY_LEDGER,
-  type Ledger,
-  type LedgerEvent,
-  record,
-  type Stage,
-} from "../../core/streams/ledger.ts";
-import type { Acceptance, Settlement, StoredItem, StreamBounds, StreamItem } from "../../ports/streams.ts";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import type { DesiredStream } from "../../../shared/protocol/streams.ts";
+import type { StreamTime } from "../../core/streams/age.ts";
+import type { DropReason, Ledger, Stage } from "../../core/streams/ledger.ts";
+import type { Acceptance, Settlement, StoredItem, StreamBounds, StreamItem, TakeBounds } from "../../ports/streams.ts";
+import { blob, type Row, text, whole } from "./columns.ts";
+import { LedgerRows } from "./ledger-rows.ts";
+import type { StreamRow } from "./stream-row.ts";
 
 /** What a row costs beside its bytes, so that a bound on bytes bounds rows too. */
 const ROW_BYTES = 256;
 /** Ids that are remembered, of all streams together: an id that comes again after so many others counts as new. */
 const MAX_SEEN = 100_000;
 const PRUNE_EACH = 1_000;
+/** Ids of a stream among which one that its source marks as a repetition is looked for. */
+const REPEAT_WINDOW = 1_024;
+/** The time of the store is written so often: an idle node does not write to its disk each second. */
+const MARK_MS = 60_000;
 
 const TABLES = `
   CREATE TABLE IF NOT EXISTS stream (name TEXT PRIMARY KEY, spec TEXT NOT NULL, ledger TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -30,26 +29,17 @@ const TABLES = `
     key TEXT NOT NULL,
     is_json INTEGER NOT NULL,
     accepted_at INTEGER NOT NULL,
+    age_ms REAL NOT NULL DEFAULT 0,
     sha256 BLOB NOT NULL,
     bytes BLOB NOT NULL
   ) STRICT;
   CREATE INDEX IF NOT EXISTS item_by_stage ON item (stream, stage, position);
-  CREATE INDEX IF NOT EXISTS item_by_age ON item (stream, accepted_at);
   CREATE TABLE IF NOT EXISTS seen (n INTEGER PRIMARY KEY AUTOINCREMENT, stream TEXT NOT NULL, id TEXT NOT NULL, UNIQUE (stream, id)) STRICT;
+  CREATE TABLE IF NOT EXISTS time (one INTEGER PRIMARY KEY CHECK (one = 1), age_ms REAL NOT NULL, wall_ms REAL NOT NULL) STRICT;
 `;
-
-const count = z.number().int();
-const ledgerSchema: z.ZodType<Ledger> = z.object({
-  produced: count,
-  delivered: count,
-  deduplicated: count,
-  expired: count,
-  dropped: z.record(z.enum(DROP_REASONS), count),
-  waiting: z.object({ item: count, result: count }),
-  waitingBytes: count,
-});
-
-type Row = Record<string, SQLOutputValue>;
+/** Ages came after the first databases. What those hold counts as accepted when the store was new. */
+const AGES = "ALTER TABLE item ADD COLUMN age_ms REAL NOT NULL DEFAULT 0";
+const INDEX = "CREATE INDEX IF NOT EXISTS item_by_store_age ON item (stream, age_ms)";
 
 /**
  * Items, results and ledgers of streams in one SQLite database. Synchronous, so it runs in a thread of its own
@@ -60,6 +50,8 @@ export class StreamDatabase {
   readonly #database: DatabaseSync;
   readonly #maxBytes: number;
   readonly #statements = new Map<string, StatementSync>();
+  readonly #rows: LedgerRows;
+  #markedAt = -Infinity;
 
   /** `maxBytes`: that may wait of all streams together. Throws when the file is no database or damaged. */
   constructor(path: string, maxBytes: number) {
@@ -73,6 +65,10 @@ export class StreamDatabase {
       const [fault] = Object.values(this.#database.prepare("PRAGMA quick_check(1)").get() ?? {});
       if (fault !== "ok") throw new Error(`the database of streams is damaged: ${String(fault)}`);
       this.#database.exec(TABLES);
+      const columns = this.#database.prepare("SELECT name FROM pragma_table_info('item')").all();
+      if (!columns.some((row) => row["name"] === "age_ms")) this.#database.exec(AGES);
+      this.#database.exec(INDEX);
+      this.#rows = new LedgerRows(this.#database);
     } catch (error) {
       this.#database.close();
       throw error;
@@ -84,81 +80,62 @@ export class StreamDatabase {
     this.#database.exec("BEGIN IMMEDIATE");
     try {
       const result = work();
+      this.#rows.write();
       this.#database.exec("COMMIT");
       return result;
     } catch (error) {
       // SQLite has ended it already when the disk is full.
       if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      this.#rows.undo();
       throw error;
     }
   }
 
-  streams(): readonly { readonly name: string; readonly spec: DesiredStream; readonly ledger: Ledger }[] {
-    return this.#sql("SELECT name, spec, ledger FROM stream")
-      .all()
-      .map((row) => ({
-        name: text(row, "name"),
-        spec: desiredStream.parse(JSON.parse(text(row, "spec"))),
-        ledger: ledgerSchema.parse(JSON.parse(text(row, "ledger"))),
-      }));
+  streams(): readonly StreamRow[] {
+    return this.#rows.all();
+  }
+
+  /** The age of the store when it was last written; undefined: it is new. */
+  mark(): StreamTime | undefined {
+    const row = this.#sql("SELECT age_ms, wall_ms FROM time").get();
+    return row === undefined ? undefined : { ageMs: whole(row, "age_ms"), wallMs: whole(row, "wall_ms") };
   }
 
   declare(stream: string, spec: DesiredStream): void {
-    this.#sql("INSERT INTO stream VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET spec = excluded.spec").run(
-      stream,
-      JSON.stringify(spec),
-      JSON.stringify(EMPTY_LEDGER),
-    );
+    this.#rows.declare(stream, spec);
   }
 
   accept(
     stream: string,
-    item: StreamItem,
-    { maxBytes, whenFull, now }: StreamBounds & { readonly now: number },
-  ): Acceptance {
-    const { id, key, isJson, bytes } = item;
-    if (id !== undefined && this.#sql("SELECT 1 FROM seen WHERE stream = ? AND id = ?").get(stream, id) !== undefined) {
-      this.#record(stream, { kind: "duplicate" });
-      return { kind: "duplicate" };
-    }
-    const needs = bytes.byteLength + ROW_BYTES;
-    if (needs > Math.min(maxBytes, this.#maxBytes)) {
-      this.#record(stream, { kind: "rejected", reason: "too-large" });
-      return { kind: "dropped", reason: "too-large" };
-    }
-    // What others hold is theirs: a stream makes room by its own items alone.
-    const share = Math.min(maxBytes, this.#maxBytes - this.#heldByOthers(stream));
-    if (this.ledger(stream).waitingBytes + needs > share) {
-      if (whenFull === "refuse") return { kind: "full" };
-      if (needs > share) {
-        this.#record(stream, { kind: "rejected", reason: "full" });
-        return { kind: "dropped", reason: "full" };
-      }
-      this.#makeRoom(stream, share - needs);
-    }
-    const { lastInsertRowid } = this.#sql(
-      "INSERT INTO item (stream, stage, id, key, is_json, accepted_at, sha256, bytes) VALUES (?, 'item', ?, ?, ?, ?, ?, ?)",
-    ).run(stream, id ?? null, key, Number(isJson), now, sha256(bytes), bytes);
-    if (id !== undefined) this.#remember(stream, id);
-    this.#record(stream, { kind: "accepted", bytes: needs });
-    return { kind: "accepted", position: Number(lastInsertRowid) };
+    items: readonly StreamItem[],
+    bounds: StreamBounds & { readonly now: StreamTime },
+  ): readonly Acceptance[] {
+    this.#markTime(bounds.now);
+    let isFull = false;
+    return items.map((item) => {
+      const acceptance: Acceptance = isFull ? { kind: "full" } : this.#accept(stream, item, bounds);
+      isFull = acceptance.kind === "full";
+      return acceptance;
+    });
   }
 
   reject(stream: string, reason: DropReason): void {
-    this.#record(stream, { kind: "rejected", reason });
+    this.#rows.record(stream, { kind: "rejected", reason });
   }
 
   take(
     stream: string,
     stage: Stage,
-    bounds: { readonly items: number; readonly bytes: number; readonly expireBefore: number },
+    { items, bytes: maxBytes, now, expiryMs, skip = [] }: TakeBounds,
   ): readonly StoredItem[] {
-    this.#expire(stream, bounds.expireBefore);
+    if (now.ageMs - this.#markedAt >= MARK_MS) this.#markTime(now);
+    this.#expire(stream, now.ageMs - expiryMs);
     const found: StoredItem[] = [];
     let bytes = 0;
     const rows = this.#sql(
-      "SELECT position, id, key, is_json, accepted_at, sha256, bytes FROM item WHERE stream = ? AND stage = ? ORDER BY position LIMIT ?",
-    ).iterate(stream, stage, bounds.items);
+      `SELECT position, id, key, is_json, accepted_at, sha256, bytes FROM item
+       WHERE stream = ? AND stage = ? AND position NOT IN (SELECT value FROM json_each(?)) ORDER BY position LIMIT ?`,
+    ).iterate(stream, stage, JSON.stringify(skip), items);
     const damaged: number[] = [];
     for (const row of rows) {
       const item = storedItem(row);
@@ -167,7 +144,7 @@ export class StreamDatabase {
         continue;
       }
       bytes += item.bytes.byteLength;
-      if (found.length > 0 && bytes > bounds.bytes) break;
+      if (found.length > 0 && bytes > maxBytes) break;
       found.push(item);
     }
     for (const position of damaged) this.#drop(stream, position, "damaged");
@@ -179,7 +156,7 @@ export class StreamDatabase {
       if (outcome.kind === "dropped") this.#drop(stream, position, outcome.reason);
       else if (outcome.kind === "delivered") {
         const bytes = this.#delete(position, "result");
-        if (bytes !== undefined) this.#record(stream, { kind: "delivered", bytes });
+        if (bytes !== undefined) this.#rows.record(stream, { kind: "delivered", bytes });
       } else {
         const bytes = this.#sizeOf(position, "item");
         if (bytes === undefined) continue; // dropped for room, or expired, while its model ran
@@ -189,7 +166,7 @@ export class StreamDatabase {
           result,
           position,
         );
-        this.#record(stream, { kind: "inferred", bytes, resultBytes: result.byteLength + ROW_BYTES });
+        this.#rows.record(stream, { kind: "inferred", bytes, resultBytes: result.byteLength + ROW_BYTES });
       }
     }
   }
@@ -201,22 +178,63 @@ export class StreamDatabase {
 
   forget(stream: string): void {
     for (const table of ["item", "seen"]) this.#sql(`DELETE FROM ${table} WHERE stream = ?`).run(stream);
-    this.#sql("DELETE FROM stream WHERE name = ?").run(stream);
+    this.#rows.forget(stream);
   }
 
   ledger(stream: string): Ledger {
-    const row = this.#sql("SELECT ledger FROM stream WHERE name = ?").get(stream);
-    if (row === undefined) throw new Error(`the store knows no stream ${stream}`);
-    return ledgerSchema.parse(JSON.parse(text(row, "ledger")));
+    return this.#rows.of(stream);
   }
 
   close(): void {
     this.#database.close();
   }
 
-  #heldByOthers(stream: string): number {
-    const rows = this.#sql("SELECT ledger FROM stream WHERE name <> ?").all(stream);
-    return rows.reduce((sum, row) => sum + ledgerSchema.parse(JSON.parse(text(row, "ledger"))).waitingBytes, 0);
+  #accept(
+    stream: string,
+    item: StreamItem,
+    { maxBytes, whenFull, now }: StreamBounds & { readonly now: StreamTime },
+  ): Acceptance {
+    const { id, key, isJson, bytes, isRepeat } = item;
+    if (id !== undefined && isRepeat !== false && this.#isKnown(stream, id, isRepeat === true)) {
+      this.#rows.record(stream, { kind: "duplicate" });
+      return { kind: "duplicate" };
+    }
+    const needs = bytes.byteLength + ROW_BYTES;
+    if (needs > Math.min(maxBytes, this.#maxBytes)) {
+      this.#rows.record(stream, { kind: "rejected", reason: "too-large" });
+      return { kind: "dropped", reason: "too-large" };
+    }
+    // What others hold is theirs: a stream makes room by its own items alone.
+    const share = Math.min(maxBytes, this.#maxBytes - this.#rows.bytesBeside(stream));
+    if (this.ledger(stream).waitingBytes + needs > share) {
+      if (whenFull === "refuse") return { kind: "full" };
+      if (needs > share) {
+        this.#rows.record(stream, { kind: "rejected", reason: "full" });
+        return { kind: "dropped", reason: "full" };
+      }
+      this.#makeRoom(stream, share - needs);
+    }
+    const { lastInsertRowid } = this.#sql(
+      "INSERT INTO item (stream, stage, id, key, is_json, accepted_at, age_ms, sha256, bytes) VALUES (?, 'item', ?, ?, ?, ?, ?, ?, ?)",
+    ).run(stream, id ?? null, key, Number(isJson), now.wallMs, now.ageMs, sha256(bytes), bytes);
+    if (id !== undefined) this.#remember(stream, id);
+    this.#rows.record(stream, { kind: "accepted", bytes: needs });
+    return { kind: "accepted", position: Number(lastInsertRowid) };
+  }
+
+  #isKnown(stream: string, id: string, amongLast: boolean): boolean {
+    const row = this.#sql("SELECT n FROM seen WHERE stream = ? AND id = ?").get(stream, id);
+    if (row === undefined || !amongLast) return row !== undefined;
+    const after = this.#sql("SELECT count(*) AS after FROM seen WHERE stream = ? AND n > ?").get(
+      stream,
+      whole(row, "n"),
+    );
+    return after !== undefined && whole(after, "after") < REPEAT_WINDOW;
+  }
+
+  #markTime({ ageMs, wallMs }: StreamTime): void {
+    this.#sql("INSERT OR REPLACE INTO time VALUES (1, ?, ?)").run(ageMs, wallMs);
+    this.#markedAt = ageMs;
   }
 
   #makeRoom(stream: string, toBytes: number): void {
@@ -229,11 +247,11 @@ export class StreamDatabase {
   }
 
   #expire(stream: string, before: number): void {
-    const rows = this.#sql("SELECT position, stage FROM item WHERE stream = ? AND accepted_at < ?").all(stream, before);
+    const rows = this.#sql("SELECT position, stage FROM item WHERE stream = ? AND age_ms < ?").all(stream, before);
     for (const row of rows) {
       const stage = stageOf(row);
       const bytes = this.#delete(whole(row, "position"), stage);
-      if (bytes !== undefined) this.#record(stream, { kind: "expired", stage, bytes });
+      if (bytes !== undefined) this.#rows.record(stream, { kind: "expired", stage, bytes });
     }
   }
 
@@ -242,7 +260,7 @@ export class StreamDatabase {
     if (row === undefined) return;
     const stage = stageOf(row);
     const bytes = this.#delete(position, stage);
-    if (bytes !== undefined) this.#record(stream, { kind: "dropped", stage, bytes, reason });
+    if (bytes !== undefined) this.#rows.record(stream, { kind: "dropped", stage, bytes, reason });
   }
 
   /** What it counted for; undefined: there is no such row in this stage. */
@@ -261,14 +279,9 @@ export class StreamDatabase {
   }
 
   #remember(stream: string, id: string): void {
-    const { lastInsertRowid } = this.#sql("INSERT INTO seen (stream, id) VALUES (?, ?)").run(stream, id);
+    const { lastInsertRowid } = this.#sql("INSERT OR REPLACE INTO seen (stream, id) VALUES (?, ?)").run(stream, id);
     const n = Number(lastInsertRowid);
     if (n % PRUNE_EACH === 0) this.#sql("DELETE FROM seen WHERE n <= ?").run(n - MAX_SEEN);
-  }
-
-  #record(stream: string, event: LedgerEvent): void {
-    const after = record(this.ledger(stream), event);
-    this.#sql("UPDATE stream SET ledger = ? WHERE name = ?").run(JSON.stringify(after), stream);
   }
 
   #sql(source: string): StatementSync {
@@ -295,21 +308,3 @@ function storedItem(row: Row): StoredItem {
 }
 
 const stageOf = (row: Row): Stage => (text(row, "stage") === "item" ? "item" : "result");
-
-function text(row: Row, column: string): string {
-  const value = row[column];
-  if (typeof value !== "string") throw new Error(`the column ${column} of the streams is no text`);
-  return value;
-}
-
-function whole(row: Row, column: string): number {
-  const value = row[column];
-  if (typeof value !== "number") throw new Error(`the column ${column} of the streams is no number`);
-  return value;
-}
-
-function blob(row: Row, column: string): Uint8Array {
-  const value = row[column];
-  if (!(value instanceof Uint8Array)) throw new Error(`the column ${column} of the streams holds no bytes`);
-  return value;
-}

@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { parseDocument } from "yaml";
 import { z } from "zod";
+import { mqttSink, mqttSource } from "./mqtt/setting.ts";
 
 /** Sources and sinks of one device. */
 const MAX_ENDPOINTS = 32;
@@ -22,18 +24,22 @@ const directory = z.strictObject({
   key: z.enum(["none", "name"]).default("none"),
 });
 const source = z
-  .strictObject({ directory: directory.optional(), http: z.strictObject({}).optional() })
-  .refine((given) => Object.keys(given).length === 1, "exactly one of directory, http");
+  .strictObject({ directory: directory.optional(), http: z.strictObject({}).optional(), mqtt: mqttSource.optional() })
+  .refine((given) => Object.keys(given).length === 1, "exactly one of directory, http, mqtt");
 
 const webhook = z.strictObject({
   url: z.url({ protocol: /^https?$/ }).max(2_048),
   tokenFile: absolute.optional(),
   timeoutMs: z.number().int().min(100).max(120_000).default(10_000),
 });
-const folder = z.strictObject({ path: absolute, maxMiB: z.number().int().min(1).max(1_048_576).default(64) });
+const folder = z.strictObject({
+  path: absolute,
+  maxMiB: z.number().int().min(1).max(1_048_576).default(64),
+  gatherMs: z.number().int().min(0).max(600_000).default(1_000),
+});
 const sink = z
-  .strictObject({ webhook: webhook.optional(), folder: folder.optional() })
-  .refine((given) => Object.keys(given).length === 1, "exactly one of webhook, folder");
+  .strictObject({ webhook: webhook.optional(), folder: folder.optional(), mqtt: mqttSink.optional() })
+  .refine((given) => Object.keys(given).length === 1, "exactly one of webhook, folder, mqtt");
 
 const bounded = <Value extends z.ZodType>(of: Value) =>
   z
@@ -45,11 +51,27 @@ const bounded = <Value extends z.ZodType>(of: Value) =>
  * What this device lets streams read and where it lets them send. It is the technician's: a control plane names an entry and
  * learns or chooses neither its directory nor its address nor its credentials.
  */
-const streamsFile = z.strictObject({
-  maxMiB: z.number().int().min(1).max(1_048_576).default(DEFAULT_MIB),
-  sources: bounded(source),
-  sinks: bounded(sink),
-});
+const streamsFile = z
+  .strictObject({
+    maxMiB: z.number().int().min(1).max(1_048_576).default(DEFAULT_MIB),
+    sources: bounded(source),
+    sinks: bounded(sink),
+  })
+  .superRefine(({ sinks }, context) => {
+    const users = new Map<string, string>();
+    for (const [entry, { folder: to }] of Object.entries(sinks)) {
+      if (to === undefined) continue;
+      const other = users.get(resolve(to.path));
+      // Each counts what it writes, and neither would keep its bound.
+      if (other !== undefined)
+        context.addIssue({
+          code: "custom",
+          path: ["sinks", entry, "folder", "path"],
+          message: `${other} writes there`,
+        });
+      users.set(resolve(to.path), entry);
+    }
+  });
 export type StreamsFile = z.infer<typeof streamsFile>;
 
 /** Reads the file, which is YAML or JSON. Throws one error that names every mistake by its place in the file. */

@@ -13,6 +13,7 @@ export interface WebhookSetting {
 
 /** Results under way at once: a receiver far away would otherwise take one for each round trip. */
 const AT_ONCE = 4;
+const BATCH = 64;
 const MAX_RETRY_AFTER_MS = 300_000;
 
 /** Statuses after which the same request may succeed. All other 4xx refuse the result for good. */
@@ -34,6 +35,9 @@ export class WebhookSink implements SinkOffer {
       ? new HttpsAgent({ keepAlive: true, maxSockets: AT_ONCE })
       : new HttpAgent({ keepAlive: true, maxSockets: AT_ONCE });
     return {
+      batchItems: BATCH,
+      gatherMs: 0,
+      keepsOrder: false,
       deliver: (results, signal) => this.#deliver(results, { agent, signal }),
       close: () => {
         agent.destroy();
@@ -57,8 +61,8 @@ export class WebhookSink implements SinkOffer {
     for (let at = 0; at < results.length; at += AT_ONCE) {
       const group = results.slice(at, at + AT_ONCE);
       deliveries.push(...(await Promise.all(group.map((result) => this.#post(result, token, via)))));
-      // The receiver is away: the rest would only knock again.
-      if (deliveries.some(({ kind }) => kind === "later")) break;
+      // The receiver is away, or fails on these: the loop finds out which.
+      if (deliveries.slice(at).some(({ kind }) => kind === "later")) break;
     }
     return deliveries;
   }

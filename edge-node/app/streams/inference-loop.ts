@@ -1,18 +1,19 @@
 import type { Clock } from "../../../shared/base/clock.ts";
-import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
-import { fullJitter } from "../../../shared/flow/backoff.ts";
 import { Cancellation } from "../../../shared/flow/cancellation.ts";
 import type { LocalNode } from "../../ports/serving.ts";
 import type { Settlement, StoredItem, StreamName, StreamStore } from "../../ports/streams.ts";
 import { inferItem } from "./stream-model.ts";
-import { Wakeup } from "./wakeup.ts";
+import type { StreamClock } from "./stream-clock.ts";
+import type { Wakeup } from "./wakeup.ts";
+import { type Step, WorkLoop } from "./work-loop.ts";
 
 /** Items of one transaction, and their bytes: what the node holds in memory of one stream. */
-const BATCH_ITEMS = 32;
+const BATCH_ITEMS = 64;
 const BATCH_BYTES = 8 * 1_048_576;
 const RETRY = { baseMs: 200, maxMs: 5_000 };
+const LEAST_RETRY_MS = 100;
 /** An item that ends its model host, or its deadline, so often is dropped. */
 const MAX_OWN_FAULTS = 3;
 /** Looked at so often without a wake, so that waiting items expire. */
@@ -23,6 +24,7 @@ interface Parts {
   readonly store: StreamStore;
   readonly node: Pick<LocalNode, "placements" | "infer" | "name">;
   readonly expiryMs: () => number;
+  readonly time: StreamClock;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -43,43 +45,38 @@ interface ChainEnd {
  */
 export class InferenceLoop {
   readonly #parts: Parts;
-  /** Nothing wakes it. */
-  readonly #rest: Wakeup;
+  readonly #loop: WorkLoop;
   readonly #faults = new Map<number, number>();
-  #why: string | undefined;
 
   constructor(parts: Parts) {
+    const { logger, stream } = parts;
     this.#parts = parts;
-    this.#rest = new Wakeup(parts.clock);
+    this.#loop = new WorkLoop({
+      ...parts,
+      retry: RETRY,
+      step: (signal) => this.#step(signal),
+      onChange: (why) => {
+        if (why === undefined) logger.info({ ...stream }, "the items of a stream reach its model again");
+        else logger.warn({ ...stream, why }, "the items of a stream wait on the disk");
+      },
+    });
   }
 
   /** Why nothing can be inferred now; undefined: it can. */
   get why(): string | undefined {
-    return this.#why;
+    return this.#loop.why;
   }
 
   /** Runs until the signal is aborted. */
-  async run(signal: AbortSignal): Promise<void> {
-    const { random, arrived } = this.#parts;
-    let attempt = 0;
-    while (!signal.aborted) {
-      const step = await this.#step(signal).catch((error: unknown) => ({
-        kind: "later" as const,
-        why: messageOf(error),
-      }));
-      this.#changed(step.kind === "later" ? step.why : undefined);
-      if (step.kind === "empty") await arrived.wait(LOOK_MS, signal);
-      // Items that come meanwhile do not wake it: they have to wait behind the others.
-      if (step.kind === "later") await this.#rest.wait(100 + fullJitter(RETRY, attempt, random), signal);
-      attempt = step.kind === "later" ? attempt + 1 : 0;
-    }
+  run(signal: AbortSignal): Promise<void> {
+    return this.#loop.run(signal);
   }
 
-  async #step(signal: AbortSignal) {
-    const { store, stream, clock, expiryMs, onResults } = this.#parts;
-    const bounds = { items: BATCH_ITEMS, bytes: BATCH_BYTES, expireBefore: clock.wallNow() - expiryMs() };
+  async #step(signal: AbortSignal): Promise<Step> {
+    const { store, stream, time, expiryMs, onResults } = this.#parts;
+    const bounds = { items: BATCH_ITEMS, bytes: BATCH_BYTES, expiryMs: expiryMs(), now: time.now() };
     const items = await store.take(stream, "item", bounds);
-    if (items.length === 0) return { kind: "empty" as const };
+    if (items.length === 0) return { kind: "empty", forMs: LOOK_MS };
     const cancellation = new Cancellation();
     const cancel = (): void => cancellation.cancel();
     signal.addEventListener("abort", cancel, { once: true });
@@ -91,7 +88,8 @@ export class InferenceLoop {
     for (const { position } of settlements) this.#faults.delete(position);
     if (settlements.some(({ outcome }) => outcome.kind === "inferred")) onResults();
     const why = ends.find((end) => end.why !== undefined)?.why;
-    return settlements.length === 0 && why !== undefined ? { kind: "later" as const, why } : { kind: "done" as const };
+    if (settlements.length === 0 && why !== undefined) return { kind: "later", why, leastMs: LEAST_RETRY_MS };
+    return { kind: "done", pauseMs: 0 };
   }
 
   /**
@@ -133,14 +131,5 @@ export class InferenceLoop {
     const faults = (this.#faults.get(position) ?? 0) + 1;
     this.#faults.set(position, faults);
     return faults >= MAX_OWN_FAULTS;
-  }
-
-  #changed(why: string | undefined): void {
-    const { logger, stream } = this.#parts;
-    if ((why === undefined) !== (this.#why === undefined)) {
-      if (why === undefined) logger.info({ ...stream }, "the items of a stream reach its model again");
-      else logger.warn({ ...stream, why }, "the items of a stream wait on the disk");
-    }
-    this.#why = why;
   }
 }

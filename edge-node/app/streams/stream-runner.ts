@@ -18,12 +18,14 @@ import type {
 } from "../../ports/streams.ts";
 import { DeliveryLoop } from "./delivery-loop.ts";
 import { InferenceLoop } from "./inference-loop.ts";
+import type { StreamClock } from "./stream-clock.ts";
 import { Wakeup } from "./wakeup.ts";
 
 export interface RunnerParts {
   readonly store: StreamStore;
   readonly endpoints: StreamEndpoints;
   readonly node: Pick<LocalNode, "placements" | "infer" | "name">;
+  readonly time: StreamClock;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -123,8 +125,12 @@ export class StreamRunner {
         "NOT_FOUND",
         `the items of ${deployment}/${name} come from ${this.spec.source}, not by HTTP`,
       );
-    const acceptance = await this.#accept(item);
-    if (acceptance.kind !== "full") return acceptance;
+    if (item.bytes.byteLength > MAX_STREAM_ITEM_BYTES) {
+      await this.#parts.store.reject(this.stream, "too-large");
+      return { kind: "dropped", reason: "too-large" };
+    }
+    const [acceptance] = await this.#accept([item]);
+    if (acceptance !== undefined && acceptance.kind !== "full") return acceptance;
     throw new SkerryError(
       "QUEUE_FULL",
       `${deployment}/${name} holds ${this.spec.maxMiB} MiB that wait, and is declared to refuse more; retry after Retry-After`,
@@ -162,7 +168,7 @@ export class StreamRunner {
 
   #handler(): SourceHandler {
     return {
-      accept: (item) => this.#accept(item),
+      accept: (items) => this.#accept(items),
       tooLarge: () => this.#parts.store.reject(this.stream, "too-large"),
       trouble: (why) => {
         this.#sourceWhy = why;
@@ -170,16 +176,12 @@ export class StreamRunner {
     };
   }
 
-  async #accept(item: StreamItem): Promise<Acceptance> {
-    const { store, clock } = this.#parts;
-    if (item.bytes.byteLength > MAX_STREAM_ITEM_BYTES) {
-      await store.reject(this.stream, "too-large");
-      return { kind: "dropped", reason: "too-large" };
-    }
+  async #accept(items: readonly StreamItem[]): Promise<readonly Acceptance[]> {
+    const { store, time } = this.#parts;
     const { maxMiB, whenFull } = this.spec;
-    const bounds = { maxBytes: maxMiB * 1_048_576, whenFull, now: clock.wallNow() };
-    const acceptance = await store.accept(this.stream, item, bounds);
-    if (acceptance.kind === "accepted") this.#items.wake();
-    return acceptance;
+    const bounds = { maxBytes: maxMiB * 1_048_576, whenFull, now: time.now() };
+    const acceptances = await store.accept(this.stream, items, bounds);
+    if (acceptances.some(({ kind }) => kind === "accepted")) this.#items.wake();
+    return acceptances;
   }
 }

@@ -33,7 +33,8 @@ export interface Ledger {
   /** Read again under an id that was read before. */
   readonly deduplicated: number;
   readonly expired: number;
-  readonly dropped: Readonly<Record<DropReason, number>>;
+  /** Another version of Skerry may have counted reasons that this one does not know: they stay and are summed. */
+  readonly dropped: Readonly<Record<DropReason, number>> & Readonly<Record<string, number>>;
   readonly waiting: Readonly<Record<Stage, number>>;
   readonly waitingBytes: number;
 }
@@ -78,8 +79,7 @@ export function record(ledger: Ledger, event: LedgerEvent): Ledger {
   }
 }
 
-export const droppedOf = ({ dropped }: Ledger): number =>
-  DROP_REASONS.reduce((sum, reason) => sum + dropped[reason], 0);
+export const droppedOf = ({ dropped }: Ledger): number => Object.values(dropped).reduce((sum, count) => sum + count, 0);
 
 export const waitingOf = ({ waiting }: Ledger): number => waiting.item + waiting.result;
 

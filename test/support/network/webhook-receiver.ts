@@ -13,6 +13,8 @@ export class WebhookReceiver {
   readonly received: Received[] = [];
   /** The status of the next answers. */
   status = 204;
+  /** Of one result; undefined: `status`. */
+  statusOf: (body: string) => number | undefined = () => undefined;
   #server: Server | undefined;
   #port = 0;
 
@@ -35,14 +37,15 @@ export class WebhookReceiver {
           const value = request.headers[name];
           return typeof value === "string" ? value : undefined;
         };
-        if (this.status < 300)
+        const status = this.statusOf(Buffer.concat(pieces).toString()) ?? this.status;
+        if (status < 300)
           this.received.push({
             idempotencyKey: header("idempotency-key") ?? "",
             key: header("skerry-stream"),
             authorization: header("authorization"),
             body: JSON.parse(Buffer.concat(pieces).toString()),
           });
-        response.writeHead(this.status).end();
+        response.writeHead(status).end();
       });
     });
     this.#server = server;

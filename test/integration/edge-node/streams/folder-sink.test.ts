@@ -20,7 +20,9 @@ describe("a folder for results", () => {
   let base: string;
   let folder: string;
   const deliver = (results: readonly StreamResult[], stream: StreamName = STREAM) =>
-    new FolderSink({ path: folder, maxBytes: 1_048_576 }).open(stream).deliver(results, new AbortController().signal);
+    new FolderSink({ path: folder, maxBytes: 1_048_576, gatherMs: 0 })
+      .open(stream)
+      .deliver(results, new AbortController().signal);
   beforeEach(async () => {
     base = await mkdtemp(path.join(tmpdir(), "skerry-folder-"));
     folder = path.join(base, "out", "results");

@@ -152,6 +152,36 @@ describe("a stream whose items are pushed", () => {
 });
 
 describe("a stream", () => {
+  it("waits for a store that cannot be opened, says why, and runs when it can", async () => {
+    await rig.open([aStream()], {}, (folder) => mkdir(path.join(folder, "streams.db")));
+    const [stream] = await rig.shown();
+    expect([stream?.state, stream?.reasons.join()]).toEqual([
+      "waiting",
+      expect.stringContaining("the database of streams cannot be opened"),
+    ]);
+    const answer = await rig.push([1, 2]);
+    expect([answer.status, answer.headers["skerry-error"]]).toEqual([503, "STARTING"]);
+    expect(rig.reports).toEqual([expect.stringContaining("the streams of this node wait: the database of streams")]);
+    // Models serve meanwhile.
+    expect((await rig.local.call("/v2/models/same/ready")).status).toBe(200);
+    await rm(path.join(rig.folder, "streams.db"), { recursive: true });
+    await rig.whenShown("it runs", ({ state }) => state === "running", 60_000);
+    expect((await rig.push([1, 2])).status).toBe(202);
+    await rig.whenShown("it is delivered", ({ delivered }) => delivered === 1);
+  });
+
+  it("delivers the results behind one that its receiver fails on, and that one when it can", async () => {
+    await rig.open([aStream()]);
+    rig.receiver.statusOf = (body) => (body.includes('"item":"bad"') ? 500 : undefined);
+    await rig.push([1, 2], { "idempotency-key": "bad" });
+    await rig.whenShown("it waits", ({ state }) => state === "waiting");
+    for (let i = 0; i < 5; i += 1) await rig.push([i, i]);
+    const stream = await rig.whenShown("the others are delivered", ({ delivered }) => delivered === 5, 60_000);
+    expect(stream.waiting).toBe(1);
+    rig.receiver.statusOf = () => undefined;
+    await rig.whenShown("all are delivered", ({ delivered, waiting }) => delivered === 6 && waiting === 0, 60_000);
+  });
+
   it("says which source or sink the device does not offer, and reads nothing", async () => {
     await rig.open([aStream({ source: "cameras", sink: "plant" })]);
     const [stream] = await rig.shown();
@@ -211,7 +241,7 @@ describe("a stream that reads a directory into a folder", () => {
     const directory = { path: inbox, after, settleMs: 0, scanMs: 50, key: "name" as const };
     await rig.open([aStream({ source: "files", sink: "spool" })], {
       sources: { files: { directory } },
-      sinks: { spool: { folder: { path: outbox, maxMiB: 1 } } },
+      sinks: { spool: { folder: { path: outbox, maxMiB: 1, gatherMs: 0 } } },
     });
   };
   const lines = async (): Promise<readonly { item: string; key: string }[]> => {

@@ -42,13 +42,22 @@ export interface Shown {
 export class StreamsRig {
   readonly local = new LocalApiRig();
   readonly receiver = new WebhookReceiver();
+  /** What the streams told the operator. */
+  readonly reports: string[] = [];
   folder!: string;
   #streams!: Streams;
 
-  async open(specs: readonly DesiredStream[], endpoints: Partial<StreamsFile> = {}): Promise<void> {
+  async open(
+    specs: readonly DesiredStream[],
+    endpoints: Partial<StreamsFile> = {},
+    prepare: (folder: string) => Promise<unknown> = () => Promise.resolve(),
+  ): Promise<void> {
     this.folder = await mkdtemp(path.join(tmpdir(), "skerry-streams-"));
+    await prepare(this.folder);
+    this.reports.length = 0;
     this.receiver.received.length = 0;
     this.receiver.status = 204;
+    this.receiver.statusOf = () => undefined;
     await this.receiver.start();
     const sources = { push: { http: {} }, ...endpoints.sources };
     const sinks = { hook: { webhook: { url: this.receiver.url, timeoutMs: 1_000 } }, ...endpoints.sinks };
@@ -60,7 +69,11 @@ export class StreamsRig {
             maxBytes: 64 * 1_048_576,
             logger: silentLogger,
           }),
-          endpoints: new DeviceEndpoints({ sources, sinks }, systemClock),
+          endpoints: new DeviceEndpoints(
+            { sources, sinks },
+            { nodeName: node.name, clock: systemClock, random: systemRandom },
+          ),
+          report: (sentence) => this.reports.push(sentence),
           clock: systemClock,
           random: systemRandom,
           logger: silentLogger,
@@ -95,10 +108,14 @@ export class StreamsRig {
   }
 
   /** Waits until the first stream shows this. */
-  whenShown(what: string, holds: (stream: Shown) => boolean): Promise<Shown> {
-    return eventually(what, async () => {
-      const [first] = await this.shown();
-      return first !== undefined && holds(first) && first;
-    });
+  whenShown(what: string, holds: (stream: Shown) => boolean, timeoutMs?: number): Promise<Shown> {
+    return eventually(
+      what,
+      async () => {
+        const [first] = await this.shown();
+        return first !== undefined && holds(first) && first;
+      },
+      timeoutMs,
+    );
   }
 }

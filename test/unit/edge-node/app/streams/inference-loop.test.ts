@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { InferenceLoop } from "../../../../../edge-node/app/streams/inference-loop.ts";
+import { StreamClock } from "../../../../../edge-node/app/streams/stream-clock.ts";
 import { Wakeup } from "../../../../../edge-node/app/streams/wakeup.ts";
 import type { LocalPlacementView, WorkerRequest } from "../../../../../edge-node/ports/serving.ts";
 import type { Settlement, StoredItem } from "../../../../../edge-node/ports/streams.ts";
@@ -68,6 +69,7 @@ describe("the loop that sends items through the model", () => {
       },
       node: { name: "node", placements: () => [PLACEMENT], infer: (request: WorkerRequest) => infer(request) },
       expiryMs: () => 1_000,
+      time: new StreamClock(clock),
       clock,
       random: seededRandom(1),
       logger: silentLogger,

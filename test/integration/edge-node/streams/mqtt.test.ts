@@ -1,0 +1,133 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { StreamsFile } from "../../../../edge-node/adapters/streams/streams-file.ts";
+import { mqttSink, mqttSource } from "../../../../edge-node/adapters/streams/mqtt/setting.ts";
+import { eventually } from "../../../support/eventually.ts";
+import { MqttBroker } from "../../../support/network/mqtt-broker.ts";
+import { aStream, StreamsRig } from "./support.ts";
+
+const rig = new StreamsRig();
+let broker: MqttBroker;
+let folder: string;
+beforeAll(async () => {
+  await rig.local.startHosts();
+  folder = await mkdtemp(path.join(tmpdir(), "skerry-mqtt-"));
+});
+afterAll(async () => {
+  await rig.local.stopHosts();
+  await rm(folder, { recursive: true, force: true });
+});
+afterEach(async () => {
+  await rig.close();
+  await broker.close();
+});
+
+type Given = Readonly<Record<string, unknown>>;
+const endpoints = (source: Given, sink: Given = {}): Partial<StreamsFile> => ({
+  sources: { bus: { mqtt: mqttSource.parse({ url: broker.url, topics: ["line/+/vibration"], ...source }) } },
+  sinks: { bus: { mqtt: mqttSink.parse({ url: broker.url, topic: "results/{stream}/{key}", ...sink }) } },
+});
+const MINUTE = 60_000;
+const publish = async (topic: string, body: unknown): Promise<void> => {
+  await (await broker.client()).publishAsync(topic, JSON.stringify(body), { qos: 1 });
+};
+
+describe("a stream that subscribes and publishes by MQTT", () => {
+  beforeEach(async () => {
+    broker = new MqttBroker();
+    await broker.start();
+  });
+
+  it("sends each message through the model and publishes its result under the topic of its key", async () => {
+    const heard = await broker.listen("results/#");
+    await rig.open([aStream({ source: "bus", sink: "bus" })], endpoints({ key: "topic" }));
+    await rig.whenShown("it runs", ({ state }) => state === "running");
+    await publish("line/7/vibration", [1, -2.5]);
+    await publish("line/7/noise", [9, 9]);
+    await rig.whenShown("it is delivered", ({ delivered }) => delivered === 1);
+    await eventually("it is heard", () => heard.length === 1);
+    expect(heard).toEqual([
+      {
+        topic: "results/press/line%2F7%2Fvibration",
+        body: expect.objectContaining({ stream: "press", position: 1, key: "line/7/vibration" }),
+      },
+    ]);
+  });
+
+  it("loses nothing that is published while it is away, and takes up its session", async () => {
+    await rig.open([aStream({ source: "bus" })], endpoints({}));
+    await rig.whenShown("it runs", ({ state }) => state === "running");
+    await publish("line/1/vibration", [0, 0]);
+    await rig.whenShown("the first is delivered", ({ delivered }) => delivered === 1, MINUTE);
+    rig.declare([aStream({ source: "push" })]);
+    await eventually("it has left", () => ![...broker.connected].some((id) => id.startsWith("skerry-")));
+    for (let i = 1; i <= 30; i += 1) await publish("line/1/vibration", [i, i]);
+    rig.declare([aStream({ source: "bus" })]);
+    const stream = await rig.whenShown("all are delivered", ({ delivered }) => delivered === 31, MINUTE);
+    expect(stream).toMatchObject({ produced: 31, deduplicated: 0, dropped: 0 });
+  });
+
+  it("connects again when the broker comes back, and says so meanwhile", async () => {
+    await rig.open([aStream({ source: "bus", sink: "bus" })], endpoints({}));
+    await rig.whenShown("it runs", ({ state }) => state === "running");
+    await publish("line/1/vibration", [0, 0]);
+    await rig.whenShown("it is delivered", ({ delivered }) => delivered === 1, MINUTE);
+    await broker.stop();
+    await rig.whenShown("it says so", ({ reasons }) => /the broker|ECONNREFUSED/.test(reasons.join()));
+    await broker.start();
+    await publish("line/1/vibration", [1, 1]);
+    const stream = await rig.whenShown("the next is delivered", ({ delivered }) => delivered === 2, MINUTE);
+    expect(stream.reasons).toEqual([]);
+  });
+
+  it("leaves the rest with the broker while the store takes no more", async () => {
+    await rig.open([aStream({ source: "bus", whenFull: "refuse" })], endpoints({}));
+    await rig.whenShown("it runs", ({ state }) => state === "running");
+    await rig.receiver.stop();
+    const heavy = Array.from({ length: 30_000 }, () => 0.123_456);
+    for (let i = 0; i < 8; i += 1) await publish("line/1/vibration", heavy);
+    await rig.whenShown("it says so", ({ reasons }) => reasons.some((why) => why.includes("the broker keeps")), MINUTE);
+    await rig.receiver.start();
+    const stream = await rig.whenShown("all are delivered", ({ delivered }) => delivered === 8, MINUTE);
+    expect(stream).toMatchObject({ dropped: 0, expired: 0 });
+  });
+
+  it("knows messages by a field of theirs, where it is declared", async () => {
+    await rig.open([aStream({ source: "bus", sink: "hook" })], endpoints({ id: { field: "id" } }));
+    await rig.whenShown("it runs", ({ state }) => state === "running");
+    const message = { id: "m-1", inputs: [{ name: "x", shape: [1, 2], datatype: "FP32", data: [7, 8] }] };
+    for (let i = 0; i < 3; i += 1) await publish("line/1/vibration", message);
+    const stream = await rig.whenShown("all are read", ({ produced }) => produced === 3);
+    expect(stream.deduplicated).toBe(2);
+  });
+});
+
+describe("a broker that asks for a name", () => {
+  beforeEach(async () => {
+    broker = new MqttBroker({ users: { press: "secret" }, refusesFilter: "forbidden/#" });
+    await broker.start();
+  });
+
+  it("gets the password of a file, which may be replaced", async () => {
+    const passwordFile = path.join(folder, "password");
+    await writeFile(passwordFile, "wrong\n");
+    await rig.open([aStream({ source: "bus" })], endpoints({ username: "press", passwordFile }));
+    const waiting = await rig.whenShown("it says so", ({ reasons }) => /refused/i.test(reasons.join()));
+    expect(waiting.reasons.join()).toMatch(/Not authorized|Bad username/i);
+    await writeFile(passwordFile, "secret\n");
+    await rig.whenShown("it runs", ({ state }) => state === "running", MINUTE);
+  });
+
+  it("is named when it does not grant the subscription", async () => {
+    const passwordFile = path.join(folder, "password");
+    await writeFile(passwordFile, "secret");
+    await rig.open(
+      [aStream({ source: "bus" })],
+      endpoints({ username: "press", passwordFile, topics: ["forbidden/#"] }),
+    );
+    const waiting = await rig.whenShown("it says so", ({ reasons }) => !reasons.join().includes("not taken"));
+    expect(waiting.reasons.join()).toMatch(/[Ss]ubscribe error|grant/);
+  });
+});
