@@ -38,12 +38,12 @@ import { CallerKeys } from "./app/session/caller-keys.ts";
 import { KeyRotation } from "./app/session/key-rotation.ts";
 import { localNode } from "./app/placements/local-node.ts";
 import { NoStreams } from "./app/streams/no-streams.ts";
-import type { RunnerParts } from "./app/streams/stream-runner.ts";
-import { Streams } from "./app/streams/streams.ts";
+import { Streams, type StreamsParts } from "./app/streams/streams.ts";
 import type { Config } from "./config.ts";
 import { isLoopback } from "../shared/base/loopback.ts";
 import type { NodeIdentity } from "./ports/identity.ts";
 import type { LocalNode } from "./ports/serving.ts";
+import { streamReports } from "./core/streams/stream-report.ts";
 import type { LocalStreams } from "./ports/streams.ts";
 
 interface Parts {
@@ -127,6 +127,7 @@ async function composeLocked(
       { engines: () => engines.offer(), signingKeys: config.signingKeys?.publicKeys },
     ),
     telemetry: metrics,
+    streams: () => streamReports(streams.shown.statuses()),
     signingKeys: config.signingKeys,
     callerKeys,
     keyRotation: new KeyRotation({ identity, keys: store, logger }),
@@ -139,7 +140,8 @@ async function composeLocked(
     },
   });
   const node = localNode(identity, { agent, disk, serving, version: VERSION });
-  const streams = streamsOf(config, { node, stateDir, clock, random, logger });
+  const report = (sentence: string): void => agent.report(sentence, "StreamProblem");
+  const streams = streamsOf(config, { node, stateDir, report, clock, random, logger });
   const bodies = new ByteBudget(config.bodiesBytes);
   const statistics = new InferenceStatistics();
   const { readyWhen, bodyBytes: maxBodyBytes } = config;
@@ -175,13 +177,17 @@ async function composeLocked(
 /** Before the models stop, so that what is under way is inferred and stored. */
 function streamsOf(
   { streams: file }: Config,
-  parts: Omit<RunnerParts, "store" | "endpoints"> & { readonly node: LocalNode; readonly stateDir: string },
+  parts: Omit<StreamsParts, "store" | "endpoints"> & { readonly node: LocalNode; readonly stateDir: string },
 ): { readonly shown: LocalStreams; start(): Promise<void>; stop(): Promise<void> } {
   const { clock, logger, stateDir, node } = parts;
   if (file === undefined)
     return { shown: new NoStreams(node), start: () => Promise.resolve(), stop: () => Promise.resolve() };
   const store = new ThreadStore(path.join(stateDir, "streams.db"), { maxBytes: file.maxMiB * 1_048_576, logger });
-  const streams = new Streams({ ...parts, store, endpoints: new DeviceEndpoints(file, clock) });
+  const streams = new Streams({
+    ...parts,
+    store,
+    endpoints: new DeviceEndpoints(file, { nodeName: node.name, clock, random: parts.random }),
+  });
   return { shown: streams, start: () => streams.start(), stop: () => streams.stop() };
 }
 

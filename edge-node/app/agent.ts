@@ -2,7 +2,7 @@ import type { Clock } from "../../shared/base/clock.ts";
 import { newId } from "../../shared/base/ids.ts";
 import type { Logger } from "../../shared/base/logger.ts";
 import type { Random } from "../../shared/base/random.ts";
-import type { Capabilities } from "../../shared/protocol/messages.ts";
+import type { Capabilities, StreamReport } from "../../shared/protocol/messages.ts";
 import type { LocalPlacement } from "../core/placements/local-placement.ts";
 import { whyIncompatible } from "../core/compatibility.ts";
 import type { TrustedKeys } from "../core/placements/trust.ts";
@@ -43,6 +43,8 @@ export interface AgentParts {
   readonly keyRotation?: KeyRotation;
   /** Undefined: the node's own address takes no API keys. */
   readonly callerKeys?: CallerKeys | undefined;
+  /** What the node reports of its streams. Left out: it runs none. */
+  readonly streams?: (() => readonly StreamReport[]) | undefined;
   /** Called once, when the control plane has said that this node's identity is void. */
   readonly onRemoved: () => void;
 }
@@ -108,6 +110,7 @@ export class Agent {
       disk: new TransferRoom({ disk, keptForRollback: () => this.#executor.keptForRollback() }),
       probe,
       telemetry,
+      streams: parts.streams,
       clock,
       random,
       logger,
@@ -179,6 +182,11 @@ export class Agent {
       log: this.#log.recent(),
       unsentLines: this.#log.unsent,
     };
+  }
+
+  /** Tells the operator, as an event of the node and on its page. */
+  report(sentence: string, reason: string): void {
+    this.#log.add("warn", sentence, reason);
   }
 
   /** How long a placement is in its state, in ms. */

@@ -4,7 +4,7 @@ import { ENGINE_APIS, MAX_ENGINE_MODEL_CHARACTERS } from "../text/engine-model.t
 import { placementFailure, placementState, runSharing } from "./placement.ts";
 import { digest } from "./manifest.ts";
 import { release } from "./release.ts";
-import { desiredStream, MAX_STREAMS_PER_DEPLOYMENT } from "./streams.ts";
+import { desiredStream, MAX_STREAMS_PER_DEPLOYMENT, MAX_STREAMS_REPORTED, streamName, streamState } from "./streams.ts";
 
 /**
  * The catalog of JSON messages on the control channel, and the handshake of all three channels.
@@ -156,6 +156,26 @@ const placementLoad = z.object({
 });
 export type PlacementLoad = z.infer<typeof placementLoad>;
 
+/**
+ * A stream of the node, since its store was made: produced = delivered + deduplicated + expired + dropped + waiting. A load
+ * report has those of the node; it is sent without a request when one of them has changed.
+ */
+export const streamReport = z.object({
+  deployment: words(63),
+  name: streamName,
+  state: streamState,
+  /** Why it waits, the first reason. */
+  reason: words(200).optional(),
+  produced: count,
+  delivered: count,
+  deduplicated: count,
+  expired: count,
+  dropped: count,
+  waiting: count,
+  waitingBytes: count,
+});
+export type StreamReport = z.infer<typeof streamReport>;
+
 // ── both sides ────────────────────────────────────────────────────────────────────────────────────────────────────
 const ok = message("ok", {});
 const error = message("error", { code: words(64), detail: words(500).optional() });
@@ -202,6 +222,8 @@ const load = message("load", {
   rttMs: ms,
   rif: count,
   placements: z.array(placementLoad).max(128),
+  /** Absent: it runs none, and from older agents. */
+  streams: z.array(streamReport).max(MAX_STREAMS_REPORTED).optional(),
 });
 /** Cumulative: this revision is on the node's disk (fsynced), not yet applied. */
 const desiredAck = message("desired.ack", { rev: count, digest });

@@ -3,12 +3,22 @@ import { z } from "zod";
 /** Streams of one deployment, and of all deployments of one node: the desired document has to fit one message. */
 export const MAX_STREAMS_PER_DEPLOYMENT = 4;
 export const MAX_STREAMS_PER_NODE = 6;
+/** Of one node in its report: those that end may be beside those that are declared. The report has to fit one message. */
+export const MAX_STREAMS_REPORTED = 12;
 /** Largest item of a stream, in bytes. */
 export const MAX_STREAM_ITEM_BYTES = 8 * 1_048_576;
 
 const shortName = z
   .string()
   .regex(/^[a-z0-9][a-z0-9-]{0,31}$/, "1–32 lower-case letters, digits and hyphens, beginning with a letter or digit");
+
+export const streamName = shortName;
+/**
+ * running  reads, infers and delivers
+ * waiting  something is missing, which a reason names; what arrived waits on the disk
+ * ending   it is declared no more, and its results are still being delivered
+ */
+export const streamState = z.enum(["running", "waiting", "ending"]);
 
 /**
  * A stream that an operator declares: what a node reads, sends through the deployment's model, and emits. Directories,

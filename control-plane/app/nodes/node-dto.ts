@@ -69,9 +69,18 @@ export const nodeLabels = (
 });
 
 function loadView(load: FleetLoad, now: number): NonNullable<Node["load"]> {
-  const { cpuPct, memFreeMiB, diskFreeMiB, rttMs, rif } = load;
+  const { cpuPct, memFreeMiB, diskFreeMiB, rttMs, rif, streams = [] } = load;
   const pushBytesPerMs = pushRateAt(load, now) ?? null;
-  return { cpuPct, memFreeMiB, diskFreeMiB, rttMs, rif, pushBytesPerMs, ageMs: age(now, load.at) };
+  return {
+    cpuPct,
+    memFreeMiB,
+    diskFreeMiB,
+    rttMs,
+    rif,
+    pushBytesPerMs,
+    streams: [...streams],
+    ageMs: age(now, load.at),
+  };
 }
 
 /** Whole milliseconds since `at`; a fact read from a faster clock is not from the future. */

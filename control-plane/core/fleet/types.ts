@@ -6,7 +6,7 @@ import type { RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
 import type { NodeId, PlacementId } from "../../../shared/base/ids.ts";
 import type { Digest } from "../../../shared/base/digest.ts";
 import type { PipelineFacts, TensorSpec } from "../../../shared/protocol/manifest.ts";
-import type { Capabilities, PlacementLoad } from "../../../shared/protocol/messages.ts";
+import type { Capabilities, PlacementLoad, StreamReport } from "../../../shared/protocol/messages.ts";
 import type { PlacementFailure, PlacementState, RunSharing, WantedState } from "../../../shared/protocol/placement.ts";
 import type { EncoderModel } from "../../../shared/text/encoder-model.ts";
 import type { EngineModel } from "../../../shared/text/engine-model.ts";
@@ -122,6 +122,8 @@ export interface FleetLoad {
   /** When that was measured last, in ms of the fleet's clock. */
   readonly pushMeasuredAt?: number | undefined;
   readonly placements: readonly PlacementLoad[];
+  /** Absent: it runs none. */
+  readonly streams?: readonly StreamReport[] | undefined;
 }
 
 export interface FleetVersion {

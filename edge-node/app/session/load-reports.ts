@@ -1,5 +1,6 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import type { LoadFigures } from "../../../shared/protocol/load-change.ts";
+import type { StreamReport } from "../../../shared/protocol/messages.ts";
 import { isLoadReportDue } from "../../core/load-report-due.ts";
 import type { ArtifactDisk } from "../../ports/disk.ts";
 import type { ControlChannel } from "../../ports/channels.ts";
@@ -18,6 +19,8 @@ interface Parts {
   readonly serving: Pick<RequestExecutor, "load">;
   readonly isServing: () => boolean;
   readonly rttMs: () => number;
+  /** Left out: the node runs none. */
+  readonly streams?: (() => readonly StreamReport[]) | undefined;
 }
 
 /**
@@ -33,6 +36,7 @@ export class LoadReports {
   #reported: LoadFigures | undefined;
   #reportedAt = -Infinity;
   #reportedWork = -1;
+  #reportedStreams = "";
   #lookedAt = -Infinity;
 
   constructor(parts: Parts) {
@@ -74,6 +78,7 @@ export class LoadReports {
     const now = clock.now();
     this.#lookedAt = now;
     const ageMs = now - this.#reportedAt;
+    if (wordsOf(this.#streams()) !== this.#reportedStreams) return this.#report();
     if (isLoadReportDue(this.#reported, this.#figures(), { ageMs, lookMs: channel.welcome.heartbeatMs }))
       return this.#report();
     this.#askDiskWhenDue();
@@ -103,8 +108,15 @@ export class LoadReports {
     this.#reportedAt = clock.now();
     this.#lookedAt = this.#reportedAt;
     this.#reportedWork = workOf(placements);
-    channel.send({ type: "load", ...figures, rif, placements: [...placements] });
+    const streams = this.#streams();
+    this.#reportedStreams = wordsOf(streams);
+    const ofStreams = streams.length > 0 && { streams: [...streams] };
+    channel.send({ type: "load", ...figures, rif, placements: [...placements], ...ofStreams });
     this.#askDiskWhenDue();
+  }
+
+  #streams(): readonly StreamReport[] {
+    return this.#parts.streams?.() ?? [];
   }
 
   /** In the background: a slow disk must not hold back a report. */
@@ -121,6 +133,8 @@ export class LoadReports {
     );
   }
 }
+
+const wordsOf = (streams: readonly StreamReport[]): string => JSON.stringify(streams);
 
 /** Differs when a request has ended since, or a placement has come, gone or got other slots. */
 const workOf = (placements: ReturnType<RequestExecutor["load"]>["placements"]): number =>

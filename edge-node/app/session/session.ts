@@ -3,7 +3,7 @@ import type { Clock } from "../../../shared/base/clock.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
-import type { Capabilities, ControlPlaneMessage } from "../../../shared/protocol/messages.ts";
+import type { Capabilities, ControlPlaneMessage, StreamReport } from "../../../shared/protocol/messages.ts";
 import type { ArtifactDisk } from "../../ports/disk.ts";
 import type { ControlChannel, Dialer, ChannelClosed } from "../../ports/channels.ts";
 import type { SystemProbe } from "../../ports/machine.ts";
@@ -37,6 +37,8 @@ export interface SessionParts {
   /** Undefined: the key of this node stays. */
   readonly keyRotation?: KeyRotation | undefined;
   readonly telemetry: NodeTelemetry;
+  /** Left out: the node runs no streams. */
+  readonly streams?: (() => readonly StreamReport[]) | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { capabilities } from "../../protocol/messages.ts";
+import { capabilities, streamReport } from "../../protocol/messages.ts";
 import { NODE_NAME } from "../../protocol/join-messages.ts";
 import { instant, labelMap, labels, managedBy, reasonText, watchableListQuery } from "./common.ts";
 
@@ -48,6 +48,12 @@ export const node = z
         rif: z.number(),
         /** Bytes that arrive there in a ms, measured by its pushes of the last 6 hours; null without a large one. */
         pushBytesPerMs: z.number().nullable().default(null),
+        streams: z
+          .array(streamReport)
+          .default([])
+          .describe(
+            "Its streams, since its store of them was made: produced = delivered + deduplicated + expired + dropped + waiting.",
+          ),
         ageMs: z.number(),
       })
       .nullable(),

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { streamState } from "../../protocol/streams.ts";
 
 const count = z.number().int();
 
@@ -8,8 +9,7 @@ export const nodeStream = z.object({
   name: z.string(),
   source: z.string(),
   sink: z.string(),
-  /** `waiting`: something is missing, which `reasons` name. `ending`: it is declared no more and delivers what it has. */
-  state: z.enum(["running", "waiting", "ending"]),
+  state: streamState,
   reasons: z.array(z.string()),
   produced: count,
   delivered: count,

@@ -67,7 +67,16 @@ describe("skerry doctor", () => {
   });
 
   it("finds nodes and deployments that are not well, each with its fix", async () => {
-    const load = { cpuPct: 0, memFreeMiB: 0, diskFreeMiB: 10, rttMs: 1, rif: 0, pushBytesPerMs: null, ageMs: 0 };
+    const load = {
+      cpuPct: 0,
+      memFreeMiB: 0,
+      diskFreeMiB: 10,
+      rttMs: 1,
+      rif: 0,
+      pushBytesPerMs: null,
+      streams: [],
+      ageMs: 0,
+    };
     const capabilities = {
       arch: "x",
       os: "x",

@@ -22,7 +22,16 @@ const traffic = {
   nodes: [{ node: "edge-b", ...figures }],
   pairs: [],
 };
-const load = { cpuPct: 42, memFreeMiB: 900, diskFreeMiB: 9_000, rttMs: 3, rif: 2, pushBytesPerMs: null, ageMs: 1_000 };
+const load = {
+  cpuPct: 42,
+  memFreeMiB: 900,
+  diskFreeMiB: 9_000,
+  rttMs: 3,
+  rif: 2,
+  pushBytesPerMs: null,
+  streams: [],
+  ageMs: 1_000,
+};
 
 describe("skerry top", () => {
   beforeEach(() => {

@@ -89,12 +89,55 @@ function OneNode({ row: { item: node, at } }: { readonly row: Received<Node> }) 
       <Section title="What it holds">
         <Placements node={node} at={at} />
       </Section>
+      {load !== null && load.streams.length > 0 && (
+        <Section title="Streams">
+          <Streams streams={load.streams} />
+        </Section>
+      )}
       <p>
         <Link to="/events" search={{ object: `node/${node.name}` }}>
           Events of this node
         </Link>
       </p>
     </>
+  );
+}
+
+/** What became of everything that its streams have read. */
+function Streams({ streams }: { readonly streams: NonNullable<Node["load"]>["streams"] }) {
+  return (
+    <table>
+      <thead>
+        <tr>
+          <th scope="col">Stream</th>
+          <th scope="col">State</th>
+          <th scope="col">Produced</th>
+          <th scope="col">Delivered</th>
+          <th scope="col">Duplicates</th>
+          <th scope="col">Expired</th>
+          <th scope="col">Dropped</th>
+          <th scope="col">Waiting</th>
+        </tr>
+      </thead>
+      <tbody>
+        {streams.map((stream) => (
+          <tr key={`${stream.deployment}/${stream.name}`}>
+            <th scope="row">
+              {stream.deployment}/{stream.name}
+            </th>
+            <td title={stream.reason}>
+              <Status tone={stream.state === "running" ? "good" : "warn"}>{stream.state}</Status>
+            </td>
+            <td>{stream.produced}</td>
+            <td>{stream.delivered}</td>
+            <td>{stream.deduplicated}</td>
+            <td>{stream.expired}</td>
+            <td>{stream.dropped}</td>
+            <td>{stream.waiting}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
   );
 }
 

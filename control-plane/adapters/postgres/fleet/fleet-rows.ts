@@ -6,7 +6,7 @@ import { rolloutRecord } from "../../../../shared/api/v1/rollouts.ts";
 import type { Digest } from "../../../../shared/base/digest.ts";
 import type { NodeId, PlacementId } from "../../../../shared/base/ids.ts";
 import type { PipelineFacts, TensorSpec } from "../../../../shared/protocol/manifest.ts";
-import type { Capabilities } from "../../../../shared/protocol/messages.ts";
+import { type Capabilities, streamReport } from "../../../../shared/protocol/messages.ts";
 import type {
   PlacementFailure,
   PlacementState,
@@ -160,6 +160,7 @@ export const storedLoad = z.object({
   pushBytesPerMs: z.number().optional(),
   /** How old that was when it was stored; of an older control plane it is not known, and counts as measured then. */
   pushAgeMs: z.number().optional(),
+  streams: z.array(streamReport).optional(),
 });
 
 function toLoad({ pushAgeMs = 0, ...load }: z.infer<typeof storedLoad>, at: number): FleetLoad {

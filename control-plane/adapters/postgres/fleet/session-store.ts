@@ -223,9 +223,10 @@ const rowOf = ({ id, address, peer }: Replica) =>
 const OPENING_LASTS = Prisma.sql`interval '10 seconds'`;
 
 function withoutPlacements(load: FleetLoad): z.infer<typeof storedLoad> {
-  const { cpuPct, memFreeMiB, diskFreeMiB, rttMs, rif, pushBytesPerMs, pushMeasuredAt } = load;
+  const { cpuPct, memFreeMiB, diskFreeMiB, rttMs, rif, pushBytesPerMs, pushMeasuredAt, streams } = load;
   const pushAgeMs = pushMeasuredAt === undefined ? undefined : Math.round(load.at - pushMeasuredAt);
-  return { cpuPct, memFreeMiB, diskFreeMiB, rttMs, rif, pushBytesPerMs, pushAgeMs };
+  const ofStreams = streams === undefined ? undefined : [...streams];
+  return { cpuPct, memFreeMiB, diskFreeMiB, rttMs, rif, pushBytesPerMs, pushAgeMs, streams: ofStreams };
 }
 
 /** Locks node and session, so that neither a newer session nor a revocation can come between this and the commit. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { LoadReports } from "../../../../../edge-node/app/session/load-reports.ts";
 import type { ControlChannel } from "../../../../../edge-node/ports/channels.ts";
-import type { PlacementLoad } from "../../../../../shared/protocol/messages.ts";
+import type { PlacementLoad, StreamReport } from "../../../../../shared/protocol/messages.ts";
 import { TestClock } from "../../../../support/test-clock.ts";
 
 const aLoad = (over: Partial<PlacementLoad> = {}): PlacementLoad => ({
@@ -40,6 +40,7 @@ async function reporting(isServing: boolean) {
   };
   const work = { rif: 0, placements: [aLoad()] };
   const machine = { cpuPct: 1, diskFreeMiB: 100 };
+  const streams: StreamReport[] = [];
   const reports = new LoadReports({
     channel,
     clock,
@@ -52,6 +53,7 @@ async function reporting(isServing: boolean) {
     serving: { load: () => work },
     isServing: () => isServing,
     rttMs: () => 1,
+    streams: () => streams,
   });
   await reports.start();
   /** Reports within the next `ms`. */
@@ -60,7 +62,7 @@ async function reporting(isServing: boolean) {
     await clock.advance(ms);
     return sent.length - before;
   };
-  return { reports, work, machine, during };
+  return { reports, work, machine, streams, during };
 }
 
 describe("load reports", () => {
@@ -85,6 +87,15 @@ describe("load reports", () => {
       reports.stop();
     },
   );
+
+  it("come with a heartbeat's interval when the counts of a stream have changed", async () => {
+    const { reports, streams, during } = await reporting(true);
+    const counts = { produced: 1, delivered: 0, deduplicated: 0, expired: 0, dropped: 0, waiting: 1, waitingBytes: 9 };
+    streams.push({ deployment: "same", name: "press", state: "waiting", ...counts });
+    expect(await during(5_000)).toBe(1);
+    expect(await during(20_000)).toBe(0);
+    reports.stop();
+  });
 
   it("come each second while requests come or wait, and once more after them", async () => {
     const { reports, work, during } = await reporting(true);
