@@ -102,6 +102,10 @@ export const COMMAND_GROUPS: readonly { readonly title: string; readonly familie
         load: async () => (await import("./commands/nodes.ts")).registerNodes,
       },
       {
+        commands: { streams: "what nodes read, infer and emit, and what became of it" },
+        load: async () => (await import("./commands/streams.ts")).registerStreams,
+      },
+      {
         commands: { pools: "Kubernetes Deployments of cloud nodes that are scaled with demand" },
         load: async () => (await import("./commands/pools.ts")).registerPools,
       },

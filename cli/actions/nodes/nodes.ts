@@ -29,6 +29,8 @@ const holds = (of: Node): string =>
   of.placements
     .map(({ model, version, state }) => `${model}:${version}${state === "ready" ? "" : ` (${state})`}`)
     .join(", ");
+const streamsText = ({ load }: Node): string =>
+  (load?.streams ?? []).map(({ deployment, name, state }) => `${deployment}/${name} (${state})`).join(", ");
 const labels = (of: Node): string =>
   Object.entries(of.labels)
     .map(([name, value]) => `${name}=${value}`)
@@ -65,6 +67,7 @@ const view: View<Node> = {
     { header: "CORES", value: (row) => String(row.capabilities?.cpus ?? ""), align: "right", wide: true },
     { header: "RUNTIME", value: (row) => row.capabilities?.runtime ?? "", wide: true },
     { header: "HOLDS", value: holds },
+    { header: "STREAMS", value: streamsText, wide: true, isMeasured: true },
     { header: "LABELS", value: labels, wide: true },
   ],
 };
@@ -194,6 +197,12 @@ async function describe(
     ],
     { wide: true, paint },
   );
+  const { streamColumns } = await import("../streams/streams.ts");
+  const streams = renderTable(
+    (load?.streams ?? []).map((stream) => ({ ...stream, node: of.name })),
+    [{ header: "STREAM", value: ({ deployment, name }) => `${deployment}/${name}` }, ...streamColumns],
+    { wide: true, paint },
+  );
   const history = renderTable(
     events,
     [
@@ -206,6 +215,7 @@ async function describe(
   return [
     fields,
     ...(of.placements.length > 0 ? [placements] : ["It holds nothing."]),
+    ...((load?.streams ?? []).length > 0 ? [streams] : []),
     ...(events.length > 0 ? [history] : []),
   ].join("\n\n");
 }
