@@ -14,20 +14,23 @@ const SOURCE_CHANNELS = 4;
 
 /** A picture with alpha in another mode. */
 export function toMode({ width, height, data }: Picture, mode: Mode): Picture {
-  const channels = channelsOf(mode);
   const pixels = width * height;
-  const out = new Uint8Array(pixels * channels);
-  for (let pixel = 0; pixel < pixels; pixel += 1) {
-    const at = pixel * SOURCE_CHANNELS;
-    const red = data[at] ?? 0;
-    const green = data[at + 1] ?? 0;
-    const blue = data[at + 2] ?? 0;
-    if (mode === "L") out[pixel] = (red * RED + green * GREEN + blue * BLUE + HALF) >> 16;
-    else {
-      out[pixel * channels] = red;
-      out[pixel * channels + 1] = green;
-      out[pixel * channels + 2] = blue;
-    }
+  return { width, height, channels: channelsOf(mode), data: mode === "L" ? grey(data, pixels) : colours(data, pixels) };
+}
+
+function grey(data: Uint8Array, pixels: number): Uint8Array {
+  const out = new Uint8Array(pixels);
+  for (let pixel = 0, at = 0; pixel < pixels; pixel += 1, at += SOURCE_CHANNELS)
+    out[pixel] = ((data[at] ?? 0) * RED + (data[at + 1] ?? 0) * GREEN + (data[at + 2] ?? 0) * BLUE + HALF) >> 16;
+  return out;
+}
+
+function colours(data: Uint8Array, pixels: number): Uint8Array {
+  const out = new Uint8Array(pixels * 3);
+  for (let pixel = 0, at = 0, to = 0; pixel < pixels; pixel += 1, at += SOURCE_CHANNELS, to += 3) {
+    out[to] = data[at] ?? 0;
+    out[to + 1] = data[at + 1] ?? 0;
+    out[to + 2] = data[at + 2] ?? 0;
   }
-  return { width, height, channels, data: out };
+  return out;
 }

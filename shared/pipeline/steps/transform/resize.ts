@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { checkNumbers } from "../../limits.ts";
-import { RESAMPLINGS, resize as resample } from "../../images/resample.ts";
+import { Resampler, RESAMPLINGS } from "../../images/resample.ts";
 import { defineStep } from "../../step.ts";
 import type { TypeOf } from "../../values.ts";
 
@@ -37,9 +37,9 @@ export const resize = defineStep({
     if (w === undefined || h === undefined || shorter === undefined) return { kind: "pictures", channels };
     return { kind: "pictures", channels, ...shorterTo({ width: w, height: h }, shorter) };
   },
-  build:
-    (_type, { width, height, shorter, resampling }) =>
-    ({ pictures }) => {
+  build: (_type, { width, height, shorter, resampling }) => {
+    const resampler = new Resampler(resampling);
+    return ({ pictures }) => {
       const sizes = pictures.map((picture) =>
         width !== undefined && height !== undefined ? { width, height } : shorterTo(picture, shorter ?? 1),
       );
@@ -51,9 +51,10 @@ export const resize = defineStep({
       checkNumbers(largest.reduce((sum, numbers) => sum + numbers, 0));
       return {
         kind: "pictures",
-        pictures: pictures.map((picture, at) => resample(picture, sizes[at] ?? picture, resampling)),
+        pictures: pictures.map((picture, at) => resampler.resize(picture, sizes[at] ?? picture)),
       };
-    },
+    };
+  },
 });
 
 interface Size {
