@@ -8,13 +8,15 @@ import { pythonWith } from "../support/processes/python-environment.ts";
 import { freePort } from "../support/processes/skerry-process.ts";
 import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
 import { quantile } from "../support/quantile.ts";
+import { treeCpuMs } from "./support/cpu-time.ts";
 import { httpLoad, type HttpTarget } from "./support/http-load.ts";
 import { startServer } from "./support/peers/peer-server.ts";
 
 /**
  * A digit from a JPEG file at a node: decode, resize, normalise, run, decide. Beside it the bare tensor (the same version,
  * `skerry_stages: infer`), and a server with FastAPI, Pillow and ONNX Runtime that does the same, with one process and with two. Skerry
- * has one model host. Every round asks each of them in turn, one request at a time and then eight at once.
+ * has one model host. Every round asks each of them in turn, one request at a time and then eight at once. CPU is that of the
+ * server's processes: of a machine that others use too, it says more than requests a second.
  *
  *   npm run bench -- pipeline
  *   ROUNDS=3 REQUESTS=1000 npm run bench -- pipeline
@@ -98,14 +100,17 @@ async function measure(): Promise<void> {
   const all = targets();
   const alone = new Map<string, number[]>();
   const together = new Map<string, number[]>();
+  const cpu = new Map<string, number[]>();
   const decoder: number[] = [];
   for (const target of Object.values(all)) await httpLoad(target, { connections: CONNECTIONS, requests: REQUESTS });
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const [name, target] of Object.entries(all)) {
       const { latencies } = await httpLoad(target, { connections: 1, requests: REQUESTS / 4 });
       push(alone, name, quantile(latencies, 0.5));
+      const before = cpuMsOf(target);
       const { perSecond } = await httpLoad(target, { connections: CONNECTIONS, requests: REQUESTS });
       push(together, name, perSecond);
+      push(cpu, name, ((cpuMsOf(target) - before) * 1_000) / REQUESTS);
     }
     decoder.push(quantile(Array.from({ length: REQUESTS / 4 }, decodeMs), 0.5));
   }
@@ -114,7 +119,7 @@ async function measure(): Promise<void> {
   );
   for (const name of Object.keys(all))
     console.log(
-      `  ${name.padEnd(12)} p50 ${median(alone, name).toFixed(3)} ms   ${median(together, name).toFixed(0)}/s`,
+      `  ${name.padEnd(12)} p50 ${median(alone, name).toFixed(3)} ms   ${median(together, name).toFixed(0)}/s   ${median(cpu, name).toFixed(0)} µs of CPU`,
     );
   const decoderMs = quantile(decoder, 0.5);
   const beyond = rounds((i) => valueAt(alone, "jpeg", i) - valueAt(alone, "bare tensor", i) - (decoder[i] ?? 0));
@@ -123,7 +128,15 @@ async function measure(): Promise<void> {
   for (const peer of ["fastapi × 1", "fastapi × 2"]) {
     const ratios = rounds((i) => valueAt(together, "jpeg", i) / valueAt(together, peer, i));
     console.log(`requests/s, ${quantile(ratios, 0.5).toFixed(2)} × ${peer} (${range(ratios)})`);
+    const spent = rounds((i) => valueAt(cpu, "jpeg", i) / valueAt(cpu, peer, i));
+    console.log(`CPU for a request, ${quantile(spent, 0.5).toFixed(2)} × ${peer} (${range(spent)})`);
   }
+}
+
+/** Of the server that answers at the target's port: the node with its hosts, or the peer with its workers. */
+function cpuMsOf({ port }: HttpTarget): number {
+  const pid = peers.find((peer) => peer.port === port)?.pid ?? node.process.child.pid ?? 0;
+  return treeCpuMs(pid);
 }
 
 function decodeMs(): number {
