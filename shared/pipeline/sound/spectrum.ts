@@ -34,26 +34,44 @@ const toMel = (hz: number): number =>
 const toHz = (mel: number): number =>
   mel < LOG_FROM_MEL ? mel * LINEAR_HZ : LOG_FROM_HZ * Math.exp(LOG_STEP * (mel - LOG_FROM_MEL));
 
-/** Triangles of equal area, a row for each band; as `librosa.filters.mel(htk=False, norm="slaney")`. */
+/** One triangle: its weights, and the frequency of the first one. */
+export interface MelBand {
+  readonly from: number;
+  readonly weights: Float64Array;
+}
+
+/** Triangles of equal area, without the zeros beside them; as `librosa.filters.mel(htk=False, norm="slaney")`. */
 export function melBands(of: {
   readonly sampleRate: number;
   readonly size: number;
   readonly bands: number;
   readonly fromHz: number;
   readonly toHz: number;
-}): readonly Float64Array[] {
+}): readonly MelBand[] {
   const low = toMel(of.fromHz);
   const step = (toMel(of.toHz) - low) / (of.bands + 1);
   const edges = Array.from({ length: of.bands + 2 }, (_, i) => toHz(low + i * step));
   return Array.from({ length: of.bands }, (_, band) => {
     const [from = 0, peak = 0, to = 0] = edges.slice(band, band + 3);
-    return Float64Array.from({ length: of.size / 2 + 1 }, (_unused, bin) => {
+    const all = Float64Array.from({ length: of.size / 2 + 1 }, (_unused, bin) => {
       const hz = (bin * of.sampleRate) / of.size;
       const height = Math.min((hz - from) / (peak - from), (to - hz) / (to - peak));
       return (Math.max(0, height) * 2) / (to - from);
     });
+    const first = Math.max(
+      0,
+      all.findIndex((weight) => weight > 0),
+    );
+    return { from: first, weights: all.slice(first, all.findLastIndex((weight) => weight > 0) + 1) };
   });
 }
+
+/** The part of a spectrum that is in a band. */
+export const powerIn = (power: Float64Array, { from, weights }: MelBand): number =>
+  weights.reduce((sum, weight, at) => sum + weight * (power[from + at] ?? 0), 0);
+
+/** Multiplications that the spectra of so many frames take. */
+export const spectrumOperations = (frames: number, size: number): number => frames * size * Math.log2(size);
 
 const SMALLEST_POWER = 1e-10;
 

@@ -1,8 +1,7 @@
 import { z } from "zod";
 import { defineStep, StepFault } from "../../step.ts";
-import { classesOf, rowsOf } from "./scores.ts";
+import { column, label, needColumn, scoresOf } from "./scores.ts";
 
-const label = z.string().min(1).max(256);
 const MAX_BANDS = 64;
 const params = z
   .strictObject({
@@ -13,8 +12,7 @@ const params = z
       .max(MAX_BANDS),
     /** Of a number that is below none. */
     above: label,
-    /** The column whose number counts. */
-    column: z.number().int().min(0).max(65_535).default(0),
+    column,
   })
   .check(({ value, issues }) => {
     if (value.bands.some(({ below }, at) => at > 0 && below <= (value.bands[at - 1]?.below ?? Infinity)))
@@ -32,19 +30,17 @@ export const band = defineStep({
   phase: "decide",
   takes: ["tensor"],
   params,
-  check: (type, { column }) => {
-    const columns = classesOf(type, undefined);
-    if (columns !== -1 && column >= columns)
-      throw new StepFault(`column is ${column}, and there are ${columns} columns`);
+  check: (type, given) => {
+    needColumn(type, given.column);
     return { kind: "decision" };
   },
   build:
-    (_type, { bands, above, column }) =>
+    (_type, { bands, above, column: counts }) =>
     (value) => {
-      const numbers = rowsOf(value, "none").map((row) => row[column] ?? Number.NaN);
+      const numbers = scoresOf(value, counts);
       return {
         kind: "decision",
-        labels: numbers.map((number, row) => {
+        labels: Array.from(numbers, (number, row) => {
           if (Number.isNaN(number)) throw new StepFault(`row ${row}: the model put out no number`);
           return bands.find(({ below }) => number < below)?.label ?? above;
         }),

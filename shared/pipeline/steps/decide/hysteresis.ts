@@ -1,8 +1,7 @@
 import { z } from "zod";
-import { defineStep, StepFault } from "../../step.ts";
-import { classesOf, rowsOf } from "./scores.ts";
+import { defineStep } from "../../step.ts";
+import { column, eitherOf, label, needColumn, scoresOf } from "./scores.ts";
 
-const label = z.string().min(1).max(256);
 const params = z
   .strictObject({
     /** From this score on it is `above`, until a score is below `fall`. */
@@ -10,7 +9,7 @@ const params = z
     fall: z.number(),
     above: label,
     below: label,
-    column: z.number().int().min(0).max(65_535).default(0),
+    column,
   })
   .check(({ value, issues }) => {
     if (value.fall > value.rise)
@@ -26,25 +25,14 @@ export const hysteresis = defineStep({
   phase: "decide",
   takes: ["tensor"],
   params,
-  check: (type, { column }) => {
-    const columns = classesOf(type, undefined);
-    if (columns !== -1 && column >= columns)
-      throw new StepFault(`column is ${column}, and there are ${columns} columns`);
+  check: (type, given) => {
+    needColumn(type, given.column);
     return { kind: "decision" };
   },
   build:
-    (_type, { rise, fall, above, below, column }) =>
+    (_type, { rise, fall, column: counts, ...either }) =>
     (value) => {
       let isAbove = false;
-      const scores = rowsOf(value, "none").map((row) => row[column] ?? Number.NaN);
-      const states = scores.map((score) => {
-        isAbove = isAbove ? score >= fall : score >= rise;
-        return isAbove;
-      });
-      return {
-        kind: "decision",
-        labels: states.map((state) => (state ? above : below)),
-        confidence: Float32Array.from(scores, (score, row) => (states[row] === true ? score : 1 - score)),
-      };
+      return eitherOf(scoresOf(value, counts), (score) => (isAbove = isAbove ? score >= fall : score >= rise), either);
     },
 });

@@ -6,7 +6,8 @@ import type { TypeOf, ValueOf } from "../../values.ts";
 
 const MAX_LABELS = 65_536;
 const MAX_LABEL_CHARACTERS = 256;
-export const labels = z.array(z.string().min(1).max(MAX_LABEL_CHARACTERS)).min(1).max(MAX_LABELS);
+export const label = z.string().min(1).max(MAX_LABEL_CHARACTERS);
+export const labels = z.array(label).min(1).max(MAX_LABELS);
 
 /** What makes probabilities of a model's numbers: `none`, when they are some already. */
 export const activation = z.enum(["none", "softmax", "sigmoid"]).default("none");
@@ -24,15 +25,43 @@ export function classesOf({ datatype, shape }: TypeOf<"tensor">, named: readonly
   return classes;
 }
 
+/** The column whose score counts, for a step that decides by one. */
+export const column = z.number().int().min(0).max(65_535).default(0);
+
+/** Refuses what has no such column. */
+export function needColumn(type: TypeOf<"tensor">, at: number): void {
+  const columns = classesOf(type, undefined);
+  if (columns !== -1 && at >= columns) throw new StepFault(`column is ${at}, and there are ${columns} columns`);
+}
+
 /** Scores row by row, after the activation. */
 export function rowsOf({ shape, data }: ValueOf<"tensor">, by: Activation): readonly Float64Array[] {
   const [rows = 0, classes = 1] = shape;
   if (Array.isArray(data)) throw new StepFault("takes numbers, and is given texts");
+  const all = Float64Array.from(data, Number);
   return Array.from({ length: rows }, (_, row) => {
-    const scores = Float64Array.from({ length: classes }, (_unused, at) => Number(data[row * classes + at]));
+    const scores = all.subarray(row * classes, (row + 1) * classes);
     return by === "none" ? scores : by === "softmax" ? softmax(scores) : scores.map(sigmoid);
   });
 }
+
+/** The score of one column, row by row. */
+export const scoresOf = (value: ValueOf<"tensor">, at: number, by: Activation = "none"): Float64Array =>
+  Float64Array.from(rowsOf(value, by), (row) => row[at] ?? Number.NaN);
+
+/** A decision between two labels: confidence is the score when it is above, else 1 − score. */
+export const eitherOf = (
+  scores: Float64Array,
+  isAbove: (score: number) => boolean,
+  { above, below }: { readonly above: string; readonly below: string },
+): ValueOf<"decision"> => {
+  const states = Array.from(scores, isAbove);
+  return {
+    kind: "decision",
+    labels: states.map((state) => (state ? above : below)),
+    confidence: Float32Array.from(scores, (score, row) => (states[row] === true ? score : 1 - score)),
+  };
+};
 
 function softmax(scores: Float64Array): Float64Array {
   const largest = scores.reduce((a, b) => Math.max(a, b), -Infinity);

@@ -1,15 +1,13 @@
 import { z } from "zod";
-import { defineStep, StepFault } from "../../step.ts";
-import { activation, classesOf, rowsOf } from "./scores.ts";
+import { defineStep } from "../../step.ts";
+import { activation, column, eitherOf, label, needColumn, scoresOf } from "./scores.ts";
 
-const label = z.string().min(1).max(256);
 const params = z.strictObject({
   /** A score that is not below it is `above`. */
   at: z.number(),
   above: label,
   below: label,
-  /** The column whose score counts. */
-  column: z.number().int().min(0).max(65_535).default(0),
+  column,
   activation,
 });
 
@@ -19,20 +17,12 @@ export const threshold = defineStep({
   phase: "decide",
   takes: ["tensor"],
   params,
-  check: (type, { column }) => {
-    const classes = classesOf(type, undefined);
-    if (classes !== -1 && column >= classes)
-      throw new StepFault(`column is ${column}, and there are ${classes} columns`);
+  check: (type, given) => {
+    needColumn(type, given.column);
     return { kind: "decision" };
   },
   build:
-    (_type, { at, above, below, column, activation: by }) =>
-    (value) => {
-      const scores = rowsOf(value, by).map((row) => row[column] ?? Number.NaN);
-      return {
-        kind: "decision",
-        labels: scores.map((score) => (score >= at ? above : below)),
-        confidence: Float32Array.from(scores, (score) => (score >= at ? score : 1 - score)),
-      };
-    },
+    (_type, { at, column: counts, activation: by, ...either }) =>
+    (value) =>
+      eitherOf(scoresOf(value, counts, by), (score) => score >= at, either),
 });

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { hann, powerOf } from "../../sound/spectrum.ts";
-import { checkNumbers } from "../../limits.ts";
+import { hann, powerOf, spectrumOperations } from "../../sound/spectrum.ts";
+import { checkNumbers, checkOperations } from "../../limits.ts";
 import { defineStep, StepFault } from "../../step.ts";
 import type { TypeOf } from "../../values.ts";
 
@@ -28,6 +28,7 @@ export const fft = defineStep({
     const bins = samples / 2 + 1;
     return ({ signals }) => {
       checkNumbers(signals.length * bins);
+      checkOperations(spectrumOperations(signals.length, samples));
       const data = new Float32Array(signals.length * bins);
       for (const [at, signal] of signals.entries()) {
         const power = powerOf(

@@ -1,6 +1,15 @@
 import { z } from "zod";
-import { frameAt, frameCount, hann, melBands, powerOf, toDecibels } from "../../sound/spectrum.ts";
-import { checkNumbers } from "../../limits.ts";
+import {
+  frameAt,
+  frameCount,
+  hann,
+  melBands,
+  powerIn,
+  powerOf,
+  spectrumOperations,
+  toDecibels,
+} from "../../sound/spectrum.ts";
+import { checkNumbers, checkOperations } from "../../limits.ts";
 import { defineStep, StepFault } from "../../step.ts";
 import type { TypeOf } from "../../values.ts";
 import { isPowerOfTwo } from "./fft.ts";
@@ -27,12 +36,13 @@ export const mel = defineStep({
   phase: "pre",
   takes: ["signals"],
   params,
-  check: ({ sampleRate, samples }, { hop, bands, fromHz, toHz = sampleRate / 2 }): TypeOf<"tensor"> => {
+  check: ({ sampleRate, samples }, { size, hop, bands, fromHz, toHz = sampleRate / 2 }): TypeOf<"tensor"> => {
     if (samples === undefined) throw new StepFault("sound of any length makes no tensor: put fix-length before it");
     if (toHz > sampleRate / 2 || fromHz >= toHz)
       throw new StepFault(`the bands are from ${fromHz} to ${toHz} Hz; they must rise, to ${sampleRate / 2} at most`);
     const frames = frameCount(samples, hop);
     checkNumbers(bands * frames);
+    checkOperations(spectrumOperations(frames, size));
     return { kind: "tensor", datatype: "FP32", shape: [-1, bands, frames] };
   },
   build({ sampleRate, samples = 1 }, { size, hop, bands, fromHz, toHz = sampleRate / 2, decibels }, { realFft }) {
@@ -42,13 +52,13 @@ export const mel = defineStep({
     const frames = frameCount(samples, hop);
     return ({ signals }) => {
       checkNumbers(signals.length * bands * frames);
+      checkOperations(signals.length * spectrumOperations(frames, size));
       const data = new Float32Array(signals.length * bands * frames);
       for (const [at, signal] of signals.entries()) {
         const one = data.subarray(at * bands * frames, (at + 1) * bands * frames);
         for (let frame = 0; frame < frames; frame += 1) {
           const power = powerOf(frameAt(signal, frame * hop, window), transform);
-          for (const [band, filter] of filters.entries())
-            one[band * frames + frame] = filter.reduce((sum, weight, bin) => sum + weight * (power[bin] ?? 0), 0);
+          for (const [band, filter] of filters.entries()) one[band * frames + frame] = powerIn(power, filter);
         }
         if (decibels !== undefined) toDecibels(one, decibels);
       }

@@ -79,6 +79,16 @@ describe("a pipeline's plan", () => {
       /^steps\[1\]\.resize: resampling: /,
     ],
     [
+      "spectra without bound",
+      [
+        { "decode-wav": { sampleRate: 16_000 } },
+        { "fix-length": { samples: 160_000 } },
+        { mel: { size: 16_384, hop: 1, bands: 8 } },
+        MODEL,
+      ],
+      /^steps\[2\]\.mel: it would take \d+ multiplications; 2147483648 are the most for a request$/,
+    ],
+    [
       "a shape that the model does not take",
       [DECODE, RESIZE, NORMALISE, MODEL],
       /^steps\[3\]\.model: input "image" takes FP32 \[any, 1, 28, 28\], and is given FP32 \[any, 28, 28, 1\]$/,
