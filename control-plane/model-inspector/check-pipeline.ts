@@ -3,7 +3,7 @@ import { parse } from "yaml";
 import { z } from "zod";
 import { messageOf } from "../../shared/base/errors.ts";
 import { artifactDigest, type PipelineModel } from "../../shared/protocol/manifest.ts";
-import { MAX_PIPELINE_BYTES, modelFilesOf, readDocument } from "../../shared/pipeline/document.ts";
+import { MAX_PIPELINE_BYTES, modelFilesOf, readDocument, stepFilesOf } from "../../shared/pipeline/document.ts";
 import { type GraphSignature, planPipeline } from "../../shared/pipeline/plan.ts";
 import { allOutputs, rawInputs } from "../../shared/pipeline/signatures.ts";
 import { isStepFault, StepFault } from "../../shared/pipeline/step.ts";
@@ -17,6 +17,9 @@ import {
   rejected,
   withClasses,
 } from "./inspect-graph.ts";
+import { tokenizerFile } from "../../shared/text/encoder-files.ts";
+import { InspectionRefused } from "../core/catalog/inspection-refused.ts";
+import { BundleFiles } from "./bundle-files.ts";
 import type { CheckRequest, CheckResult } from "./messages.ts";
 
 interface CheckedGraph {
@@ -32,6 +35,7 @@ export function checkPipeline(request: CheckRequest, files: readonly NamedFile[]
   try {
     const document = readYaml(request);
     const read = readDocument(document);
+    for (const file of stepFilesOf(read)) checkTokenizer(file, request);
     const checked: CheckedGraph[] = [];
     for (const file of modelFilesOf(read)) {
       const found = checkGraph(file, request, { hasEdited: checked.some(({ edited }) => edited !== undefined) });
@@ -71,9 +75,18 @@ export function checkPipeline(request: CheckRequest, files: readonly NamedFile[]
       }
     );
   } catch (error) {
-    if (isStepFault(error)) return rejected("INVALID_MODEL", `${request.main}: ${error.message}`);
+    if (isStepFault(error) || error instanceof InspectionRefused)
+      return rejected("INVALID_MODEL", `${request.main}: ${error.message}`);
     throw error;
   }
+}
+
+/** The only files that steps read are those of tokenizers. */
+function checkTokenizer(name: string, request: CheckRequest): void {
+  const found = new BundleFiles(request).read(name);
+  if (found === undefined) throw new StepFault(`${name}, which a step names, is not a file of the bundle`);
+  const parsed = tokenizerFile.safeParse(found);
+  if (!parsed.success) throw new StepFault(`${name} is no tokenizer: it has no model with a vocabulary`);
 }
 
 const asSignature = ({ inputs, outputs }: GraphSignature): GraphSignature => ({ inputs, outputs });

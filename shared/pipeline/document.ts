@@ -91,6 +91,16 @@ export const modelFilesOf = ({ steps }: PipelineDocument): readonly string[] => 
   ...new Set(steps.filter(({ kind }) => kind === MODEL_STEP).map((step) => modelStepOf(step).file)),
 ];
 
+/** Paths of all files that a document names beside itself, each once: its graphs, and what its steps read when they are built. */
+export const bundleFilesOf = (document: PipelineDocument): readonly string[] => [
+  ...new Set([...modelFilesOf(document), ...stepFilesOf(document)]),
+];
+
+/** Paths of the files that its steps need, each once. */
+export const stepFilesOf = ({ steps }: PipelineDocument): readonly string[] => [
+  ...new Set(steps.flatMap(({ kind, params }) => STEP_KINDS.get(kind)?.with(params).files ?? [])),
+];
+
 function fitting<Value>(schema: z.ZodType<Value>, value: unknown, place: string): Value {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;

@@ -20,6 +20,8 @@ export interface PlannedStep {
   readonly from: number;
   readonly fromType: ValueType;
   readonly to: number;
+  /** Of several tensors: their names, and the value that each is. */
+  readonly parts: readonly { readonly name: string; readonly to: number }[];
 }
 
 /** A run of a graph. */
@@ -157,12 +159,27 @@ class Planner {
       throw new StepFault(`${place}: behind a model, a step takes what models put out`);
     const type = at(place, () => step.check(from.type));
     const made = this.#add(type, phase);
-    const planned = { place, step, from: from.number, fromType: from.type, to: made.number };
+    const parts = type.kind === "tensors" ? this.#addParts(type, { place, phase, as }) : [];
+    const planned = { place, step, from: from.number, fromType: from.type, to: made.number, parts };
     if (phase === "pre") this.#pre.push(planned);
     else if (phase === "infer") this.#infer.push(planned);
     else this.#decide.push(planned);
-    this.#current = made;
+    this.#current = type.kind === "tensors" ? undefined : made;
     if (as !== undefined) this.#name(as, made, place);
+  }
+
+  /** Each of several tensors as a value with its name. */
+  #addParts(
+    { tensors }: TypeOf<"tensors">,
+    { place, phase, as }: { readonly place: string; readonly phase: Phase; readonly as: string | undefined },
+  ): PlannedStep["parts"] {
+    if (as !== undefined)
+      throw new StepFault(`${place}: as: its values are called ${Object.keys(tensors).join(", ")} already`);
+    return Object.entries(tensors).map(([name, type]) => {
+      const part = this.#add({ kind: "tensor", ...type }, phase);
+      this.#name(name, part, place);
+      return { name, to: part.number };
+    });
   }
 
   #sourceOf({ place, from }: StepEntry): Known {

@@ -25,6 +25,7 @@ import { normalise } from "./steps/transform/normalise.ts";
 import { oneHot } from "./steps/transform/one-hot.ts";
 import { resize } from "./steps/transform/resize.ts";
 import { standardise } from "./steps/transform/standardise.ts";
+import { tokenise } from "./steps/transform/tokenise.ts";
 import { vocabulary } from "./steps/transform/vocabulary.ts";
 import { window } from "./steps/transform/window.ts";
 
@@ -46,6 +47,7 @@ const KINDS: readonly StepKind[] = [
   standardise,
   oneHot,
   vocabulary,
+  tokenise,
   window,
   aggregate,
   fixLength,

@@ -8,6 +8,7 @@ interface BuiltStep {
   readonly place: string;
   readonly from: number;
   readonly to: number;
+  readonly parts: PlannedStep["parts"];
   readonly run: (value: Value) => Value;
 }
 
@@ -56,19 +57,34 @@ export class PipelineRunner {
 
 /** Steps with what they compute beforehand, for `runSteps`. */
 export const buildSteps = (steps: readonly PlannedStep[], tools: Tools): readonly BuiltStep[] =>
-  steps.map(({ place, step, from, fromType, to }) => ({ place, from, to, run: step.build(fromType, tools) }));
+  steps.map(({ place, step, from, fromType, to, parts }) => ({
+    place,
+    from,
+    to,
+    parts,
+    run: step.build(fromType, tools),
+  }));
 
 /** Adds what each step makes. Throws `SkerryError` INVALID_REQUEST that names the step. */
 export function runSteps(steps: readonly BuiltStep[], values: Values): void {
-  for (const { place, from, to, run } of steps) {
+  for (const { place, from, to, parts, run } of steps) {
     const value = values.get(from);
     if (value === undefined) throw new Error(`${place}: value ${from} is not there yet`);
     try {
-      values.set(to, run(value));
+      const made = run(value);
+      values.set(to, made);
+      if (made.kind === "tensors") addParts(values, made.tensors, parts);
     } catch (error) {
       if (isStepFault(error)) throw invalid(`${place}: ${error.message}`);
       throw error;
     }
+  }
+}
+
+function addParts(values: Values, tensors: ValueOf<"tensors">["tensors"], parts: PlannedStep["parts"]): void {
+  for (const { name, to } of parts) {
+    const tensor = tensors.get(name);
+    if (tensor !== undefined) values.set(to, { kind: "tensor", ...tensor });
   }
 }
 

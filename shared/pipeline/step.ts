@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { TextTokenizer } from "../text/text-tokenizer.ts";
 import type { Kind, TypeOf, Value, ValueOf, ValueType } from "./values.ts";
 import type { Picture } from "./values.ts";
 
@@ -18,6 +19,8 @@ export interface Tools {
   readonly parseCsv: (text: string, delimiter: string) => readonly (readonly string[])[];
   /** Of real numbers; `size` is a power of two. */
   readonly realFft: (size: number) => RealFft;
+  /** By a `tokenizer.json` of the bundle. Throws for one that cannot be read. */
+  readonly openTokenizer: (file: string) => TextTokenizer;
 }
 
 /** Real and imaginary part of each frequency from 0 to half, side by side. What it returns holds until the next call. */
@@ -29,6 +32,8 @@ export interface Step {
   readonly phase: Phase;
   /** Memory that it takes at most beside its value, in MiB. */
   readonly roomMiB: number;
+  /** Paths of the files of the bundle that it needs. */
+  readonly files: readonly string[];
   /** Throws `StepFault` when it cannot take values of the type. */
   check(from: ValueType): ValueType;
   /** Takes values of the type. What it returns throws `StepFault` for a value that it refuses. */
@@ -53,6 +58,8 @@ export function defineStep<Params, From extends Kind, To extends Kind>(kind: {
   readonly params: z.ZodType<Params>;
   /** Memory that it takes at most beside its value, in MiB; left out: next to none. */
   roomMiB?(params: Params): number;
+  /** Paths of the files of the bundle that it needs; left out: none. */
+  files?(params: Params): readonly string[];
   check(type: TypeOf<From>, params: Params): TypeOf<To>;
   build(type: TypeOf<From>, params: Params, tools: Tools): (value: ValueOf<From>) => ValueOf<To>;
 }): StepKind {
@@ -72,6 +79,7 @@ export function defineStep<Params, From extends Kind, To extends Kind>(kind: {
         name,
         phase,
         roomMiB: kind.roomMiB?.(params) ?? 0,
+        files: kind.files?.(params) ?? [],
         check: (type) => {
           if (!isType(type)) throw refuse(type);
           return kind.check(type, params);

@@ -15,6 +15,19 @@ export type ColumnType = "number" | "text";
 /** A number that is missing is NaN; a text that is missing is the empty one. */
 export type Column = Float64Array | readonly string[];
 
+interface TensorType {
+  readonly datatype: Datatype;
+  readonly shape: readonly number[];
+  /** Names of the columns, where the model says them. */
+  readonly classes?: readonly string[] | undefined;
+}
+
+interface TensorValue {
+  readonly datatype: Datatype;
+  readonly shape: readonly number[];
+  readonly data: TensorData;
+}
+
 interface Kinds {
   /** Elements of a raw input, as they came. */
   bytes: {
@@ -38,13 +51,13 @@ interface Kinds {
   };
   /** −1 in a type's shape: any length. */
   tensor: {
-    readonly type: {
-      readonly datatype: Datatype;
-      readonly shape: readonly number[];
-      /** Names of the columns, where the model says them. */
-      readonly classes?: readonly string[] | undefined;
-    };
-    readonly value: { readonly datatype: Datatype; readonly shape: readonly number[]; readonly data: TensorData };
+    readonly type: TensorType;
+    readonly value: TensorValue;
+  };
+  /** Several tensors by name, each a value of its own for what follows. */
+  tensors: {
+    readonly type: { readonly tensors: Readonly<Record<string, TensorType>> };
+    readonly value: { readonly tensors: ReadonlyMap<string, TensorValue> };
   };
   /** One label and how sure it is for each row. */
   decision: {
@@ -75,6 +88,8 @@ export function typeText(type: ValueType): string {
       return `a table with the columns ${Object.keys(type.columns).join(", ")}`;
     case "tensor":
       return `${type.datatype} ${shapeText(type.shape)}`;
+    case "tensors":
+      return `the tensors ${Object.keys(type.tensors).join(", ")}`;
     case "decision":
       return "a decision";
   }

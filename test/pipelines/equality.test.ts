@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { z } from "zod";
 import { parseCsv } from "../../edge-node/model-host/pipeline/csv.ts";
+import { openTokenizer } from "../../edge-node/model-host/embed/tokenizer.ts";
 import { realFft } from "../../edge-node/model-host/pipeline/fft.ts";
 import { openDecoders } from "../../edge-node/model-host/pipeline/picture-decoders.ts";
 import { readNpy } from "../../shared/inference/samples/npy.ts";
@@ -20,7 +21,7 @@ const run = promisify(execFile);
 const cases = z.array(
   z.object({
     name: z.string(),
-    kind: z.enum(["picture", "tensor", "sound", "table"]),
+    kind: z.enum(["picture", "tensor", "sound", "table", "text", "ties"]),
     steps: z.array(z.record(z.string(), z.unknown())),
     input: z.string(),
     expected: z.string(),
@@ -28,8 +29,16 @@ const cases = z.array(
 );
 type Case = z.infer<typeof cases>[number];
 
-/** Pictures in levels of 255; tensors out of them in 1/255 of their range of about 5; the others relative to the largest number. */
-const LIMITS: Readonly<Record<Case["kind"], number>> = { picture: 1, tensor: 1 / 255, sound: 1e-4, table: 1e-4 };
+/** Pictures in levels of 255; tensors out of them in 1/255 of their range of about 5; the others relative to the largest number; tokens are equal, but for those of
+ * Unigram: of two splits that are equally likely, either may be taken, so their share among all is what is limited. */
+const LIMITS: Readonly<Record<Case["kind"], number>> = {
+  picture: 1,
+  tensor: 1 / 255,
+  sound: 1e-4,
+  table: 1e-4,
+  text: 0,
+  ties: 0.01,
+};
 
 let folder: string;
 let all: readonly Case[];
@@ -40,7 +49,12 @@ beforeAll(async () => {
   const python = await pythonWith(path.join(import.meta.dirname, "requirements.txt"));
   await run(python, [path.join(import.meta.dirname, "reference.py"), folder], { maxBuffer: 2 ** 26 });
   all = cases.parse(JSON.parse(await readFile(path.join(folder, "cases.json"), "utf8")));
-  tools = { ...(await openDecoders()), parseCsv, realFft };
+  tools = {
+    ...(await openDecoders()),
+    parseCsv,
+    realFft,
+    openTokenizer: (file) => openTokenizer(path.join(folder, file)),
+  };
 }, 600_000);
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
@@ -59,6 +73,7 @@ function numbersAfter(steps: Case["steps"], file: Uint8Array): ArrayLike<number>
   if (value.kind === "pictures") return value.pictures[0]?.data ?? [];
   if (value.kind === "signals") return value.signals[0] ?? [];
   if (value.kind === "tensor" && !Array.isArray(value.data)) return Array.from(value.data, Number);
+  if (value.kind === "tensors") return [...value.tensors.values()].flatMap(({ data }) => Array.from(data, Number));
   throw new Error(`${value.kind} is not compared`);
 }
 
@@ -66,6 +81,7 @@ async function differenceOf({ kind, steps, input, expected }: Case): Promise<num
   const found = numbersAfter(steps, await readFile(path.join(folder, input)));
   const { data } = readNpy(await readFile(path.join(folder, expected)), expected);
   if (found.length !== data.length) return Infinity;
+  if (kind === "ties") return differingShare(found, Array.from(data, Number));
   let worst = 0;
   let largest = 0;
   for (let i = 0; i < found.length; i += 1) {
@@ -75,6 +91,9 @@ async function differenceOf({ kind, steps, input, expected }: Case): Promise<num
   }
   return kind === "picture" || kind === "tensor" ? worst : worst / (largest || 1);
 }
+
+const differingShare = (found: ArrayLike<number>, right: readonly number[]): number =>
+  right.filter((value, i) => value !== found[i]).length / right.filter((value) => value !== 0).length;
 
 describe("the steps of pipelines", () => {
   it.each(Object.keys(LIMITS) as Case["kind"][])(

@@ -1,7 +1,7 @@
-"""What Pillow, librosa, NumPy and scikit-learn make of real files: reference.py FOLDER writes cases.json, the files and the results.
+"""What Pillow, librosa, NumPy, scikit-learn and tokenizers make of real files: reference.py FOLDER writes cases.json, the files and the results.
 
 The pictures are those that scikit-learn ships, the recordings those of SciPy's tests and one that is made here, the tables
-those of scikit-learn.
+those of scikit-learn, and the texts their descriptions. The tokenizers are trained here, on these.
 """
 
 import json
@@ -15,6 +15,7 @@ import sklearn.datasets
 from PIL import Image
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 out = Path(sys.argv[1])
 cases = []
@@ -147,7 +148,56 @@ def tables():
     case("iris: vocabulary", "table", data, steps, ordinal.transform(column))
 
 
+def tokenizers_of(corpus):
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+    bert = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    bert.normalizer = normalizers.BertNormalizer(lowercase=True)
+    bert.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    bert.train_from_iterator(corpus, trainers.WordPieceTrainer(vocab_size=2_000, special_tokens=special))
+    ends = [(token, bert.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
+    bert.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
+    gpt = Tokenizer(models.BPE())
+    gpt.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    gpt.train_from_iterator(corpus, trainers.BpeTrainer(vocab_size=2_000, special_tokens=["<|end|>"], initial_alphabet=alphabet))
+    gpt.decoder = decoders.ByteLevel()
+    t5 = Tokenizer(models.Unigram())
+    t5.normalizer = normalizers.NFKC()
+    t5.pre_tokenizer = pre_tokenizers.Metaspace()
+    t5.train_from_iterator(
+        corpus, trainers.UnigramTrainer(vocab_size=1_000, special_tokens=["<pad>", "</s>", "<unk>"], unk_token="<unk>")
+    )
+    t5.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", t5.token_to_id("</s>"))])
+    return {"WordPiece": bert, "byte-level BPE": gpt, "Unigram": t5}
+
+
+def texts():
+    described = [load().DESCR for load in (sklearn.datasets.load_wine, sklearn.datasets.load_iris, sklearn.datasets.load_diabetes)]
+    corpus = [line for text in described for line in text.splitlines() if line.strip()]
+    samples = {
+        "a line": corpus[10],
+        "a description": described[0],
+        "accents and signs": "Élan vital – naïve façade, 5 µm × 3 €… déjà vu?  Two  spaces.",
+        "Chinese and emoji": "模型 runs 在边缘设备上 🚀 done",
+        "nothing": "",
+    }
+    for name, tokenizer in tokenizers_of(corpus).items():
+        folder = out / name.replace(" ", "-")
+        folder.mkdir()
+        tokenizer.save(str(folder / "tokenizer.json"))
+        for label, text in samples.items():
+            for most in (16, 4_096):
+                tokenizer.enable_truncation(max_length=most)
+                tokenizer.enable_padding(length=most, pad_id=0)
+                made = tokenizer.encode(text)
+                step = {"file": f"{folder.name}/tokenizer.json", "maxTokens": most, "longer": "cut", "fill": "maxTokens"}
+                expected = np.array([made.ids, made.attention_mask, made.type_ids], dtype=np.int64)
+                kind = "ties" if name == "Unigram" else "text"
+                case(f"{name}, {label} as {most} tokens", kind, text.encode(), [{"tokenise": step}], expected)
+
+
 pictures()
 sound()
 tables()
+texts()
 (out / "cases.json").write_text(json.dumps(cases))

@@ -2,7 +2,7 @@ import { readFile, stat } from "node:fs/promises";
 import { dirname, join, posix } from "node:path";
 import { parse } from "yaml";
 import { messageOf } from "../../../shared/base/errors.ts";
-import { MAX_PIPELINE_BYTES, modelFilesOf, readDocument } from "../../../shared/pipeline/document.ts";
+import { bundleFilesOf, MAX_PIPELINE_BYTES, modelFilesOf, readDocument } from "../../../shared/pipeline/document.ts";
 import { PIPELINE_FILE } from "../../../shared/protocol/bundle.ts";
 import { externalLocations } from "../external-locations.ts";
 import { fileSize } from "../hash-file.ts";
@@ -16,20 +16,20 @@ interface FoundPipeline {
 export const isYaml = (path: string): boolean => /\.ya?ml$/.test(path);
 
 /**
- * A pipeline and the graphs that it names, each with its external data. Throws a `CliFailure` that names the step with a mistake,
+ * A pipeline and the files that it names: graphs, each with its external data, and tokenizers. Throws a `CliFailure` that names the step with a mistake,
  * as far as the document alone shows it.
  */
 export async function findPipeline(root: string, name: string): Promise<FoundPipeline> {
   const local = join(root, name);
-  const files = await filesOf(local);
-  const data = files.flatMap((file) => externalLocations(join(root, file)).map((at) => posix.join(dirname(file), at)));
-  const beside = [...new Set([...files, ...data])].toSorted();
+  const { graphs, all } = await filesOf(local);
+  const data = graphs.flatMap((file) => externalLocations(join(root, file)).map((at) => posix.join(dirname(file), at)));
+  const beside = [...new Set([...all, ...data])].toSorted();
   for (const path of beside)
     if ((await stat(join(root, path)).catch(() => undefined)) === undefined)
       throw unfit(
         `${local} needs ${path}, which is not there`,
-        "a model step names a path from the folder of the pipeline",
-        "put the graph there, or name another one",
+        "a step names a path from the folder of the pipeline",
+        "put the file there, or name another one",
       );
   return {
     files: [{ local, path: PIPELINE_FILE }, ...beside.map((path) => ({ local: join(root, path), path }))],
@@ -37,11 +37,14 @@ export async function findPipeline(root: string, name: string): Promise<FoundPip
   };
 }
 
-async function filesOf(local: string): Promise<readonly string[]> {
+async function filesOf(
+  local: string,
+): Promise<{ readonly graphs: readonly string[]; readonly all: readonly string[] }> {
   if ((await fileSize(local)) > MAX_PIPELINE_BYTES)
     throw notAPipeline(local, `it has more than ${MAX_PIPELINE_BYTES} bytes`);
   try {
-    return modelFilesOf(readDocument(parse(await readFile(local, "utf8"), { maxAliasCount: 0 })));
+    const document = readDocument(parse(await readFile(local, "utf8"), { maxAliasCount: 0 }));
+    return { graphs: modelFilesOf(document), all: bundleFilesOf(document) };
   } catch (error) {
     throw notAPipeline(local, messageOf(error).slice(0, 500));
   }

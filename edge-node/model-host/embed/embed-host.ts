@@ -14,7 +14,7 @@ import type { Embed } from "./encoder.ts";
 import { type EmbeddingPlan, planEmbeddings } from "./embedding-plan.ts";
 import { isSame } from "./padding-check.ts";
 import { shortened } from "./pooling.ts";
-import type { TextTokenizer } from "./tokenizer.ts";
+import type { TextTokenizer } from "../../../shared/text/text-tokenizer.ts";
 import { type Item, WorkQueue } from "./work-queue.ts";
 
 const CANCELLED = ANSWER_CODES.indexOf("CANCELLED");

@@ -5,7 +5,7 @@ import { answerBytesAtMost, type EncodingFormat } from "../../../shared/openai/e
 import { embeddingQuestion, type EmbeddingRequest } from "../../../shared/openai/embedding-request.ts";
 import { MAX_ANSWER_BYTES } from "../../../shared/protocol/limits.ts";
 import type { EncoderModel } from "../../../shared/text/encoder-model.ts";
-import type { TextTokenizer } from "./tokenizer.ts";
+import type { TextTokenizer } from "../../../shared/text/text-tokenizer.ts";
 
 /** A request that was checked, and of which nothing has run. */
 export interface EmbeddingPlan {

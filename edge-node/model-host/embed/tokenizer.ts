@@ -1,14 +1,9 @@
 import { readFileSync } from "node:fs";
 import { Tokenizer } from "@huggingface/tokenizers";
-
-/** Texts as the numbers that a model was trained with. */
-export interface TextTokenizer {
-  /** With the tokens that it adds around a text. */
-  tokensOf(text: string): readonly number[];
-}
+import type { TextTokenizer } from "../../../shared/text/text-tokenizer.ts";
 
 /** Reads `tokenizer.json`, and the settings beside it if there are any. What they say of padding and cutting has no effect. */
-export function openTokenizer(file: string, settingsFile: string | undefined): TextTokenizer {
+export function openTokenizer(file: string, settingsFile?: string): TextTokenizer {
   const settings = settingsFile === undefined ? {} : read(settingsFile);
   const tokenizer = new Tokenizer(read(file), settings);
   return { tokensOf: (text) => tokenizer.encode(text).ids };

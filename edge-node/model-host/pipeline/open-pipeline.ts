@@ -34,7 +34,7 @@ export async function openPipeline(directory: string): Promise<HostedPipeline> {
   const graphs = new Map(pipeline.graphs.map((graph) => [graph.file, graph]));
   const plan = planPipeline(readDocument(pipeline.document), graphs);
   const opened = await openGraphs(directory, pipeline);
-  const tools = await openTools(plan);
+  const tools = await openTools(plan, directory);
   const runner = new PipelineRunner(plan, tools);
   const [only] = opened.values();
   const isAlone = opened.size === 1 && plan.infer.length === 1 && only !== undefined;

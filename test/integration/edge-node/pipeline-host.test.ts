@@ -8,6 +8,7 @@ import type { HostResponse, ModelHost } from "../../../edge-node/ports/model-hos
 import { joinElements } from "../../../shared/inference/binary-tensor.ts";
 import { JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";
 import { bytesOf } from "../../support/models/answer-bytes.ts";
+import { tinyEncoder } from "../../support/models/tiny-encoder.ts";
 import { checkedPipeline } from "../../support/models/pipeline-bundle.ts";
 
 const EXAMPLE = path.join(import.meta.dirname, "../../../examples/digits");
@@ -33,10 +34,13 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-async function publishAndStart(changed: object = {}): Promise<ModelHost> {
+async function publishAndStart(
+  changed: object = {},
+  files: Readonly<Record<string, Uint8Array>> = { "models/digits.onnx": digits },
+): Promise<ModelHost> {
   folders += 1;
   const folder = path.join(directory, `model-${folders}`);
-  const result = await checkedPipeline(folder, { ...document, ...changed }, { "models/digits.onnx": digits });
+  const result = await checkedPipeline(folder, { ...document, ...changed }, files);
   expect(result).toMatchObject({ kind: "accepted" });
   const limits = { memMiB: 512, maxBatch: 8, queue: 64, timeoutMs: 5_000 };
   const spec = { placementId: "p", model: "m", version: "1", directory: folder, limits, isPipeline: true };
@@ -160,6 +164,55 @@ describe("a pipeline in its host", () => {
     );
     const { input, blob } = photos(png);
     expect(outputOf(await ask(host, { inputs: [input] }, [blob]), "decision")).toEqual(["7"]);
+  });
+});
+
+const encoderFiles = (): Readonly<Record<string, Uint8Array>> => {
+  const { "model.onnx": graph = "", "tokenizer.json": tokenizer = "" } = tinyEncoder();
+  return { "encoder.onnx": Buffer.from(graph), "words/tokenizer.json": Buffer.from(tokenizer) };
+};
+const TEXT_PIPELINE = {
+  inputs: [{ name: "text" }],
+  steps: [{ tokenise: { file: "words/tokenizer.json", maxTokens: 32 } }, { model: { file: "encoder.onnx" } }],
+};
+
+describe("a pipeline of texts", () => {
+  it("takes strings, and makes their tokens by the tokenizer of its bundle", async () => {
+    const host = await publishAndStart(TEXT_PIPELINE, encoderFiles());
+    const text = { name: "text", datatype: "BYTES", shape: [2], data: ["the pump", "storm at night!"] };
+    const whole = await ask(host, { inputs: [text] });
+    expect(whole.error).toBeUndefined();
+    // [CLS] the pump [SEP] and [CLS] storm at night ! [SEP], by their places in the vocabulary.
+    const rows = [
+      [2, 9, 7, 3, 0, 0],
+      [2, 8, 5, 6, 16, 3],
+    ];
+    const tensor = (name: string, of: (token: number) => number): object => ({
+      name,
+      datatype: "INT64",
+      shape: [2, 6],
+      data: rows.flat().map(of),
+    });
+    const inputs = [
+      tensor("input_ids", (token) => token),
+      tensor("attention_mask", (token) => (token === 0 ? 0 : 1)),
+      tensor("token_type_ids", () => 0),
+    ];
+    const bare = await ask(host, { parameters: { skerry_stages: "infer" }, inputs });
+    expect(outputOf(whole, "last_hidden_state")).toEqual(outputOf(bare, "last_hidden_state"));
+  });
+
+  it("is refused without its tokenizer, and with one that is none", async () => {
+    const { "encoder.onnx": graph = new Uint8Array() } = encoderFiles();
+    const pipeline = { pipeline: 1, ...TEXT_PIPELINE };
+    const refusal = async (name: string, files: Readonly<Record<string, Uint8Array>>): Promise<unknown> =>
+      checkedPipeline(path.join(directory, name), pipeline, { "encoder.onnx": graph, ...files });
+    expect(await refusal("without", {})).toMatchObject({
+      reason: "pipeline.yaml: words/tokenizer.json, which a step names, is not a file of the bundle",
+    });
+    expect(await refusal("none", { "words/tokenizer.json": Buffer.from("{}") })).toMatchObject({
+      reason: "pipeline.yaml: words/tokenizer.json is no tokenizer: it has no model with a vocabulary",
+    });
   });
 });
 

@@ -6,7 +6,7 @@ import type { Column, Value, ValueOf, ValueType } from "../../../../shared/pipel
 const unused = (): never => {
   throw new Error("no picture is decoded here");
 };
-const TOOLS = { decodeJpeg: unused, decodePng: unused, parseCsv, realFft };
+const TOOLS = { decodeJpeg: unused, decodePng: unused, parseCsv, realFft, openTokenizer: unused };
 
 /** What a step makes of a value. `type`: where the value does not say it. */
 export function valueOf(name: string, params: object, value: Value, type: ValueType = typeOf(value)): Value {
@@ -34,6 +34,8 @@ function typeOf(value: Value): ValueType {
       ]);
       return { kind: "table", columns: Object.fromEntries(types) };
     }
+    case "tensors":
+      return { kind: "tensors", tensors: Object.fromEntries(value.tensors) };
     case "tensor":
       return { kind: "tensor", datatype: value.datatype, shape: value.shape };
   }
