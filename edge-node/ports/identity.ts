@@ -50,17 +50,21 @@ export interface RotatingKeys {
 export interface IdentityStore {
   /** Null before the first join. Throws when the files are there but damaged: a new identity would be another node. */
   load(): Promise<NodeIdentity | null>;
-  /** The key to join with: made once and durable, so that a join whose answer was lost is repeated with the same key. */
+  /**
+   * The key to join with: made once and durable, so that a join whose answer was lost is repeated with the same key. Where
+   * there is an identity it is another key than that one's, which stays as it is.
+   */
   joinKey(): Promise<NodeKey>;
-  /** Keeps what the control plane answered, durably. */
+  /**
+   * Keeps what the control plane answered, durably. An identity that was there before is set aside with its key and with what
+   * its control plane said; models stay. Until this call it is whole, and after a crash in it the new one is.
+   */
   store(
     joined: JoinResponse,
     details: { readonly name: string; readonly pin: string; readonly tokenId: string | undefined },
   ): Promise<NodeIdentity>;
   /** The identity is void: remembered, durably. */
   markRemoved(): Promise<void>;
-  /** Sets identity, key and memory aside, so that the next join makes another node. Models stay. */
-  setAside(): Promise<void>;
 }
 
 /** The control plane's answer to one attempt to join. */

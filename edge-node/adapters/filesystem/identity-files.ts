@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from "node:crypto";
-import { chmod, mkdir, readFile, rename } from "node:fs/promises";
+import { chmod, mkdir, readFile, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { joinResponse, type JoinResponse } from "../../../shared/protocol/join-messages.ts";
@@ -17,11 +17,16 @@ const identitySchema = joinResponse.extend({
 
 type Signer = "current" | "next" | "previous";
 
-/** `node.key` (mode 0600, never leaves the disk) and `identity.json` (what the control plane answered) in the state folder. */
+/**
+ * `node.key` (mode 0600, never leaves the disk) and `identity.json` (what the control plane answered) in the state folder.
+ * Beside them, while a node joins again, `node.key.joining` and for a moment `identity.json.joining`, which take their places.
+ */
 export class IdentityFiles implements IdentityStore, RotatingKeys {
   readonly #stateDir: string;
   readonly #keyPath: string;
   readonly #identityPath: string;
+  readonly #joiningKeyPath: string;
+  readonly #joiningIdentityPath: string;
   readonly #nextKeyPath: string;
   readonly #previousKeyPath: string;
   #key: NodeKey | undefined;
@@ -33,11 +38,15 @@ export class IdentityFiles implements IdentityStore, RotatingKeys {
     this.#stateDir = stateDir;
     this.#keyPath = join(stateDir, "node.key");
     this.#identityPath = join(stateDir, "identity.json");
+    this.#joiningKeyPath = `${this.#keyPath}.joining`;
+    this.#joiningIdentityPath = `${this.#identityPath}.joining`;
     this.#nextKeyPath = join(stateDir, "node.key.next");
     this.#previousKeyPath = join(stateDir, "node.key.previous");
   }
 
   async load(): Promise<NodeIdentity | null> {
+    // A crash came after the control plane had accepted this machine again.
+    if (await isThere(this.#joiningIdentityPath)) await this.#replaceIdentity();
     const text = await unlessMissing(readFile(this.#identityPath, "utf8"));
     if (text === undefined) return null;
     let key = await this.#readKey();
@@ -67,16 +76,20 @@ export class IdentityFiles implements IdentityStore, RotatingKeys {
 
   async joinKey(): Promise<NodeKey> {
     await mkdir(this.#stateDir, { recursive: true, mode: 0o700 });
-    return (await this.#readKey()) ?? this.#makeKey(this.#keyPath);
+    const file = (await isThere(this.#identityPath)) ? this.#joiningKeyPath : this.#keyPath;
+    return (await this.#readKey(file)) ?? this.#makeKey(file);
   }
 
   async store(
     joined: JoinResponse,
     { name, pin, tokenId }: { readonly name: string; readonly pin: string; readonly tokenId: string | undefined },
   ): Promise<NodeIdentity> {
+    const isAgain = await isThere(this.#identityPath);
     const key = await this.joinKey();
     const identity = { ...joined, name, pin, tokenId, publicKey: key.publicKey };
-    await writeDurably(this.#identityPath, `${JSON.stringify(identity, null, 2)}\n`, 0o600);
+    const file = isAgain ? this.#joiningIdentityPath : this.#identityPath;
+    await writeDurably(file, `${JSON.stringify(identity, null, 2)}\n`, 0o600);
+    if (isAgain) await this.#replaceIdentity();
     this.#key = key;
     return { ...identity, isRemoved: false, ...this.#signing(key) };
   }
@@ -157,8 +170,19 @@ export class IdentityFiles implements IdentityStore, RotatingKeys {
     await writeDurably(this.#identityPath, `${JSON.stringify(identity, null, 2)}\n`, 0o600);
   }
 
-  async setAside(): Promise<void> {
-    // In this order: whatever a crash leaves, the next start joins.
+  /** Goes on where a crash left it: the key's move is the last that needs the old files out of the way. */
+  async #replaceIdentity(): Promise<void> {
+    if (await isThere(this.#joiningKeyPath)) {
+      await this.#setAside();
+      await rename(this.#joiningKeyPath, this.#keyPath);
+    }
+    await rename(this.#joiningIdentityPath, this.#identityPath);
+    this.#next = undefined;
+    this.#previous = undefined;
+    this.#signer = "current";
+  }
+
+  async #setAside(): Promise<void> {
     const keys = [this.#previousKeyPath, this.#nextKeyPath, this.#keyPath];
     // What this control plane said goes with it: another one has other placements, and other callers.
     const said = ["memory.json", CALLERS_FILE].map((name) => join(this.#stateDir, name));
@@ -178,6 +202,8 @@ export class IdentityFiles implements IdentityStore, RotatingKeys {
     return keyOf(createPrivateKey(pem));
   }
 }
+
+const isThere = async (file: string): Promise<boolean> => (await unlessMissing(stat(file))) !== undefined;
 
 function keyOf(privateKey: KeyObject): NodeKey {
   const { x = "" } = createPublicKey(privateKey).export({ format: "jwk" });

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
@@ -75,16 +75,50 @@ describe("IdentityFiles", () => {
     expect(await readFile(path.join(stateDir, "identity.json"), "utf8")).not.toContain("PRIVATE");
   });
 
-  it("is set aside after a removal, so that the next join makes another node with a key of its own", async () => {
+  const removed = async (): Promise<string[]> => (await readdir(stateDir)).filter((name) => name.endsWith(".removed"));
+
+  it("joins again with a key of its own, and stays what it is until that was accepted", async () => {
     const store = new IdentityFiles(stateDir);
     const { publicKey } = await store.store(joined, { name: "edge-a", pin: "none", tokenId: "t-1" });
     await store.markRemoved();
     expect(await new IdentityFiles(stateDir).load()).toMatchObject({ isRemoved: true, tokenId: "t-1", publicKey });
     const callers = new JsonCallersFile(stateDir);
     await callers.save({ digest: "d", keys: [], confirmedAt: 1, ranMs: 0 });
-    await store.setAside();
-    expect([await store.load(), await callers.load()]).toEqual([null, null]);
-    expect((await store.joinKey()).publicKey).not.toBe(publicKey);
+    const joining = await new IdentityFiles(stateDir).joinKey();
+    expect(joining.publicKey).not.toBe(publicKey);
+    // A refusal, or a kill while it waits for the answer.
+    expect(await new IdentityFiles(stateDir).load()).toMatchObject({ nodeId: "n-1", publicKey });
+    expect(await removed()).toEqual([]);
+    const again = new IdentityFiles(stateDir);
+    await again.store({ ...joined, nodeId: "n-2" }, { name: "edge-a", pin: "none", tokenId: "t-2" });
+    expect(await new IdentityFiles(stateDir).load()).toMatchObject({
+      nodeId: "n-2",
+      tokenId: "t-2",
+      isRemoved: false,
+      publicKey: joining.publicKey,
+    });
+    expect(await callers.load()).toBeNull();
+    expect(await removed()).toEqual(["callers.json.removed", "identity.json.removed", "node.key.removed"]);
+  });
+
+  it.each([
+    ["before the old files are set aside", []],
+    ["when the old identity is set aside", ["identity.json"]],
+    ["when the old key is set aside too", ["identity.json", "node.key"]],
+    ["when the new key is in its place", ["identity.json", "node.key", "node.key.joining"]],
+  ])("is the new one after a kill %s, once that was accepted", async (_when, moved) => {
+    const store = new IdentityFiles(stateDir);
+    await store.store(joined, { name: "edge-a", pin: "none", tokenId: "t-1" });
+    const { publicKey } = await store.joinKey();
+    const identity = { ...joined, nodeId: "n-2", name: "edge-a", pin: "none", tokenId: "t-2", publicKey };
+    await writeFile(path.join(stateDir, "identity.json.joining"), JSON.stringify(identity));
+    for (const name of moved) {
+      const to = name.endsWith(".joining") ? name.replace(".joining", "") : `${name}.removed`;
+      await rename(path.join(stateDir, name), path.join(stateDir, to));
+    }
+    for (const _start of [1, 2])
+      expect(await new IdentityFiles(stateDir).load()).toMatchObject({ nodeId: "n-2", publicKey });
+    expect(await removed()).toEqual(["identity.json.removed", "node.key.removed"]);
   });
 
   it("is null before the first join, and refuses to be another node when its files are damaged", async () => {
@@ -93,7 +127,10 @@ describe("IdentityFiles", () => {
     await store.store(joined, { name: "edge-a", pin: "none", tokenId: "t-1" });
     await rm(path.join(stateDir, "node.key"));
     await expect(store.load()).rejects.toThrow("node.key");
-    await store.joinKey();
+    const other = await mkdtemp(path.join(tmpdir(), "skerry-state-"));
+    await new IdentityFiles(other).joinKey();
+    await rename(path.join(other, "node.key"), path.join(stateDir, "node.key"));
+    await rm(other, { recursive: true });
     await expect(store.load()).rejects.toThrow("identity.json is damaged");
   });
 });
