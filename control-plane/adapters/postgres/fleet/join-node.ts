@@ -9,6 +9,8 @@ import { replaceNode } from "./replace-node.ts";
 
 /** Nodes that wait for an approval at once, and how long one may. */
 const MAX_WAITING_NODES = 1_000;
+/** Of one token: a stolen one with many uses must not keep all others from joining. */
+const MAX_WAITING_PER_TOKEN = 250;
 const WAITING_DAYS = 7;
 const FULL_RETRY_MS = 60_000;
 
@@ -47,7 +49,7 @@ export async function joinNode(tx: Transaction, attempt: JoinAttempt): Promise<J
   }
   // The node that this token made is gone; the token stays used.
   if (usedBy !== attempt.newNodeId) return null;
-  if (needsApproval) await requireRoomToWait(tx);
+  if (needsApproval) await requireRoomToWait(tx, attempt.tokenId);
   await insertNode(tx, attempt, token);
   return { nodeId: attempt.newNodeId, generation: 1, kind, site, zone, ...(needsApproval && { isWaiting: true }) };
 }
@@ -74,13 +76,20 @@ async function useToken(
 }
 
 /** One joins after the other, so that no two take the last place. */
-async function requireRoomToWait(tx: Transaction): Promise<void> {
+async function requireRoomToWait(tx: Transaction, tokenId: string): Promise<void> {
   await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended('nodes-that-wait', 0))`;
-  const waiting = await tx.node.count({ where: { revoked: false, waitingUntil: { not: null } } });
-  if (waiting >= MAX_WAITING_NODES)
-    throw new SkerryError("TOO_MANY_WAITING", `${waiting} nodes wait for an approval, and no more may`, {
-      retryAfterMs: FULL_RETRY_MS,
-    });
+  const [waiting = { all: 0, ofToken: 0 }] = await tx.$queryRaw<{ readonly all: number; readonly ofToken: number }[]>`
+    SELECT count(*)::int AS all, count(*) FILTER (WHERE id IN
+      (SELECT node_id FROM join_token_uses WHERE token_id = ${tokenId}))::int AS "ofToken"
+    FROM nodes WHERE NOT revoked AND waiting_until IS NOT NULL`;
+  const full =
+    waiting.ofToken >= MAX_WAITING_PER_TOKEN
+      ? `${waiting.ofToken} nodes with this join token`
+      : waiting.all >= MAX_WAITING_NODES && `${waiting.all} nodes`;
+  if (full === false) return;
+  throw new SkerryError("TOO_MANY_WAITING", `${full} wait for an approval, and no more may`, {
+    retryAfterMs: FULL_RETRY_MS,
+  });
 }
 
 async function insertNode(

@@ -120,6 +120,25 @@ describe("a node that joined with a token that needs an approval", () => {
     expect(await messagesOf(stores)).toContain("nobody approved dock-7 in time: it was rejected, and its key is void");
   });
 
+  it("is refused when 250 with its token wait, and joins with another one", async () => {
+    const token = await makeToken(stores, { needsApproval: true, uses: 1_000 });
+    await sql.query(
+      `WITH made AS (
+        INSERT INTO nodes (id, name, kind, site, zone, public_key, waiting_until)
+        SELECT 'n-full-' || n, 'full-' || n, 'edge', 'harbour', 'harbour', 'key', now() + interval '1 day' FROM generate_series(1, 250) AS n
+        RETURNING id)
+      INSERT INTO join_token_uses (token_id, public_key, node_id) SELECT $1, id, id FROM made`,
+      [token],
+    );
+    await expect(stores.sessions.join(attemptWith(token, { name: "dock-10" }))).rejects.toMatchObject({
+      code: "TOO_MANY_WAITING",
+      message: expect.stringContaining("250 nodes with this join token"),
+    });
+    const other = await makeToken(stores, { needsApproval: true });
+    expect(await stores.sessions.join(attemptWith(other, { name: "dock-10" }))).toMatchObject({ isWaiting: true });
+    await sql.query("DELETE FROM nodes WHERE name LIKE 'full-%'");
+  });
+
   it("is refused when a thousand wait, without a use of its token", async () => {
     await sql.query(`
       INSERT INTO nodes (id, name, kind, site, zone, public_key, waiting_until)
