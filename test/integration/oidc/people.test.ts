@@ -180,6 +180,32 @@ describe("people", () => {
     expect([page.status, JSON.parse(page.text).detail]).toEqual([401, expect.stringContaining("access_denied")]);
   });
 
+  it("read a page that says why a login failed and what to do, and no JSON", async () => {
+    const html = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    const begun = await new Browser(html).open(`${server}/api/v1/login/oidc`, () => true);
+    const state = new URL(begun.headers.get("location") ?? "").searchParams.get("state");
+    const words = encodeURIComponent("<script>alert(1)</script>");
+    const callback = `${server}/api/v1/login/oidc/callback?error=access_denied&error_description=${words}&state=${state}&iss=${provider.issuer}`;
+    // In another browser, too late, and by a person who said no: with `code` used up it is the same.
+    const page = await new Browser(html).open(callback);
+    expect([page.status, page.headers.get("content-type"), page.headers.get("vary")]).toEqual([
+      401,
+      "text/html; charset=utf-8",
+      expect.stringContaining("Accept"),
+    ]);
+    expect(page.text).toContain("The login did not work");
+    expect(page.text).toContain('<a href="/api/v1/login/oidc">Begin again</a>');
+    const policy = page.headers.get("content-security-policy") ?? "";
+    expect(policy).toMatch(/^default-src 'none'; style-src 'sha256-[^']+'; .*frame-ancestors 'none'$/);
+    expect(policy).not.toContain("unsafe");
+
+    const denied = new Browser(html);
+    const again = await denied.open(`${server}/api/v1/login/oidc`, () => true);
+    const own = new URL(again.headers.get("location") ?? "").searchParams.get("state");
+    const said = await denied.open(callback.replace(`state=${state}`, `state=${own}`));
+    expect([said.status, said.text.includes("<script>")]).toEqual([401, false]);
+  });
+
   it.each(["//evil.example", "https://evil.example", "/\\evil.example", "console"])(
     "are not sent to %s afterwards",
     async (returnTo) => {

@@ -8,6 +8,12 @@ interface Page {
 /** Follows redirects and keeps cookies, of each origin apart. */
 export class Browser {
   readonly #cookies = new Map<string, Map<string, string>>();
+  readonly #accept: string;
+
+  /** `accept`: of every request. Browsers ask for `text/html` first. */
+  constructor(accept = "*/*") {
+    this.#accept = accept;
+  }
 
   /** Goes to the address and on to where it is sent, except to what `isEnd` says: then the redirect itself is the page. */
   async open(url: string, isEnd: (location: string) => boolean = () => false, form?: URLSearchParams): Promise<Page> {
@@ -16,7 +22,7 @@ export class Browser {
       const { origin } = new URL(next.url);
       const response = await fetch(next.url, {
         redirect: "manual",
-        headers: { Cookie: this.#cookieOf(origin) },
+        headers: { Cookie: this.#cookieOf(origin), Accept: this.#accept },
         ...(next.form && { method: "POST", body: next.form }),
       });
       this.#keep(origin, response.headers.getSetCookie());

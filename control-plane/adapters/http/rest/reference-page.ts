@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { rolesOf } from "../../../core/access/actions.ts";
+import { escapeHtml } from "../server/escape-html.ts";
 import type { Route } from "../server/route.ts";
 
 const STYLE = `:root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}body{max-width:60rem;margin:2rem auto;padding:0 1rem}
@@ -13,12 +14,12 @@ export const PAGE_POLICY = `default-src 'none'; style-src 'sha256-${createHash("
 /** The API's reference as one page that works without internet, from the table that the router is made of. */
 export function referencePage(routes: readonly Route[], version: string): string {
   const sections = [...Map.groupBy(routes, ({ tag }) => tag)].map(
-    ([tag, group]) => `<h2>${escape(tag)}</h2>\n${group.map(entryOf).join("\n")}`,
+    ([tag, group]) => `<h2>${escapeHtml(tag)}</h2>\n${group.map(entryOf).join("\n")}`,
   );
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Skerry API</title><style>${STYLE}</style></head>
 <body><h1>Skerry API</h1>
-<p>Version ${escape(version)}. The same as <a href="/openapi.json">OpenAPI 3.1</a>. Send <code>Authorization: Bearer sk_…</code>.</p>
+<p>Version ${escapeHtml(version)}. The same as <a href="/openapi.json">OpenAPI 3.1</a>. Send <code>Authorization: Bearer sk_…</code>.</p>
 ${sections.join("\n")}
 </body></html>
 `;
@@ -27,8 +28,8 @@ ${sections.join("\n")}
 function entryOf(route: Route): string {
   const { method, path, summary, access, statuses } = route;
   const roles = access === "public" ? "no key needed" : rolesOf(access).join(", ");
-  return `<details><summary><span class="method">${method}</span><code>${escape(path)}</code><br>${escape(summary)}</summary>
-<p><small>${escape(roles)} · answers ${statuses.join(", ")}</small></p>
+  return `<details><summary><span class="method">${method}</span><code>${escapeHtml(path)}</code><br>${escapeHtml(summary)}</summary>
+<p><small>${escapeHtml(roles)} · answers ${statuses.join(", ")}</small></p>
 ${schemaOf("Query", route.query, "input")}${schemaOf("Body", route.body, "input")}${schemaOf("Answer", route.answer, "output")}</details>`;
 }
 
@@ -41,8 +42,5 @@ function schemaOf(title: string, schema: z.ZodType | undefined, io: "input" | "o
     shown.additionalProperties === false
   )
     return "";
-  return `<p>${title}</p><pre>${escape(JSON.stringify(shown, null, 2))}</pre>\n`;
+  return `<p>${title}</p><pre>${escapeHtml(JSON.stringify(shown, null, 2))}</pre>\n`;
 }
-
-const escape = (text: string): string =>
-  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");

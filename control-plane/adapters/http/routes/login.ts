@@ -11,6 +11,8 @@ import { definePublicRoute, type Route } from "../server/route.ts";
 import { sessionOf } from "./sessions.ts";
 
 const TAG = "Sessions";
+const BEGIN = "/api/v1/login/oidc";
+const PAGE = { failure: "The login did not work", again: BEGIN };
 const CALLBACK = "/api/v1/login/oidc/callback";
 
 export interface LoginRouteParts {
@@ -55,11 +57,12 @@ export function loginRoutes(parts: LoginRouteParts): Route[] {
     }),
     definePublicRoute({
       method: "GET",
-      path: "/api/v1/login/oidc",
+      path: BEGIN,
       summary: "Sends a browser to the identity provider, and from there back to `returnTo` with a session",
       tag: TAG,
       query: z.strictObject({ returnTo: z.string().regex(RETURN_TO, "must be a path").default("/") }),
       statuses: [303],
+      opensInBrowser: PAGE,
       async handle({ query: { returnTo } }) {
         const { url, attempt } = await required().begin(`${publicUrl}${CALLBACK}`);
         const headers = { Location: url, "Set-Cookie": attempts.set({ ...attempt, returnTo }) };
@@ -73,6 +76,7 @@ export function loginRoutes(parts: LoginRouteParts): Route[] {
       tag: TAG,
       query: z.object({}).catchall(z.string()),
       statuses: [303],
+      opensInBrowser: PAGE,
       async handle({ query, header, address, requestId }) {
         const to = required();
         const attempt = attempts.read({ cookie: header("cookie") });

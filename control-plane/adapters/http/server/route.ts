@@ -42,6 +42,13 @@ interface JsonForm {
   readonly answer: z.ZodType;
 }
 
+/** What a page of an error says of the route. */
+export interface BrowserPage {
+  readonly failure: string;
+  /** Path of the link to begin again. */
+  readonly again: string;
+}
+
 interface Description<
   Params extends z.ZodType,
   Query extends z.ZodType,
@@ -66,6 +73,8 @@ interface Description<
   readonly streams?: readonly string[];
   /** Of a route that takes and answers bytes: what they are where they are JSON. For the OpenAPI document alone. */
   readonly jsonForm?: JsonForm;
+  /** A browser opens it for a person, who reads its errors as a page. */
+  readonly opensInBrowser?: BrowserPage;
   /** The answer holds a secret that exists nowhere else: it is not stored for an Idempotency-Key. */
   readonly answersSecret?: true;
 }
@@ -100,6 +109,7 @@ export interface Route {
   readonly statuses: readonly [number, ...number[]];
   readonly streams: readonly string[];
   readonly jsonForm: JsonForm | undefined;
+  readonly opensInBrowser: BrowserPage | undefined;
   readonly answersSecret: boolean;
   /** Callers on this machine need no key. */
   readonly isOpenOnLoopback: boolean;
@@ -180,6 +190,7 @@ function described(
     answer: route.answer,
     streams: route.streams ?? [],
     jsonForm: route.jsonForm,
+    opensInBrowser: route.opensInBrowser,
     answersSecret: route.answersSecret ?? false,
   };
 }

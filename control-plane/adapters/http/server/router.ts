@@ -18,12 +18,13 @@ import type { Authenticator } from "../auth/authenticator.ts";
 import { addressOf, callerSignal, factsOf, isLocal, queryOf } from "./exchange.ts";
 import { splitReason, takesReason } from "../rest/change-reason.ts";
 import { once } from "../rest/idempotency.ts";
+import { isForPerson, sendErrorPage } from "./error-page.ts";
 import { STREAM_TYPE } from "./event-stream.ts";
 import type { Limits } from "./limits.ts";
 import { problemResponse } from "./problem.ts";
-import { type Method, type RouteResponse, type Route, unknownModel } from "./route.ts";
+import { type BrowserPage, type Method, type RouteResponse, type Route, unknownModel } from "./route.ts";
 import { sendError, sendResponse } from "./send.ts";
-import { TokenBuckets } from "../auth/token-buckets.ts";
+import { TokenBuckets } from "../../../../shared/flow/token-buckets.ts";
 
 export interface RouterParts {
   readonly authenticator: Authenticator;
@@ -95,7 +96,8 @@ export function createRouter(routes: readonly Route[], parts: RouterParts): Expr
       answeredAt = parts.clock.now();
       await sendResponse(response, reply, { route, clock: parts.clock, stallMs: parts.limits.readerStallMs });
     } catch (thrown) {
-      fail({ request, response, requestId, isInferenceProtocol: isInferenceProtocol(route.path) }, thrown);
+      const { opensInBrowser: page } = route;
+      fail({ request, response, requestId, isInferenceProtocol: isInferenceProtocol(route.path), page }, thrown);
     } finally {
       // A stream of events lasts for hours: what counts is how soon it began.
       const ms = (answeredAt ?? parts.clock.now()) - startedAt;
@@ -230,7 +232,14 @@ export function createRouter(routes: readonly Route[], parts: RouterParts): Expr
       response,
       requestId,
       isInferenceProtocol: isV2,
-    }: { request: Request; response: Response; requestId: string; isInferenceProtocol: boolean },
+      page,
+    }: {
+      request: Request;
+      response: Response;
+      requestId: string;
+      isInferenceProtocol: boolean;
+      page?: BrowserPage | undefined;
+    },
     thrown: unknown,
   ): void {
     const error = asSkerryError(thrown, requestId);
@@ -240,7 +249,10 @@ export function createRouter(routes: readonly Route[], parts: RouterParts): Expr
         "request failed",
       );
     if (response.headersSent || response.destroyed) return;
+    if (page) response.appendHeader("Vary", "Accept");
     if (error.code === "CANCELLED") response.destroy();
+    else if (page && isForPerson(request))
+      sendErrorPage(response, error, { title: page.failure, again: page.again, requestId });
     else sendError(response, isV2 ? inferenceError(error) : problemResponse(error, requestId));
   }
 }
