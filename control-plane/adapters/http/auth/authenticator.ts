@@ -8,7 +8,7 @@ import type { Metrics } from "../../../ports/metrics.ts";
 import type { Limits } from "../server/limits.ts";
 import type { KeyQuotas } from "./key-quotas.ts";
 import { requireCsrfToken, type SessionCookie } from "./session-cookie.ts";
-import { TokenBuckets } from "./token-buckets.ts";
+import { TokenBuckets } from "../../../../shared/flow/token-buckets.ts";
 
 /** What authentication needs of the keys, and of the sessions. */
 interface SecretCheck {

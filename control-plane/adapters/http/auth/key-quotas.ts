@@ -1,25 +1,17 @@
 import type { Clock } from "../../../../shared/base/clock.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
-import { TokenBucket } from "../../../../shared/flow/token-bucket.ts";
+import { MinuteBuckets } from "../../../../shared/flow/minute-buckets.ts";
 import type { Caller } from "../../../app/access/api-keys.ts";
 import type { Metrics } from "../../../ports/metrics.ts";
 
 type Asking = Pick<Caller, "keyId" | "name" | "limits">;
 
-interface Quota {
-  readonly perMinute: number;
-  readonly bucket: TokenBucket;
-}
-
-/** Beyond it, quotas that are untouched are dropped first: a new one is the same. */
-const MAX_QUOTAS = 10_000;
-
 /** What each key may have in a minute of this control plane. A minute's worth may come at once. Keys without limits cost nothing. */
 export class KeyQuotas {
   readonly #clock: Clock;
   readonly #metrics: Pick<Metrics, "limitReached">;
-  readonly #requests = new Map<string, Quota>();
-  readonly #tokens = new Map<string, Quota>();
+  readonly #requests = new MinuteBuckets();
+  readonly #tokens = new MinuteBuckets();
 
   constructor(parts: { clock: Clock; metrics: Pick<Metrics, "limitReached"> }) {
     this.#clock = parts.clock;
@@ -31,7 +23,7 @@ export class KeyQuotas {
     const { requestsPerMinute } = caller.limits;
     if (requestsPerMinute === null) return;
     const now = this.#clock.now();
-    const bucket = this.#bucketOf(this.#requests, caller.keyId, requestsPerMinute);
+    const bucket = this.#requests.of(caller.keyId, requestsPerMinute, now);
     if (bucket.take(now)) return;
     this.#metrics.limitReached("requests");
     throw new SkerryError("RATE_LIMITED", `key ${caller.name} may send ${requestsPerMinute} requests a minute`, {
@@ -43,7 +35,8 @@ export class KeyQuotas {
   requireTokens(caller: Asking): void {
     const { tokensPerMinute } = caller.limits;
     if (tokensPerMinute === null) return;
-    const waitMs = this.#bucketOf(this.#tokens, caller.keyId, tokensPerMinute).waitMs(this.#clock.now());
+    const now = this.#clock.now();
+    const waitMs = this.#tokens.of(caller.keyId, tokensPerMinute, now).waitMs(now);
     if (waitMs === 0) return;
     this.#metrics.limitReached("tokens");
     throw new SkerryError("RATE_LIMITED", `key ${caller.name} may have ${tokensPerMinute} tokens a minute`, {
@@ -53,25 +46,8 @@ export class KeyQuotas {
 
   /** There may be less than none afterwards: then the key waits until they have come. */
   spendTokens({ keyId, limits: { tokensPerMinute } }: Asking, tokens: number): void {
-    if (tokensPerMinute !== null)
-      this.#bucketOf(this.#tokens, keyId, tokensPerMinute).overdraw(this.#clock.now(), tokens);
-  }
-
-  #bucketOf(quotas: Map<string, Quota>, keyId: string, perMinute: number): TokenBucket {
-    const known = quotas.get(keyId);
-    if (known?.perMinute === perMinute) return known.bucket;
+    if (tokensPerMinute === null) return;
     const now = this.#clock.now();
-    if (quotas.size >= MAX_QUOTAS) makeRoom(quotas, now);
-    const bucket = new TokenBucket({ perSecond: perMinute / 60, burst: perMinute }, now);
-    quotas.set(keyId, { perMinute, bucket });
-    return bucket;
-  }
-}
-
-function makeRoom(quotas: Map<string, Quota>, now: number): void {
-  for (const [keyId, { bucket }] of quotas) if (bucket.isFull(now)) quotas.delete(keyId);
-  for (const keyId of quotas.keys()) {
-    if (quotas.size < MAX_QUOTAS) break;
-    quotas.delete(keyId);
+    this.#tokens.of(keyId, tokensPerMinute, now).overdraw(now, tokens);
   }
 }

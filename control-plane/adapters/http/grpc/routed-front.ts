@@ -23,7 +23,7 @@ import type { ModelStatusQuery } from "../../../app/inference/model-status-query
 import type { Action } from "../../../core/access/actions.ts";
 import { isInScope } from "../../../core/access/decide.ts";
 import { authorize } from "../auth/authorize.ts";
-import { TokenBuckets } from "../auth/token-buckets.ts";
+import { TokenBuckets } from "../../../../shared/flow/token-buckets.ts";
 import { InferenceLog } from "../inference/inference-log.ts";
 import { type InferenceParts, isWellFormed, measuredOf } from "../inference/inference-routes.ts";
 import { refuseContents } from "../routes/inference-protocol.ts";

@@ -5,7 +5,7 @@ import type { Logger } from "../../../../shared/base/logger.ts";
 import type { Rate } from "../../../../shared/flow/token-bucket.ts";
 import type { TraceContext } from "../../../../shared/base/trace-context.ts";
 import type { InferenceResponse } from "../../../app/inference/inference-request.ts";
-import { TokenBuckets } from "../auth/token-buckets.ts";
+import { TokenBuckets } from "../../../../shared/flow/token-buckets.ts";
 
 export interface LoggedInference {
   readonly requestId: string;

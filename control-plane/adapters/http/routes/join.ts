@@ -16,7 +16,7 @@ import type { Requester } from "../../../ports/audit.ts";
 import type { Limits } from "../server/limits.ts";
 import { paginate } from "../rest/paginate.ts";
 import { definePublicRoute, defineRoute, type Route } from "../server/route.ts";
-import { TokenBuckets } from "../auth/token-buckets.ts";
+import { TokenBuckets } from "../../../../shared/flow/token-buckets.ts";
 import { idParams, nodeParams } from "./params.ts";
 
 const TAG = "Enrolment";

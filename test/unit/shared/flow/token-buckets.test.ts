@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
-import { TokenBuckets } from "../../../../../control-plane/adapters/http/auth/token-buckets.ts";
-import { TestClock } from "../../../../support/test-clock.ts";
+import { TokenBuckets } from "../../../../shared/flow/token-buckets.ts";
+import { TestClock } from "../../../support/test-clock.ts";
 
 describe("token buckets", () => {
   it("give a burst, then what has flowed in", async () => {

@@ -1,5 +1,5 @@
-import type { Clock } from "../../../../shared/base/clock.ts";
-import { TokenBucket, type Rate } from "../../../../shared/flow/token-bucket.ts";
+import type { Clock } from "../base/clock.ts";
+import { TokenBucket, type Rate } from "./token-bucket.ts";
 
 /**
  * One token bucket for each key (an address, an API key). Bounded: when there are too many, full ones are dropped
