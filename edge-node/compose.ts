@@ -19,6 +19,8 @@ import { ProcessModelHosts } from "./adapters/host-process/model-hosts.ts";
 import { SharedProcesses } from "./adapters/host-process/shared-processes.ts";
 import { GrpcServer } from "../shared/grpc-server/grpc-server.ts";
 import { LocalFront } from "./adapters/http/grpc/local-front.ts";
+import { CallerLimits } from "./adapters/http/caller-limits.ts";
+import { HostPolicy } from "./adapters/http/host-policy.ts";
 import { LocalApi } from "./adapters/http/local-api.ts";
 import { LocalCallers } from "./adapters/http/local-callers.ts";
 import { LocalKeys } from "./adapters/http/local-keys.ts";
@@ -89,7 +91,9 @@ async function composeLocked(
   const asksForKey = keys !== undefined || !isLoopback(config.localHost);
   // After the join, which sets aside those of another control plane.
   const callerKeys = asksForKey ? await apiKeys(config, parts) : undefined;
-  const callers = asksForKey ? new LocalCallers({ keys, apiKeys: callerKeys }) : undefined;
+  const metrics = new NodeMetrics();
+  const limits = new CallerLimits({ clock, onReached: (limit) => metrics.limitReached(limit) });
+  const callers = asksForKey ? new LocalCallers({ keys, apiKeys: callerKeys, limits }) : undefined;
   const serving = new InferenceWorker({
     clock,
     nodeName: identity.name,
@@ -97,7 +101,6 @@ async function composeLocked(
     maxHeldBytes: config.bodiesBytes,
   });
   const policy = { ...config, pin: identity.pin };
-  const metrics = new NodeMetrics();
   const disk = new ArtifactFolders(stateDir);
   const engines = new Engines({ settings: config.engines, clock, random, logger });
   const confinement = await findConfinement({ hostUid: config.hostUid, stateDir });
@@ -147,7 +150,8 @@ async function composeLocked(
   const { readyWhen, bodyBytes: maxBodyBytes } = config;
   const shown = { node, metrics, streams: streams.shown, callers };
   const serves = { ...shown, readyWhen, bodies, maxBodyBytes, statistics, clock, logger };
-  const api = new LocalApi({ ...serves, cors: new CorsPolicy(config.corsOrigins) });
+  const hosts = new HostPolicy(config.localNames);
+  const api = new LocalApi({ ...serves, hosts, cors: new CorsPolicy(config.corsOrigins) });
   const grpc = new GrpcServer({ front: new LocalFront(serves), maxBodyBytes, clock, logger, trustedProxies: 0 });
   return {
     async start() {
@@ -196,10 +200,11 @@ async function identify(
   config: Config,
   parts: Parts & { readonly stateDir: string; readonly store: IdentityFiles },
 ): Promise<NodeIdentity> {
-  const { store } = parts;
+  const { store, logger } = parts;
   const known = await store.load();
   if (known !== null && !((known.isRemoved || config.joinsAgain) && mayRejoin(known, config))) return known;
-  if (known !== null) await store.setAside();
+  if (known !== null)
+    logger.info({ node: known.name }, "joins again; the identity of before stays until that was accepted");
   const { url, name, kind } = config;
   const admission = admissionOf(config);
   if (url === undefined || admission === undefined)

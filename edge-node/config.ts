@@ -1,19 +1,16 @@
-import { X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { availableParallelism, hostname } from "node:os";
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
 import { z } from "zod";
-import { messageOf } from "../shared/base/errors.ts";
 import { bodiesMiB, bodyMiB, flag, httpUrl, logLevel, origins, port } from "../shared/config/setting-types.ts";
-import { readSigningKeys } from "./adapters/filesystem/signing-keys.ts";
 import { DEFAULT_HOST_UID } from "./adapters/host-process/host-user.ts";
-import { readStreamsFile, type StreamsFile } from "./adapters/streams/streams-file.ts";
+import type { StreamsFile } from "./adapters/streams/streams-file.ts";
+import { readAuthorities, readKeys, readStreams, readToken } from "./config-files.ts";
 import { proxyFor } from "./adapters/system/proxy-setting.ts";
 import type { TrustedKeys } from "./core/placements/trust.ts";
 import { type EngineSetting, parseEngine } from "../shared/text/engine-setting.ts";
 import { MAX_ENGINES } from "../shared/protocol/messages.ts";
 import { NODE_NAME } from "../shared/protocol/join-messages.ts";
-import { parseJoinToken, type JoinToken } from "../shared/protocol/proofs.ts";
+import type { JoinToken } from "../shared/protocol/proofs.ts";
 
 /** Every setting of the node, with the sentence that explains it. All come from the environment. */
 const settings = z.object({
@@ -74,6 +71,13 @@ const settings = z.object({
     .refine((text) => text.length <= 256, "256 characters at most")
     .optional()
     .describe("Where others reach the node's own /v2, e.g. http://10.0.0.7:7090. Default: made of host and port."),
+  SKERRY_LOCAL_NAMES: z
+    .string()
+    .default("")
+    .transform(namesOrComplain)
+    .describe(
+      "Names, comma-separated, by which browsers and proxies ask for the node's page, its state and, where no key is needed, its /v2 and /v1; * for any. Addresses, localhost, this machine's name and the host of SKERRY_LOCAL_URL always count.",
+    ),
   SKERRY_LOCAL_KEYS_FILE: z
     .string()
     .optional()
@@ -139,6 +143,8 @@ const settings = z.object({
   ),
 });
 
+const HOST_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}$/;
+
 type SettingName = keyof typeof settings.shape;
 
 /** Name → sentence, for docs/nodes.md. */
@@ -165,6 +171,8 @@ export interface Config {
   readonly grpcPort: number | undefined;
   /** Without a slash at the end. */
   readonly localUrl: string | undefined;
+  /** Beside addresses and `localhost`. */
+  readonly localNames: readonly string[];
   readonly localKeysFile: string | undefined;
   /** 0: API keys are not taken. */
   readonly apiKeysOfflineMs: number;
@@ -220,6 +228,7 @@ export function readConfig(env: NodeJS.ProcessEnv, args: readonly string[] = [])
     localPort: data.SKERRY_LOCAL_PORT,
     grpcPort: data.SKERRY_GRPC_PORT,
     localUrl: data.SKERRY_LOCAL_URL,
+    localNames: namesOf(data),
     localKeysFile: data.SKERRY_LOCAL_KEYS_FILE,
     apiKeysOfflineMs: data.SKERRY_API_KEYS_OFFLINE_HOURS * 3_600_000,
     corsOrigins: data.SKERRY_CORS_ORIGINS,
@@ -268,56 +277,24 @@ function enginesOrComplain(text: string, context: z.RefinementCtx): readonly Eng
   });
 }
 
-function readToken(env: NodeJS.ProcessEnv, complaints: string[]): JoinToken | undefined {
-  const file = env["SKERRY_JOIN_TOKEN_FILE"];
-  let text = env["SKERRY_JOIN_TOKEN"];
-  try {
-    text ??= file === undefined ? undefined : readFileSync(file, "utf8");
-  } catch (error) {
-    complaints.push(`  SKERRY_JOIN_TOKEN_FILE: ${messageOf(error)}`);
-  }
-  if (text === undefined || text.trim() === "") return undefined;
-  const token = parseJoinToken(text);
-  if (!token)
-    complaints.push(
-      "  SKERRY_JOIN_TOKEN: not a join token. One looks like skj1.<pin>.<key set>.<id>.<secret>, on one line.",
-    );
-  return token;
+function namesOrComplain(text: string, context: z.RefinementCtx): readonly string[] {
+  const names = text.split(",").map((name) => name.trim());
+  const given = names.filter((name) => name !== "");
+  const wrong = given.find((name) => name !== "*" && !HOST_NAME.test(name));
+  if (wrong !== undefined)
+    context.addIssue({
+      code: "custom",
+      message: `${wrong.slice(0, 100)} is no name of a host (without scheme and port)`,
+    });
+  return given;
 }
 
-function readKeys(env: NodeJS.ProcessEnv, complaints: string[]): TrustedKeys | undefined {
-  const file = env["SKERRY_SIGNING_KEYS_FILE"];
-  if (file === undefined || file === "") return undefined;
-  try {
-    return readSigningKeys(file);
-  } catch (error) {
-    complaints.push(`  SKERRY_SIGNING_KEYS_FILE: ${messageOf(error)}`);
-    return undefined;
-  }
-}
-
-function readStreams(env: NodeJS.ProcessEnv, complaints: string[]): StreamsFile | undefined {
-  const file = env["SKERRY_STREAMS_FILE"];
-  if (file === undefined || file === "") return undefined;
-  try {
-    return readStreamsFile(file);
-  } catch (error) {
-    complaints.push(`  SKERRY_STREAMS_FILE: ${messageOf(error)}`);
-    return undefined;
-  }
-}
-
-function readAuthorities(env: NodeJS.ProcessEnv, complaints: string[]): string | undefined {
-  const file = env["SKERRY_CA_FILE"];
-  if (file === undefined || file === "") return undefined;
-  try {
-    const text = readFileSync(file, "utf8");
-    new X509Certificate(text);
-    return text;
-  } catch (error) {
-    complaints.push(`  SKERRY_CA_FILE: ${file} holds no certificates in PEM: ${messageOf(error)}`);
-    return undefined;
-  }
+/** What this machine calls itself, also to those that find it by mDNS, and what its settings call it. */
+function namesOf(data: z.output<typeof settings>): readonly string[] {
+  const own = hostname();
+  const url = data.SKERRY_LOCAL_URL;
+  const said = url === undefined ? [] : [new URL(url).hostname];
+  return [...data.SKERRY_LOCAL_NAMES, own, `${own}.local`, data.SKERRY_LOCAL_HOST, ...said];
 }
 
 function complaint(issue: z.core.$ZodIssue): string {

@@ -19,7 +19,7 @@ export interface StoredKey {
 }
 
 /** A key that lets callers in now. */
-export interface GoodKey extends Pick<StoredKey, "id" | "role" | "models" | "deployments" | "secretHash"> {
+export interface GoodKey extends Pick<StoredKey, "id" | "role" | "models" | "deployments" | "limits" | "secretHash"> {
   /** By the store's clock, in ms since 1970; null: it does not expire. */
   readonly expiresAt: number | null;
   readonly expiresInMs: number | null;

@@ -41,6 +41,12 @@ export const ERRORS = {
     message: "A page of an origin that is not listed asked a node that needs no key.",
     fix: "List the page's origin in `SKERRY_CORS_ORIGINS` of the node.",
   },
+  HOST_REFUSED: {
+    status: 403,
+    retryable: false,
+    message: "A node was asked by a name that it is not known by.",
+    fix: "Ask it by its address or as `localhost`, or list the name in `SKERRY_LOCAL_NAMES` of the node.",
+  },
   NOT_FOUND: {
     status: 404,
     retryable: false,

@@ -351,6 +351,8 @@ const keyDue = message("key.due", {});
 /** Keys of one message, so that it fits. */
 export const MAX_KEYS_PER_MESSAGE = 200;
 
+const quota = z.number().int().min(1);
+
 const callerKey = z.object({
   /** The part of the key that is no secret. */
   id: z.string().max(64),
@@ -360,7 +362,10 @@ const callerKey = z.object({
   /** Of what the node holds the models that it may see; null: all. */
   models: z.array(z.string().max(64)).max(64).nullable(),
   expiresInMs: ms.nullable(),
+  /** What the key may have at the node; null and left out: no more than others. */
+  limits: z.object({ requestsPerMinute: quota.nullable(), concurrency: quota.nullable() }).optional(),
 });
+export type CallerLimitsOfKey = NonNullable<z.infer<typeof callerKey>["limits"]>;
 export type CallerKey = z.infer<typeof callerKey>;
 
 /**

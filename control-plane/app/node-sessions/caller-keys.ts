@@ -149,7 +149,7 @@ export class CallerKeys {
     if (known) return known;
     const found = keysForNode(this.#keys, placements);
     // What is left of a key's life differs with each look; when it ends does not.
-    const lasting = found.map(({ id, hash, role, models, of }) => [id, hash, role, models, of.expiresAt]);
+    const lasting = found.map(({ of, expiresInMs: _left, ...key }) => [key, of.expiresAt]);
     let pages: CallerKey[][] | undefined;
     const set: KeySet = {
       digest: digestOf(JSON.stringify(lasting)),

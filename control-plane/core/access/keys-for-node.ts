@@ -1,4 +1,4 @@
-import type { CallerKey } from "../../../shared/protocol/messages.ts";
+import type { CallerKey, CallerLimitsOfKey } from "../../../shared/protocol/messages.ts";
 import type { FleetPlacement } from "../fleet/types.ts";
 import type { GrantedDeployment } from "./decide.ts";
 
@@ -9,6 +9,7 @@ interface Key {
   readonly deployments: readonly GrantedDeployment[];
   readonly secretHash: string;
   readonly expiresInMs: number | null;
+  readonly limits: CallerLimitsOfKey;
 }
 
 type Held = Pick<FleetPlacement, "model" | "deployment">;
@@ -27,8 +28,14 @@ export function keysForNode<Known extends Key>(
   return keys.flatMap((key) => {
     const { id, role, secretHash: hash, expiresInMs } = key;
     const seen = role === "application" ? models.filter((model) => sees(key, model, held.get(model) ?? [])) : null;
-    return seen?.length === 0 ? [] : [{ id, hash, role, models: seen, expiresInMs, of: key }];
+    if (seen?.length === 0) return [];
+    return [{ id, hash, role, models: seen, expiresInMs, ...limitsOf(key), of: key }];
   });
+}
+
+/** Most keys have none. Tokens are counted at the control plane alone. */
+function limitsOf({ limits: { requestsPerMinute, concurrency } }: Key): Pick<CallerKey, "limits"> {
+  return requestsPerMinute === null && concurrency === null ? {} : { limits: { requestsPerMinute, concurrency } };
 }
 
 const sees = ({ models, deployments }: Key, model: string, placements: readonly Held[]): boolean =>

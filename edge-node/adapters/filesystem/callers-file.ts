@@ -16,6 +16,7 @@ const schema = z.object({
       role: z.enum(["viewer", "operator", "admin", "application"]),
       models: z.array(z.string()).nullable(),
       expiresAt: z.number().nullable(),
+      limits: z.object({ requestsPerMinute: z.number().nullable(), concurrency: z.number().nullable() }).optional(),
     }),
   ),
 });

@@ -26,8 +26,7 @@ import { errorResponse, jsonResponse, type LocalResponse, send, textResponse } f
 import { type AskPath, isOpenAi } from "../../../shared/openai/http/path.ts";
 import { type Answered, infer } from "./infer.ts";
 import { askText, openAiErrorReply, textModel, textModels } from "./openai.ts";
-import type { CallerAccess } from "../../core/caller-rights.ts";
-import type { LocalCallers } from "./local-callers.ts";
+import type { Admitted, LocalCallers } from "./local-callers.ts";
 import type { NodeMetrics } from "./metrics.ts";
 import {
   modelMetadata,
@@ -40,7 +39,8 @@ import {
   serverLive,
   serverMetadata,
 } from "./model-routes.ts";
-import { methodsOf, type Route, routeOf } from "./routes.ts";
+import { accessOf, methodsOf, OPEN, type Route, routeOf } from "./routes.ts";
+import type { HostPolicy } from "./host-policy.ts";
 import { pageFile } from "./page/page-files.ts";
 import { statusDocument } from "./status-document.ts";
 import { pushItem, streamList } from "./streams.ts";
@@ -62,20 +62,12 @@ interface Parts {
   readonly statistics: InferenceStatistics;
   /** Left out: pages of other origins cannot read answers. */
   readonly cors?: CorsPolicy;
+  /** By which names the node may be asked. */
+  readonly hosts: HostPolicy;
 }
 
 /** A device's LAN, not the internet. An idle one costs 11 KiB (measured with 4,000), and bodies have a bound of their own. */
 const MAX_CONNECTIONS = 4_096;
-/** For those who have no key: they say nothing about models. The page asks for its facts, with a key where one is needed. */
-const OPEN: ReadonlySet<Route["kind"]> = new Set<Route["kind"]>([
-  "page",
-  "live",
-  "ready",
-  "server-metadata",
-  "server-live",
-  "server-ready",
-]);
-
 /**
  * What a node serves on its own address: the Open Inference Protocol for its own placements, probes, metrics and a page
  * for a technician. It asks nobody else, so it answers the same whether the control plane is there or not.
@@ -143,19 +135,32 @@ export class LocalApi {
       throw new SkerryError("NOT_FOUND", `this node serves no ${path.slice(0, 200)}; its APIs begin at /v2 and /v1`);
     const allowed = methodsOf(route);
     if (!allowed.includes(request.method ?? "")) return notAllowed(request, allowed);
-    const node = OPEN.has(route.kind) ? this.#parts.node : await this.#admit(request, route);
+    this.#checkHost(request, route);
+    const { node, leave } = OPEN.has(route.kind) ? openTo(this.#parts.node) : await this.#admit(request, route);
+    if (response.closed) leave();
+    else response.once("close", leave);
     return this.#reply(route, request, { node, response });
   }
 
   /**
-   * The node as the caller may see it. Throws `UNAUTHENTICATED`, `FORBIDDEN`. Without keys, `ORIGIN_REFUSED`: a browser sends a text or a form to any address of this machine
+   * Throws `HOST_REFUSED`. The page and what it shows are for people who typed an address. `/v2` and `/v1` are for programs,
+   * also behind proxies and names of services: where they need a key, no page of another site has it, and any name is taken.
+   */
+  #checkHost({ headers }: IncomingMessage, { kind }: Route): void {
+    const isForPeople = kind === "page" || kind === "status";
+    if (isForPeople || (this.#parts.callers === undefined && !OPEN.has(kind))) this.#parts.hosts.check(headers.host);
+  }
+
+  /**
+   * The node as the caller may see it. Throws `UNAUTHENTICATED`, `FORBIDDEN`, `RATE_LIMITED`. Without keys, `ORIGIN_REFUSED`: a browser sends a text or a form to any address of this machine
    * for any page, without asking first, so that a page could let models run here.
    */
-  async #admit({ headers }: IncomingMessage, route: Route): Promise<LocalNode> {
+  async #admit({ headers, socket }: IncomingMessage, route: Route): Promise<Admitted> {
     const { callers, cors, node } = this.#parts;
-    if (callers) return callers.admit(headers.authorization, accessOf(route), node);
-    const { origin } = headers;
-    if (origin === undefined || cors?.lists(origin) === true) return node;
+    const { authorization, origin } = headers;
+    const address = socket.remoteAddress ?? "";
+    if (callers) return callers.admit({ authorization, address }, accessOf(route), node);
+    if (origin === undefined || cors?.lists(origin) === true) return openTo(node);
     throw new SkerryError("ORIGIN_REFUSED", `a page of ${origin.slice(0, 200)} may not ask this node`);
   }
 
@@ -236,34 +241,7 @@ export class LocalApi {
   }
 }
 
-function accessOf(route: Route): CallerAccess {
-  switch (route.kind) {
-    case "status":
-    case "metrics":
-    case "streams":
-      return "node";
-    case "infer":
-    case "stream-item":
-    case "explain":
-      return "invoke";
-    case "text":
-      return route.path.kind === "models" || route.path.kind === "model" ? "models" : "invoke";
-    case "page":
-    case "live":
-    case "ready":
-    case "server-metadata":
-    case "server-live":
-    case "server-ready":
-    case "model-names":
-    case "model-metadata":
-    case "model-config":
-    case "model-stats":
-    case "model-ready":
-    case "repository-index":
-    case "repository-change":
-      return "models";
-  }
-}
+const openTo = (node: LocalNode): Admitted => ({ node, leave: () => undefined });
 
 /**
  * For probes: not whether every model is loaded, which `/v2/health/ready` tells, but whether this process does its work.

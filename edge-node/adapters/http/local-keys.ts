@@ -1,7 +1,5 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
-import { SkerryError } from "../../../shared/base/errors.ts";
-import { bearerOf } from "../../../shared/inference/http/message.ts";
 
 const LINE = /^([0-9a-f]{64})(?:\s.*)?$/;
 /** A file of the technician's, not a database. */
@@ -27,17 +25,13 @@ export class LocalKeys {
     return keys;
   }
 
-  /** Throws `UNAUTHENTICATED` unless the header carries a key of the file. */
-  async check(authorization: string | undefined): Promise<void> {
-    const key = bearerOf(authorization);
-    if (key === undefined)
-      throw new SkerryError("UNAUTHENTICATED", "this node asks for a key: send Authorization: Bearer <key>");
+  /** Whether the file lists this key now. */
+  async has(key: string): Promise<boolean> {
     // A damaged edit keeps the last good keys in force; who edited it finds out at the next start.
     await this.#refresh().catch(() => undefined);
     const hash = createHash("sha256").update(key).digest();
     // All are compared, so that the time tells nothing about which.
-    const matches = this.#hashes.filter((known) => timingSafeEqual(known, hash));
-    if (matches.length === 0) throw new SkerryError("UNAUTHENTICATED", "this node does not know that key");
+    return this.#hashes.filter((known) => timingSafeEqual(known, hash)).length > 0;
   }
 
   async #refresh(): Promise<void> {

@@ -1,3 +1,4 @@
+import type { ReachedLimit } from "./caller-limits.ts";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { DROP_REASONS, type Ledger } from "../../core/streams/ledger.ts";
 import type { LocalStreams } from "../../ports/streams.ts";
@@ -16,6 +17,7 @@ export class NodeMetrics implements NodeTelemetry {
   readonly #answers: Counter<"model" | "code">;
   readonly #seconds: Histogram<"model">;
 
+  readonly #limits: Counter<"limit">;
   readonly #heartbeats: Histogram;
   #lastRttMs: number | undefined;
 
@@ -32,6 +34,12 @@ export class NodeMetrics implements NodeTelemetry {
       help: "Time from the request's head to its answer at this node's own /v2.",
       labelNames: ["model"],
       buckets: BUCKETS_S,
+      registers,
+    });
+    this.#limits = new Counter({
+      name: "skerry_node_limits_reached_total",
+      help: "Requests at this node's own address that a limit of keys refused, by limit.",
+      labelNames: ["limit"],
       registers,
     });
     this.#heartbeats = new Histogram({
@@ -140,6 +148,10 @@ export class NodeMetrics implements NodeTelemetry {
           this.set({ deployment, stream }, ledger.waitingBytes);
       },
     });
+  }
+
+  limitReached(limit: ReachedLimit): void {
+    this.#limits.inc({ limit });
   }
 
   heartbeatAnswered(rttMs: number): void {

@@ -1,3 +1,4 @@
+import type { CallerAccess } from "../../core/caller-rights.ts";
 import { openAiMethods, type OpenAiPath, openAiPath } from "../../../shared/openai/http/path.ts";
 import type { PageFile } from "./page/page-files.ts";
 import { type ModelTarget, parseModelPath } from "../../../shared/inference/http/path.ts";
@@ -82,3 +83,43 @@ export const methodsOf = (route: Route): readonly string[] => {
   if (route.kind === "text") return openAiMethods(route.path);
   return POSTED.has(route.kind) ? ["POST"] : ["GET", "HEAD"];
 };
+
+/** For those who have no key: they say nothing about models. The page asks for its facts, with a key where one is needed. */
+export const OPEN: ReadonlySet<Route["kind"]> = new Set<Route["kind"]>([
+  "page",
+  "live",
+  "ready",
+  "server-metadata",
+  "server-live",
+  "server-ready",
+]);
+
+/** What a key must allow for it. */
+export function accessOf(route: Route): CallerAccess {
+  switch (route.kind) {
+    case "status":
+    case "metrics":
+    case "streams":
+      return "node";
+    case "infer":
+    case "stream-item":
+    case "explain":
+      return "invoke";
+    case "text":
+      return route.path.kind === "models" || route.path.kind === "model" ? "models" : "invoke";
+    case "page":
+    case "live":
+    case "ready":
+    case "server-metadata":
+    case "server-live":
+    case "server-ready":
+    case "model-names":
+    case "model-metadata":
+    case "model-config":
+    case "model-stats":
+    case "model-ready":
+    case "repository-index":
+    case "repository-change":
+      return "models";
+  }
+}

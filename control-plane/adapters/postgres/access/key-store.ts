@@ -22,8 +22,7 @@ export class PostgresKeyStore implements KeyStore {
       (client) => client.$queryRaw<KeyRow[]>`
         SELECT id, name, role, secret_hash AS "secretHash", revoked_at AS "revokedAt",
           (extract(epoch FROM expires_at - now()) * 1000)::float8 AS "expiresInMs",
-          ${SCOPE}, json_build_object('requestsPerMinute', requests_per_minute, 'concurrency', concurrency,
-            'tokensPerMinute', tokens_per_minute) AS limits
+          ${SCOPE}, ${LIMITS}
         FROM api_keys WHERE id = ${id}`,
     );
     return row ? toStoredKey(row) : null;
@@ -32,7 +31,7 @@ export class PostgresKeyStore implements KeyStore {
   good(limit: number): Promise<readonly GoodKey[]> {
     return this.#database.run(
       (client) => client.$queryRaw<GoodKey[]>`
-        SELECT id, role, secret_hash AS "secretHash", ${SCOPE},
+        SELECT id, role, secret_hash AS "secretHash", ${SCOPE}, ${LIMITS},
           (extract(epoch FROM expires_at) * 1000)::float8 AS "expiresAt",
           (extract(epoch FROM expires_at - now()) * 1000)::float8 AS "expiresInMs"
         FROM api_keys WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()) ORDER BY id LIMIT ${limit}`,
@@ -149,6 +148,10 @@ const SCOPE = Prisma.sql`
     ORDER BY name) AS models,
   (SELECT coalesce(json_agg(json_build_object('name', name, 'model', spec ->> 'model') ORDER BY name), '[]')
     FROM deployments WHERE name = ANY (api_keys.deployments)) AS deployments`;
+
+const LIMITS = Prisma.sql`
+  json_build_object('requestsPerMinute', requests_per_minute, 'concurrency', concurrency,
+    'tokensPerMinute', tokens_per_minute) AS limits`;
 
 interface KeyRow extends Pick<ApiKey, "id" | "name" | "role" | "models" | "secretHash" | "revokedAt"> {
   readonly deployments: readonly GrantedDeployment[];

@@ -14,7 +14,7 @@ import { wholeStream } from "../../../../shared/inference/whole-stream.ts";
 import type { LocalNode } from "../../../ports/serving.ts";
 import { askHere, isCatalogd } from "../infer.ts";
 import type { CallerAccess } from "../../../core/caller-rights.ts";
-import type { LocalCallers } from "../local-callers.ts";
+import type { Admitted, LocalCallers } from "../local-callers.ts";
 import type { NodeMetrics } from "../metrics.ts";
 import {
   isModelReady,
@@ -54,15 +54,15 @@ export class LocalFront implements InferenceFront {
   }
 
   async isModelReady(call: CallFacts, target: ModelTarget): Promise<boolean> {
-    return isModelReady(await this.#admit(call, "models"), target);
+    return isModelReady(await this.#seenBy(call), target);
   }
 
   async modelMetadata(call: CallFacts, target: ModelTarget): Promise<ModelMetadata> {
-    return modelMetadata(await this.#admit(call, "models"), target);
+    return modelMetadata(await this.#seenBy(call), target);
   }
 
   async statistics(call: CallFacts, target: ModelTarget | undefined): Promise<readonly VersionStatistics[]> {
-    const node = await this.#admit(call, "models");
+    const node = await this.#seenBy(call);
     const { statistics } = this.#parts;
     if (target !== undefined) return modelStatistics(node, target, statistics);
     const models = new Set(node.placements().map(({ model }) => model));
@@ -73,11 +73,11 @@ export class LocalFront implements InferenceFront {
     call: CallFacts,
     { readyOnly }: { readonly readyOnly: boolean },
   ): Promise<readonly IndexEntry[]> {
-    return repositoryIndex(await this.#admit(call, "models"), { ready: readyOnly });
+    return repositoryIndex(await this.#seenBy(call), { ready: readyOnly });
   }
 
   async changeRepository(call: CallFacts): Promise<void> {
-    await this.#admit(call, "models");
+    await this.#seenBy(call);
     repositoryChange();
   }
 
@@ -86,8 +86,11 @@ export class LocalFront implements InferenceFront {
     const startedAt = clock.now();
     let model: string | undefined;
     let code: ErrorCode | "OK" = "OK";
+    let leave = (): void => undefined;
     try {
-      const node = await this.#admit(call, "invoke");
+      const admitted = await this.#admit(call, "invoke");
+      ({ leave } = admitted);
+      const { node } = admitted;
       const placement = resolvePlacement(target, node.placements());
       ({ model } = placement);
       const outcome = await this.#ask(call, request, { placement, startedAt });
@@ -97,6 +100,7 @@ export class LocalFront implements InferenceFront {
       code = isSkerryError(thrown) ? thrown.code : "INTERNAL";
       throw thrown;
     } finally {
+      leave();
       metrics.answered(model, code, (clock.now() - startedAt) / 1_000);
     }
   }
@@ -132,8 +136,13 @@ export class LocalFront implements InferenceFront {
     }
   }
 
-  async #admit(call: CallFacts, access: CallerAccess): Promise<LocalNode> {
+  async #seenBy(call: CallFacts): Promise<LocalNode> {
+    return (await this.#admit(call, "models")).node;
+  }
+
+  async #admit(call: CallFacts, access: CallerAccess): Promise<Admitted> {
     const { callers, node } = this.#parts;
-    return callers ? callers.admit(call.header("authorization"), access, node) : node;
+    const asking = { authorization: call.header("authorization"), address: call.address };
+    return callers ? callers.admit(asking, access, node) : { node, leave: () => undefined };
   }
 }

@@ -3,6 +3,8 @@ import { Agent as HttpAgent, request as httpRequest } from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { ProcessModelHosts } from "../../../../edge-node/adapters/host-process/model-hosts.ts";
+import { CallerLimits } from "../../../../edge-node/adapters/http/caller-limits.ts";
+import { HostPolicy } from "../../../../edge-node/adapters/http/host-policy.ts";
 import { LocalApi } from "../../../../edge-node/adapters/http/local-api.ts";
 import { LocalCallers } from "../../../../edge-node/adapters/http/local-callers.ts";
 import type { LocalKeys } from "../../../../edge-node/adapters/http/local-keys.ts";
@@ -126,7 +128,9 @@ export class LocalApiRig {
       readonly streams?: (node: LocalNode) => LocalStreams;
     } = {},
   ): Promise<void> {
-    const callers = keys || apiKeys ? new LocalCallers({ keys, apiKeys }) : undefined;
+    const metrics = new NodeMetrics();
+    const limits = new CallerLimits({ clock: systemClock, onReached: (limit) => metrics.limitReached(limit) });
+    const callers = keys || apiKeys ? new LocalCallers({ keys, apiKeys, limits }) : undefined;
     this.facts = {
       kind: "edge",
       connected: true,
@@ -161,7 +165,6 @@ export class LocalApiRig {
     const logger = { ...silentLogger, info: (fields: object) => void this.lines.push(fields) };
     const bodies = new ByteBudget(DEFAULT_BODIES_BYTES);
     const statistics = new InferenceStatistics();
-    const metrics = new NodeMetrics();
     this.api = new LocalApi({
       node,
       streams: streams?.(node) ?? new NoStreams(node),
@@ -173,6 +176,7 @@ export class LocalApiRig {
       statistics,
       clock: systemClock,
       logger,
+      hosts: new HostPolicy(["dock-7.example"]),
     });
     this.port = await this.api.listen({ host: "127.0.0.1", port: 0 });
     const front = new LocalFront({ node, metrics, callers, readyWhen, bodies, statistics, clock: systemClock, logger });

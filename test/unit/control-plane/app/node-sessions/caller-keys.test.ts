@@ -15,6 +15,7 @@ const aKey = (id: string, over: Partial<GoodKey> = {}): GoodKey => ({
   models: ["digits"],
   deployments: [],
   secretHash: "a".repeat(64),
+  limits: { requestsPerMinute: null, concurrency: null, tokensPerMinute: null },
   expiresAt: null,
   expiresInMs: null,
   ...over,
@@ -63,6 +64,18 @@ describe("the API keys that a node gets", () => {
       ["one", ["digits"]],
       ["three", ["digits"]],
       ["five", null],
+    ]);
+  });
+
+  it("come with what each may have there, and again when that changes", async () => {
+    callers.asked(session, undefined);
+    await clock.advance(200);
+    keys = [aKey("one", { limits: { requestsPerMinute: 60, concurrency: null, tokensPerMinute: 9 } })];
+    callers.changed();
+    await clock.advance(200);
+    expect(sent.map((message) => message.keys[0]?.limits)).toEqual([
+      undefined,
+      { requestsPerMinute: 60, concurrency: null },
     ]);
   });
 
