@@ -78,7 +78,7 @@ describe("the names of a node", () => {
   const checks = (settings: Record<string, string>, host: string) => () =>
     new HostPolicy(readConfig(settings).localNames).check(host);
 
-  it("are those of its settings, and any where it is told so", () => {
+  it("are those of its settings, and any where they say so", () => {
     expect(checks({ SKERRY_LOCAL_NAMES: "dock-7, edge.example" }, "Edge.Example:7090")).not.toThrow();
     expect(checks({ SKERRY_LOCAL_URL: "https://dock-7.example/" }, "dock-7.example")).not.toThrow();
     expect(checks({ SKERRY_LOCAL_HOST: "dock-8.example" }, "dock-8.example:1")).not.toThrow();

@@ -58,7 +58,7 @@ const joinAgain = (signal: AbortSignal): Promise<unknown> =>
 const identity = () => new IdentityFiles(stateDir).load();
 
 describe("a node that joins again", () => {
-  it("keeps its identity when the token is refused, and can be told again", async () => {
+  it("keeps its identity when the token is refused, twice too", async () => {
     const before = await identity();
     answer = (response) =>
       response
