@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { createHash } from "node:crypto";
 import type { KnownCaller } from "../../../edge-node/ports/disk.ts";
 import { type Answered, LocalApiRig, pair, turns } from "./support/local-api-rig.ts";
+import { TestClock } from "../../support/test-clock.ts";
 import { until } from "../../support/processes/skerry-process.ts";
 
 const rig = new LocalApiRig();
@@ -10,6 +11,7 @@ beforeAll(() => rig.startHosts());
 afterAll(() => rig.stopHosts());
 afterEach(() => rig.close());
 
+let clock: TestClock;
 const secret = "s".repeat(43);
 const hash = createHash("sha256").update(secret).digest("hex");
 const LIMITED = "0123456789ab";
@@ -28,7 +30,8 @@ const openWith = (limits: KnownCaller["limits"]): Promise<void> => {
     [LIMITED, aKey(LIMITED, limits)],
     [FREE, aKey(FREE, undefined)],
   ]);
-  return rig.open({}, undefined, { apiKeys: { find: (id) => keys.get(id) } });
+  clock = new TestClock();
+  return rig.open({}, undefined, { apiKeys: { find: (id) => keys.get(id) }, limitsClock: clock });
 };
 const shown = ({ status, headers }: Answered): unknown[] => [status, headers["skerry-error"] ?? "OK"];
 const reached = async (limit: string): Promise<string | undefined> => {
@@ -47,6 +50,8 @@ describe("limits of a key at a node's own address", () => {
     expect(Number(refused.headers["retry-after"])).toBeGreaterThan(0);
     expect(shown(await infer(pair, as(FREE)))).toEqual([200, "OK"]);
     expect(await reached("requests")).toBe("1");
+    await clock.advance(20_000);
+    expect(shown(await infer(pair, as(LIMITED)))).toEqual([200, "OK"]);
   });
 
   it("are its requests to models at once, until each was answered or its caller has gone", async () => {
@@ -83,6 +88,8 @@ describe("those who guess keys of a node", () => {
     expect(answers).toEqual(new Set(["401,UNAUTHENTICATED", "429,RATE_LIMITED"]));
     // A good key that nobody used yet could be a guess that was right.
     expect((await call("/v2/models", { headers: as(LIMITED) })).status).toBe(429);
+    await clock.advance(1_000);
+    expect((await call("/v2/models", { headers: as(LIMITED) })).status).toBe(200);
     expect(shown(await infer(pair, as(FREE)))).toEqual([200, "OK"]);
     expect(Number(await reached("failures"))).toBeGreaterThan(0);
   });

@@ -20,7 +20,7 @@ import type {
   LocalStatus,
   ModelSignature,
 } from "../../../../edge-node/ports/serving.ts";
-import { systemClock } from "../../../../shared/base/clock.ts";
+import { type Clock, systemClock } from "../../../../shared/base/clock.ts";
 import { ByteBudget } from "../../../../shared/inference/http/byte-budget.ts";
 import { InferenceStatistics } from "../../../../shared/inference/statistics.ts";
 import { DEFAULT_BODIES_BYTES } from "../../../../shared/protocol/limits.ts";
@@ -123,13 +123,16 @@ export class LocalApiRig {
     {
       apiKeys,
       streams,
+      limitsClock = systemClock,
     }: {
       readonly apiKeys?: { find(id: string): KnownCaller | "stale" | undefined };
       readonly streams?: (node: LocalNode) => LocalStreams;
+      /** By which the limits of keys and of guesses are counted. */
+      readonly limitsClock?: Clock;
     } = {},
   ): Promise<void> {
     const metrics = new NodeMetrics();
-    const limits = new CallerLimits({ clock: systemClock, onReached: (limit) => metrics.limitReached(limit) });
+    const limits = new CallerLimits({ clock: limitsClock, onReached: (limit) => metrics.limitReached(limit) });
     const callers = keys || apiKeys ? new LocalCallers({ keys, apiKeys, limits }) : undefined;
     this.facts = {
       kind: "edge",
