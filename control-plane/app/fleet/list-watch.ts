@@ -181,7 +181,7 @@ export class ListWatch<Item> {
     this.#compared = this.#fingerprint();
     this.#touched.clear();
     this.#isAllTouched = false;
-    this.#tell(this.#log.update(this.#list()));
+    this.#wakeOnChange(this.#log.update(this.#list()));
     this.#wholeFrom = this.#clock.now() + MAX_SHARE * (this.#clock.now() - startedAt);
   }
 
@@ -189,11 +189,11 @@ export class ListWatch<Item> {
     const startedAt = this.#clock.now();
     const names = this.#touched;
     this.#touched = new Set();
-    this.#tell(this.#log.updateSome(names, this.#some?.(names) ?? []));
+    this.#wakeOnChange(this.#log.updateSome(names, this.#some?.(names) ?? []));
     this.#partFrom = this.#clock.now() + MAX_SHARE * (this.#clock.now() - startedAt);
   }
 
-  #tell(isChange: boolean): void {
+  #wakeOnChange(isChange: boolean): void {
     if (isChange) for (const wake of this.#wakers) wake();
   }
 
