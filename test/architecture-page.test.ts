@@ -43,11 +43,41 @@ const rowsOf = (graph: ReadonlyMap<string, ReadonlySet<string>>): readonly strin
         } |`,
     );
 
+/** Subfolders of a folder that hold TypeScript, at any depth: `fleet`, `fleet/changes`. */
+const subfoldersOf = (parent: string): readonly string[] =>
+  [
+    ...new Set(
+      globSync("*/**/*.ts", { cwd: path.join(ROOT, parent) }).flatMap((file) =>
+        path
+          .dirname(file)
+          .split("/")
+          .map((_, depth, all) => all.slice(0, depth + 1).join("/")),
+      ),
+    ),
+  ].toSorted();
+
+/** Those that a cell of the page names: `` `fleet` (`changes`), `onnx` (`a`, `a/b`) ``; of files it names whole paths. */
+const subfoldersNamedIn = (cell: string): readonly string[] =>
+  [...cell.matchAll(/(?:^|, )`([\w-]+)`(?: \(([^)]+)\))?/g)]
+    .flatMap(([, name = "", inner = ""]) => [
+      name,
+      ...[...inner.matchAll(/`([\w/-]+)`/g)].map(([, each = ""]) => `${name}/${each}`),
+    ])
+    .toSorted();
+
 describe("ARCHITECTURE.md", () => {
   it("has the import graph of the top folders", () => {
     const section = page.split("\n## Import graph\n")[1]?.split("\n## ")[0] ?? "";
     const rows = section.split("\n").filter((line) => line.startsWith("| `"));
     expect(rows).toEqual(rowsOf(importGraph()));
+  });
+
+  it("lists the subfolders of the control plane and of the node", () => {
+    const section = page.split("\nSubfolders of the control plane and of the node:\n")[1]?.split("\n## ")[0] ?? "";
+    const rows = [...section.matchAll(/^\| `([\w./-]+)\/` \| (.+) \|$/gm)];
+    expect(rows.length).toBeGreaterThan(5);
+    for (const [, parent = "", cell = ""] of rows)
+      expect([parent, ...subfoldersNamedIn(cell)]).toEqual([parent, ...subfoldersOf(parent)]);
   });
 
   it("names only files and folders that exist", () => {
