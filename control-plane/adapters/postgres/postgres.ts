@@ -25,19 +25,19 @@ import { PostgresRetentionStore } from "./events/retention-store.ts";
 import { PostgresCloudPoolStore } from "./fleet/cloud-pool-store.ts";
 import { PostgresPoolDeclarations } from "./fleet/pool-declarations.ts";
 import { PostgresDemandStore } from "./fleet/demand-store.ts";
-import { PostgresRolloutEvidenceStore } from "./fleet/rollout-evidence-store.ts";
-import { PostgresFleetStore } from "./fleet/fleet-store.ts";
+import { PostgresRolloutEvidenceStore } from "./fleet/rollouts/rollout-evidence-store.ts";
+import { PostgresFleetStore } from "./fleet/snapshot/fleet-store.ts";
 import { PostgresIdempotencyStore } from "./access/idempotency-store.ts";
 import { PostgresKeyStore } from "./access/key-store.ts";
 import { PostgresLoginStore } from "./access/login-store.ts";
 import { PostgresLeadershipStore } from "./fleet/leadership-store.ts";
 import { migrate } from "./migrate.ts";
-import { PostgresNodeAdminStore } from "./fleet/node-admin-store.ts";
+import { PostgresNodeAdminStore } from "./fleet/nodes/node-admin-store.ts";
 import { PostgresOwnerStore } from "./owner-store.ts";
 import { PostgresPlanStore } from "./fleet/plan-store.ts";
-import { PostgresPodNodeStore } from "./fleet/pod-nodes.ts";
-import { PostgresRolloutStore } from "./fleet/rollout-store.ts";
-import { PostgresSessionStore } from "./fleet/session-store.ts";
+import { PostgresPodNodeStore } from "./fleet/nodes/pod-nodes.ts";
+import { PostgresRolloutStore } from "./fleet/rollouts/rollout-store.ts";
+import { PostgresSessionStore } from "./fleet/nodes/session-store.ts";
 import { controlPlaneId } from "./settings.ts";
 
 export interface PostgresOptions {

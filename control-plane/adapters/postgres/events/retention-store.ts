@@ -5,7 +5,7 @@ import type { Retention, RetentionStore } from "../../../ports/retention.ts";
 import type { Database, Transaction } from "../database.ts";
 import { audit } from "./audit.ts";
 import { holdsLease } from "../fleet/leadership-store.ts";
-import { rejectOverdueNodes } from "../fleet/waiting-nodes.ts";
+import { rejectOverdueNodes } from "../fleet/nodes/waiting-nodes.ts";
 
 /** Rows of one statement: it takes milliseconds and holds no lock for long. */
 const BATCH = 1_000;

@@ -12,7 +12,7 @@ import { appendEvents } from "../events/events.ts";
 import { removeAll } from "./remove-placement.ts";
 import { requireOwner } from "../owner.ts";
 import { requireVersion } from "../row-version.ts";
-import { forgetFailedLoads } from "./version-history.ts";
+import { forgetFailedLoads } from "./nodes/version-history.ts";
 
 interface Context {
   readonly actor: Actor;

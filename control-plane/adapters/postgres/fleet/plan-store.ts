@@ -16,8 +16,8 @@ import type { Database, Transaction } from "../database.ts";
 import { appendEvents } from "../events/events.ts";
 import { insertPlacements, lockTargets } from "./create-placements.ts";
 import { holdsLease } from "./leadership-store.ts";
-import { writeRollouts } from "./rollout-writes.ts";
-import { noteEviction } from "./version-history.ts";
+import { writeRollouts } from "./rollouts/rollout-writes.ts";
+import { noteEviction } from "./nodes/version-history.ts";
 
 interface PlacementRow {
   readonly id: PlacementId;

@@ -1,10 +1,10 @@
 import type { z } from "zod";
-import { Prisma } from "../../../../prisma/generated/client.ts";
-import type { NodeId } from "../../../../shared/base/ids.ts";
-import type { Capabilities, PlacementReport } from "../../../../shared/protocol/messages.ts";
-import type { NewEvent } from "../../../ports/events.ts";
-import { OWNER_GONE_MS } from "../../../core/fleet/node-status.ts";
-import type { FleetLoad } from "../../../core/fleet/types.ts";
+import { Prisma } from "../../../../../prisma/generated/client.ts";
+import type { NodeId } from "../../../../../shared/base/ids.ts";
+import type { Capabilities, PlacementReport } from "../../../../../shared/protocol/messages.ts";
+import type { NewEvent } from "../../../../ports/events.ts";
+import { OWNER_GONE_MS } from "../../../../core/fleet/node-status.ts";
+import type { FleetLoad } from "../../../../core/fleet/types.ts";
 import type {
   JoinAttempt,
   JoinedNode,
@@ -14,14 +14,14 @@ import type {
   SessionOpening,
   SessionStore,
   TouchedSession,
-} from "../../../ports/nodes.ts";
-import type { Database, Transaction } from "../database.ts";
+} from "../../../../ports/nodes.ts";
+import type { Database, Transaction } from "../../database.ts";
 import { joinNode } from "./join-node.ts";
 import { rotateKey } from "./rotate-key.ts";
-import { CHANNEL, appendEvents } from "../events/events.ts";
-import { fleetPayload, MAX_PAYLOAD } from "./change-payload.ts";
-import type { storedLoad } from "./fleet-rows.ts";
-import { reportConflicts } from "./report-conflicts.ts";
+import { CHANNEL, appendEvents } from "../../events/events.ts";
+import { fleetPayload, MAX_PAYLOAD } from "../change-payload.ts";
+import type { storedLoad } from "../snapshot/stored-json.ts";
+import { reportConflicts } from "../report-conflicts.ts";
 import { failingLoads, noteFailedLoads } from "./version-history.ts";
 
 /** What replicas write for the nodes whose sockets they hold: always on condition of the session's epoch. */

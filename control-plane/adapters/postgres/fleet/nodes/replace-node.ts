@@ -1,10 +1,10 @@
-import type { JoinTokenInfo, NodeKind } from "../../../../shared/api/v1/nodes.ts";
-import { SkerryError } from "../../../../shared/base/errors.ts";
-import type { NodeId } from "../../../../shared/base/ids.ts";
-import type { JoinAttempt, JoinedNode, NodeAdminStore } from "../../../ports/nodes.ts";
-import type { Transaction } from "../database.ts";
-import { audit } from "../events/audit.ts";
-import { appendEvents } from "../events/events.ts";
+import type { JoinTokenInfo, NodeKind } from "../../../../../shared/api/v1/nodes.ts";
+import { SkerryError } from "../../../../../shared/base/errors.ts";
+import type { NodeId } from "../../../../../shared/base/ids.ts";
+import type { JoinAttempt, JoinedNode, NodeAdminStore } from "../../../../ports/nodes.ts";
+import type { Transaction } from "../../database.ts";
+import { audit } from "../../events/audit.ts";
+import { appendEvents } from "../../events/events.ts";
 import { toJoinTokenInfo } from "./join-tokens.ts";
 
 type Row = Parameters<typeof toJoinTokenInfo>[0];

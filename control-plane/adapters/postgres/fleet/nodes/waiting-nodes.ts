@@ -1,9 +1,9 @@
-import { SkerryError } from "../../../../shared/base/errors.ts";
-import type { NodeAdminStore } from "../../../ports/nodes.ts";
-import type { Transaction } from "../database.ts";
-import { audit } from "../events/audit.ts";
-import { appendEvents } from "../events/events.ts";
-import { requireVersion } from "../row-version.ts";
+import { SkerryError } from "../../../../../shared/base/errors.ts";
+import type { NodeAdminStore } from "../../../../ports/nodes.ts";
+import type { Transaction } from "../../database.ts";
+import { audit } from "../../events/audit.ts";
+import { appendEvents } from "../../events/events.ts";
+import { requireVersion } from "../../row-version.ts";
 
 interface Waiting {
   readonly id: string;

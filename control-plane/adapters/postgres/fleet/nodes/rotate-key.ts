@@ -1,7 +1,7 @@
-import type { SessionStore } from "../../../ports/nodes.ts";
-import type { Transaction } from "../database.ts";
-import { audit } from "../events/audit.ts";
-import { appendEvents } from "../events/events.ts";
+import type { SessionStore } from "../../../../ports/nodes.ts";
+import type { Transaction } from "../../database.ts";
+import { audit } from "../../events/audit.ts";
+import { appendEvents } from "../../events/events.ts";
 
 /** See `SessionStore.rotateKey`. */
 export async function rotateKey(

@@ -1,10 +1,10 @@
-import { Prisma } from "../../../../prisma/generated/client.ts";
-import { ENDED_PHASES, type RolloutRecord } from "../../../../shared/api/v1/rollouts.ts";
-import type { FleetKeys } from "../../../core/fleet/changes/fleet-keys.ts";
-import { changedNodes, type ChangedNodes } from "../../../core/rollout/changed-nodes.ts";
-import type { RolloutWrite } from "../../../ports/plan.ts";
-import type { Transaction } from "../database.ts";
-import { raiseDesiredRev } from "./desired-rev.ts";
+import { Prisma } from "../../../../../prisma/generated/client.ts";
+import { ENDED_PHASES, type RolloutRecord } from "../../../../../shared/api/v1/rollouts.ts";
+import type { FleetKeys } from "../../../../core/fleet/changes/fleet-keys.ts";
+import { changedNodes, type ChangedNodes } from "../../../../core/rollout/changed-nodes.ts";
+import type { RolloutWrite } from "../../../../ports/plan.ts";
+import type { Transaction } from "../../database.ts";
+import { raiseDesiredRev } from "../desired-rev.ts";
 
 /** So many rollouts of a deployment are kept. */
 const MAX_KEPT = 50;

@@ -1,10 +1,10 @@
-import { rolloutRecord } from "../../../../shared/api/v1/rollouts.ts";
-import { toInstant } from "../../../../shared/api/v1/common.ts";
-import type { RolloutRow, RolloutStore } from "../../../ports/rollouts.ts";
-import type { RolloutWrite } from "../../../ports/plan.ts";
-import type { Database } from "../database.ts";
-import { audit } from "../events/audit.ts";
-import { appendEvents } from "../events/events.ts";
+import { rolloutRecord } from "../../../../../shared/api/v1/rollouts.ts";
+import { toInstant } from "../../../../../shared/api/v1/common.ts";
+import type { RolloutRow, RolloutStore } from "../../../../ports/rollouts.ts";
+import type { RolloutWrite } from "../../../../ports/plan.ts";
+import type { Database } from "../../database.ts";
+import { audit } from "../../events/audit.ts";
+import { appendEvents } from "../../events/events.ts";
 import { writeRollouts } from "./rollout-writes.ts";
 
 /** What operators do with rollouts, and what is known of those that ended. */

@@ -1,13 +1,13 @@
-import { SkerryError } from "../../../../shared/base/errors.ts";
-import type { NodeId } from "../../../../shared/base/ids.ts";
-import type { NewEvent } from "../../../ports/events.ts";
-import type { JoinedNode, PodJoinAttempt, PodNode, PodNodeStore } from "../../../ports/nodes.ts";
-import { KUBERNETES } from "../../../ports/audit.ts";
-import type { LeaderFence } from "../../../ports/plan.ts";
-import type { Database, Transaction } from "../database.ts";
-import { audit } from "../events/audit.ts";
-import { appendEvents } from "../events/events.ts";
-import { holdsLease } from "./leadership-store.ts";
+import { SkerryError } from "../../../../../shared/base/errors.ts";
+import type { NodeId } from "../../../../../shared/base/ids.ts";
+import type { NewEvent } from "../../../../ports/events.ts";
+import type { JoinedNode, PodJoinAttempt, PodNode, PodNodeStore } from "../../../../ports/nodes.ts";
+import { KUBERNETES } from "../../../../ports/audit.ts";
+import type { LeaderFence } from "../../../../ports/plan.ts";
+import type { Database, Transaction } from "../../database.ts";
+import { audit } from "../../events/audit.ts";
+import { appendEvents } from "../../events/events.ts";
+import { holdsLease } from "../leadership-store.ts";
 
 /** Rows of nodes that are pods. */
 export class PostgresPodNodeStore implements PodNodeStore {

@@ -1,9 +1,9 @@
-import type { JoinTokenInfo, NodeKind } from "../../../../shared/api/v1/nodes.ts";
-import { SkerryError } from "../../../../shared/base/errors.ts";
-import type { Actor } from "../../../ports/audit.ts";
-import type { Transaction } from "../database.ts";
-import { audit } from "../events/audit.ts";
-import { appendEvents } from "../events/events.ts";
+import type { JoinTokenInfo, NodeKind } from "../../../../../shared/api/v1/nodes.ts";
+import { SkerryError } from "../../../../../shared/base/errors.ts";
+import type { Actor } from "../../../../ports/audit.ts";
+import type { Transaction } from "../../database.ts";
+import { audit } from "../../events/audit.ts";
+import { appendEvents } from "../../events/events.ts";
 
 export interface NewJoinToken {
   readonly id: string;

@@ -1,10 +1,10 @@
-import type { NodeKind } from "../../../../shared/api/v1/nodes.ts";
-import { SkerryError } from "../../../../shared/base/errors.ts";
-import type { NodeId } from "../../../../shared/base/ids.ts";
-import type { JoinAttempt, JoinedNode } from "../../../ports/nodes.ts";
-import type { Transaction } from "../database.ts";
-import { audit } from "../events/audit.ts";
-import { appendEvents } from "../events/events.ts";
+import type { NodeKind } from "../../../../../shared/api/v1/nodes.ts";
+import { SkerryError } from "../../../../../shared/base/errors.ts";
+import type { NodeId } from "../../../../../shared/base/ids.ts";
+import type { JoinAttempt, JoinedNode } from "../../../../ports/nodes.ts";
+import type { Transaction } from "../../database.ts";
+import { audit } from "../../events/audit.ts";
+import { appendEvents } from "../../events/events.ts";
 import { replaceNode } from "./replace-node.ts";
 
 /** Nodes that wait for an approval at once, and how long one may. */

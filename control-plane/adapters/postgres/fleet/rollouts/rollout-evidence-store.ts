@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { NOTHING_COUNTED } from "../../../core/rollout/gate/evidence.ts";
-import type { Wave } from "../../../core/rollout/gate/measured.ts";
-import type { RolloutEvidenceStore, WaveEvidence } from "../../../ports/rollout-evidence.ts";
-import type { Database } from "../database.ts";
+import { NOTHING_COUNTED } from "../../../../core/rollout/gate/evidence.ts";
+import type { Wave } from "../../../../core/rollout/gate/measured.ts";
+import type { RolloutEvidenceStore, WaveEvidence } from "../../../../ports/rollout-evidence.ts";
+import type { Database } from "../../database.ts";
 
 const counts = z.object({
   requests: z.number(),

@@ -1,34 +1,29 @@
-import { versionKey } from "../../../../shared/base/version-key.ts";
+import { versionKey } from "../../../../../shared/base/version-key.ts";
 import { z } from "zod";
-import { Prisma } from "../../../../prisma/generated/client.ts";
-import { labelMap } from "../../../../shared/api/v1/common.ts";
-import { deploymentFindings, deploymentSpec } from "../../../../shared/api/v1/deployments.ts";
-import { explainRecord, type ExplainRecord } from "../../../../shared/api/v1/explain.ts";
-import { encoderModel } from "../../../../shared/text/encoder-model.ts";
-import { engineModel } from "../../../../shared/text/engine-model.ts";
-import { textModel } from "../../../../shared/text/text-model.ts";
-import { pipelineFacts, tensorSpec } from "../../../../shared/protocol/manifest.ts";
-import { release } from "../../../../shared/protocol/release.ts";
-import { capabilities } from "../../../../shared/protocol/messages.ts";
-import type { FleetKeys } from "../../../core/fleet/changes/fleet-keys.ts";
-import type { FleetRows, RecordedNode, RecordedSession } from "../../../core/fleet/types.ts";
-import type { FleetStore } from "../../../ports/plan.ts";
-import type { Database, Transaction } from "../database.ts";
+import { Prisma } from "../../../../../prisma/generated/client.ts";
+import { labelMap } from "../../../../../shared/api/v1/common.ts";
+import { deploymentFindings, deploymentSpec } from "../../../../../shared/api/v1/deployments.ts";
+import { explainRecord, type ExplainRecord } from "../../../../../shared/api/v1/explain.ts";
+import { encoderModel } from "../../../../../shared/text/encoder-model.ts";
+import { engineModel } from "../../../../../shared/text/engine-model.ts";
+import { textModel } from "../../../../../shared/text/text-model.ts";
+import { pipelineFacts, tensorSpec } from "../../../../../shared/protocol/manifest.ts";
+import { release } from "../../../../../shared/protocol/release.ts";
+import { capabilities } from "../../../../../shared/protocol/messages.ts";
+import type { FleetKeys } from "../../../../core/fleet/changes/fleet-keys.ts";
+import type { FleetRows, RecordedNode, RecordedSession } from "../../../../core/fleet/types.ts";
+import type { FleetStore } from "../../../../ports/plan.ts";
+import type { Database, Transaction } from "../../database.ts";
 import {
-  storedHistories,
-  storedRollout,
   toFleetDeployment,
   toFleetPlacement,
   toFleetVersion,
   toRecordedNode,
   toRecordedSession,
-  type DeploymentRow,
-  type NodeRow,
-  type PlacementRow,
-  type SessionRow,
-  type VersionRow,
 } from "./fleet-rows.ts";
-import { ParseOnce } from "../parse-once.ts";
+import type { DeploymentRow, NodeRow, PlacementRow, SessionRow, VersionRow } from "./row-types.ts";
+import { storedHistories, storedRollout } from "./stored-json.ts";
+import { ParseOnce } from "../../parse-once.ts";
 
 /** A record names every refused node: of a thousand nodes it has about 120 kB. */
 const RECORDS_PER_READ = 100;

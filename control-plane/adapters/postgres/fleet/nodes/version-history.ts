@@ -1,8 +1,8 @@
-import { Prisma } from "../../../../prisma/generated/client.ts";
-import type { NodeId } from "../../../../shared/base/ids.ts";
-import type { PlacementReport } from "../../../../shared/protocol/messages.ts";
-import { LOAD_FAILURES } from "../../../core/fleet/version-history.ts";
-import type { Transaction } from "../database.ts";
+import { Prisma } from "../../../../../prisma/generated/client.ts";
+import type { NodeId } from "../../../../../shared/base/ids.ts";
+import type { PlacementReport } from "../../../../../shared/protocol/messages.ts";
+import { LOAD_FAILURES } from "../../../../core/fleet/version-history.ts";
+import type { Transaction } from "../../database.ts";
 
 interface FailedLoad {
   readonly model: string;
