@@ -41,7 +41,7 @@ beforeAll(async () => {
   await symlink(path.join(ROOT, "examples"), path.join(directory, "examples"));
   for (const [file, intercept] of Object.entries({ "diabetes.onnx": 100, "diabetes-2.onnx": 200 }))
     await writeFile(path.join(directory, file), regressorModel({ features: 10, intercept }));
-  await program("skerry", `exec "${process.execPath}" "${path.join(ROOT, "cli/main.ts")}" "$@"`);
+  await program("skerry", `exec "${process.execPath}" "${path.join(ROOT, "cli/main.mjs")}" "$@"`);
   await program("npm", 'shift 4; exec skerry "$@"'); // run -s skerry --
   skerry = new SkerryProcess("cli/main.ts", {
     args: [
