@@ -10,8 +10,8 @@ import type { SlotShare } from "./engine-slots.ts";
 import type { EngineWatch } from "./engine-watch.ts";
 import { askOip } from "./oip-engine.ts";
 import { refusal } from "./engine-faults.ts";
-import { askOpenAi } from "./openai-engine.ts";
-import type { StreamedText } from "./streamed-text.ts";
+import { askOpenAi } from "./openai/openai-engine.ts";
+import type { StreamedText } from "./openai/streamed-text.ts";
 
 interface Parts {
   readonly spec: HostSpec;
