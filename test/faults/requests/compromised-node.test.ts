@@ -11,8 +11,8 @@ import { startTestDatabase, type TestDatabase } from "../../support/postgres/pos
 import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
 import { until } from "../../support/processes/skerry-process.ts";
 
-/** What an open socket is told when nothing was wrong with what it said, in ms. */
-const QUIET_MS = 400;
+/** Id of a heartbeat that is sent last: messages of one socket are taken in their order, so its answer says that all were. */
+const LAST = 99;
 
 let database: TestDatabase;
 let cluster: SkerryCluster;
@@ -52,12 +52,19 @@ interface Claims {
   readonly more?: object;
 }
 
-/** A socket after its first message, with what became of it: a close code, an HTTP status, or `open`. */
+interface Heard {
+  readonly type: string;
+  readonly re?: number;
+  readonly nonce?: string;
+}
+
+/** A socket after its first message was answered. */
 interface Attempt {
   readonly socket: WebSocket;
-  readonly outcome: () => Promise<number | "open">;
+  /** A close code, or the status of HTTP; undefined while it is open. */
+  readonly endedWith: () => number | undefined;
   /** Messages that came. */
-  readonly heard: readonly { readonly type: string; readonly epoch?: number; readonly nonce?: string }[];
+  readonly heard: readonly Heard[];
 }
 
 async function dial(channel: Channel, claims: Claims = {}): Promise<Attempt> {
@@ -67,12 +74,11 @@ async function dial(channel: Channel, claims: Claims = {}): Promise<Attempt> {
     headers: { "Skerry-Node-Id": header, ...(origin !== undefined && { Origin: origin }) },
     perMessageDeflate: false,
   });
-  const heard: { type: string; epoch?: number; nonce?: string }[] = [];
-  const ended = new Promise<number>((resolve) => {
-    socket.once("unexpected-response", (_request, response) => resolve(response.statusCode ?? 0));
-    socket.once("close", (code) => resolve(code));
-    socket.on("error", () => undefined);
-  });
+  const heard: Heard[] = [];
+  let ended: number | undefined;
+  socket.once("unexpected-response", (_request, response) => (ended ??= response.statusCode ?? 0));
+  socket.once("close", (code) => (ended ??= code));
+  socket.on("error", () => undefined);
   socket.on("message", (data: Buffer) => {
     const message = JSON.parse(data.toString("utf8"));
     heard.push(message);
@@ -103,24 +109,20 @@ async function dial(channel: Channel, claims: Claims = {}): Promise<Attempt> {
     };
     socket.send(JSON.stringify({ ...(channel === "control" ? hello : { type: "attach" }), ...common, ...claims.more }));
   });
-  let hasEnded = false;
-  void ended.then(() => (hasEnded = true));
-  const outcome = async (): Promise<number | "open"> => {
-    for (const end = performance.now() + QUIET_MS; !hasEnded && performance.now() < end;)
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    return hasEnded ? ended : "open";
-  };
-  await until("it was answered", () => hasEnded || heard.some(({ type }) => type === "welcome" || type === "attached"));
-  return { socket, outcome, heard };
+  const isAnswered = (): boolean => heard.some(({ type }) => type === "welcome" || type === "attached");
+  await until("it was answered", () => ended !== undefined || isAnswered());
+  return { socket, endedWith: () => ended, heard };
 }
 
 const say = (message: object): string => JSON.stringify({ id: 7, epoch: 1, ...message });
 
 /** Opens a session, says all of it at once, and tells what became of the session. */
 async function afterSaying(...messages: readonly (string | Buffer)[]): Promise<number | "open"> {
-  const { socket, outcome } = await dial("control");
-  for (const message of messages) socket.send(message, { binary: typeof message !== "string" });
-  const found = await outcome();
+  const { socket, endedWith, heard } = await dial("control");
+  const last = say({ id: LAST, type: "heartbeat", acked: 0, desiredRev: 0, digest: `sha256:${"0".repeat(64)}` });
+  for (const message of [...messages, last]) socket.send(message, { binary: typeof message !== "string" });
+  const isTaken = (): boolean => heard.some(({ type, re }) => type === "heartbeat.ack" && re === LAST);
+  const found = await until("all of it was taken, or the session ended", () => endedWith() ?? (isTaken() && "open"));
   socket.terminate();
   return found;
 }
@@ -137,7 +139,7 @@ const aLoad = {
 const aStatus = { type: "placement.status", generation: 1 };
 
 describe("a compromised node", () => {
-  it.each<[string, Channel, () => Claims, number | "open"]>([
+  it.each<[string, Channel, () => Claims, number]>([
     ["in the name of another one", "control", () => ({ header: victim, nodeId: victim }), 4401],
     ["with another one's id behind its own", "control", () => ({ nodeId: victim }), 4401],
     ["with another generation", "control", () => ({ generation: 2 }), 4401],
@@ -146,14 +148,14 @@ describe("a compromised node", () => {
     ["with an epoch of its own making", "inference", () => ({ more: { epoch: 77 } }), 4411],
     ["with a ticket of its own making", "transfer", () => ({ more: { epoch: 77, ticket: "t".repeat(43) } }), 4403],
   ])("opens no channel %s", async (_, channel, claims, expected) => {
-    const { socket, outcome } = await dial(channel, claims());
-    expect(await outcome()).toBe(expected);
+    const { socket, endedWith } = await dial(channel, claims());
+    expect(endedWith()).toBe(expected);
     socket.terminate();
   });
 
   it.each(CHANNELS)("opens no %s channel from a browser's page", async (channel) => {
-    const { outcome } = await dial(channel, { origin: "https://evil.example" });
-    expect(await outcome()).toBe(403);
+    const { endedWith } = await dial(channel, { origin: "https://evil.example" });
+    expect(endedWith()).toBe(403);
   });
 
   it.each<[string, () => readonly (string | Buffer)[], number | "open"]>([
