@@ -8,14 +8,13 @@ import type { Logger } from "../../../shared/base/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import { kindOf, storageFull, unavailable } from "./database-errors.ts";
 
-/** How long a caller waits at most. */
 const ANSWER_MS = 2_000;
-/** How long a connection may be in one use: as long as the server lets one statement run. */
-const USE_MS = 5_000;
+/** A connection may be in one use for so many times as long: as long as the server lets one statement run. */
+const USES = 2.5;
+/** A transaction that was left open ends in this time. */
+const IDLE_MS = 10_000;
 const MAX_RETRIES = 5;
 const RETRY: BackoffPolicy = { baseMs: 10, maxMs: 200 };
-/** The server gives up by itself too, so that what we left behind does not pile up there. */
-const SERVER_LIMITS = { statement_timeout: USE_MS, lock_timeout: 2_000, idle_in_transaction_session_timeout: 10_000 };
 
 export type Transaction = Prisma.TransactionClient;
 
@@ -24,10 +23,12 @@ export interface DatabaseOptions {
   readonly poolSize: number;
   readonly logger: Logger;
   readonly random: Random;
+  /** How long a caller waits at most, in ms. Default: 2,000. */
+  readonly answerMs?: number | undefined;
 }
 
 /**
- * Prisma over a bounded pool. Every call ends within 2 s or throws `DATABASE_UNAVAILABLE`, whether the server refuses,
+ * Prisma over a bounded pool. Every call ends in time (2 s) or throws `DATABASE_UNAVAILABLE`, whether the server refuses,
  * hangs, is full or went away half-way; what a late call still did is unknown to the caller. Lost connections are
  * replaced, and never end the process.
  */
@@ -36,41 +37,48 @@ export class Database {
   readonly #prisma: PrismaClient;
   readonly #logger: Logger;
   readonly #random: Random;
+  readonly #answerMs: number;
+  readonly #useMs: number;
   #isAnswering = true;
 
-  constructor({ url, poolSize, logger, random }: DatabaseOptions) {
+  constructor({ url, poolSize, logger, random, answerMs = ANSWER_MS }: DatabaseOptions) {
     this.#logger = logger;
     this.#random = random;
+    this.#answerMs = answerMs;
+    this.#useMs = USES * answerMs;
     this.#pool = new pg.Pool({
       connectionString: inUtc(url),
       max: poolSize,
-      connectionTimeoutMillis: ANSWER_MS,
+      connectionTimeoutMillis: answerMs,
       application_name: "skerry",
       keepAlive: true,
-      ...SERVER_LIMITS,
+      // The server gives up by itself too, so that what we left behind does not pile up there.
+      statement_timeout: this.#useMs,
+      lock_timeout: answerMs,
+      idle_in_transaction_session_timeout: IDLE_MS,
     });
-    boundUse(this.#pool);
+    boundUse(this.#pool, this.#useMs);
     this.#prisma = new PrismaClient({ adapter: new PrismaPg(this.#pool) });
   }
 
   /** One statement, or several that need not be of one piece. */
   run<Result>(work: (client: PrismaClient) => Promise<Result>): Promise<Result> {
-    return this.#repeat(() => work(this.#prisma), ANSWER_MS);
+    return this.#repeat(() => work(this.#prisma), this.#answerMs);
   }
 
   /** All of `work` or nothing. Repeated as a whole, at most five times, after a deadlock or serialization failure. */
   transaction<Result>(work: (tx: Transaction) => Promise<Result>): Promise<Result> {
-    return this.#transaction(work, { isolationLevel: "ReadCommitted", timeout: ANSWER_MS });
+    return this.#transaction(work, { isolationLevel: "ReadCommitted", timeout: this.#answerMs });
   }
 
-  /** A transaction of many thousand rows, which may take 5 s. */
+  /** A transaction of many thousand rows, which may take 2.5 times as long (5 s). */
   bulkTransaction<Result>(work: (tx: Transaction) => Promise<Result>): Promise<Result> {
-    return this.#transaction(work, { isolationLevel: "ReadCommitted", timeout: USE_MS });
+    return this.#transaction(work, { isolationLevel: "ReadCommitted", timeout: this.#useMs });
   }
 
   /** Reads that all see the same state. */
   snapshot<Result>(work: (tx: Transaction) => Promise<Result>): Promise<Result> {
-    return this.#transaction(work, { isolationLevel: "RepeatableRead", timeout: ANSWER_MS });
+    return this.#transaction(work, { isolationLevel: "RepeatableRead", timeout: this.#answerMs });
   }
 
   /** Waits for what is under way. */
@@ -83,7 +91,10 @@ export class Database {
     work: (tx: Transaction) => Promise<Result>,
     options: { readonly isolationLevel: Prisma.TransactionIsolationLevel; readonly timeout: number },
   ): Promise<Result> {
-    return this.#repeat(() => this.#prisma.$transaction(work, { ...options, maxWait: ANSWER_MS }), options.timeout);
+    return this.#repeat(
+      () => this.#prisma.$transaction(work, { ...options, maxWait: this.#answerMs }),
+      options.timeout,
+    );
   }
 
   async #repeat<Result>(attempt: () => Promise<Result>, timeoutMs: number): Promise<Result> {
@@ -128,7 +139,7 @@ function inUtc(url: string): string {
  * Closes a connection that was taken and not returned in time: it hangs, and the next to take it would hang too. The
  * listener is what keeps the loss of a connection from ending the process.
  */
-function boundUse(pool: pg.Pool): void {
+function boundUse(pool: pg.Pool, useMs: number): void {
   const watches = new WeakMap<pg.PoolClient, NodeJS.Timeout>();
   pool.on("error", () => undefined);
   pool.on("connect", (client) => void client.on("error", () => undefined));
@@ -137,7 +148,7 @@ function boundUse(pool: pg.Pool): void {
     (client) =>
       void watches.set(
         client,
-        setTimeout(() => streamOf(client).destroy(), USE_MS),
+        setTimeout(() => streamOf(client).destroy(), useMs),
       ),
   );
   pool.on("release", (_error, client) => clearTimeout(watches.get(client)));

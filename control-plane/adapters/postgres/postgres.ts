@@ -50,6 +50,8 @@ export interface PostgresOptions {
   readonly random: Random;
   /** Connections beside those of the other lanes and the notifier's one. */
   readonly poolSize?: number;
+  /** How long a call waits for the database at most, in ms. Default: 2,000. */
+  readonly answerMs?: number;
   /** `false`: the role may not alter tables; throw when a migration is pending. */
   readonly migrate?: boolean;
 }
@@ -97,14 +99,14 @@ export interface PostgresStores {
  * when the schema cannot be brought up to date.
  */
 export async function createPostgres(options: PostgresOptions): Promise<PostgresStores> {
-  const { url, logger, clock, random, poolSize = 10 } = options;
+  const { url, logger, clock, random, poolSize = 10, answerMs } = options;
   const { migrationUrl } = options;
   const roles = migrationUrl === undefined ? { url } : { url: migrationUrl, serviceUrl: url };
   const applied = await migrate({ ...roles, apply: options.migrate ?? true });
   if (applied.length > 0) logger.info({ migrations: applied }, "the database schema was brought up to date");
-  const database = new Database({ url, poolSize, logger, random });
-  const ofNodes = new Database({ url, poolSize: LANES.nodes, logger, random });
-  const vital = new Database({ url, poolSize: LANES.vital, logger, random });
+  const database = new Database({ url, poolSize, logger, random, answerMs });
+  const ofNodes = new Database({ url, poolSize: LANES.nodes, logger, random, answerMs });
+  const vital = new Database({ url, poolSize: LANES.vital, logger, random, answerMs });
   const notifier = new PostgresChangeNotifier({ url, clock, random, logger });
   return {
     leadership: new PostgresLeadershipStore(vital),

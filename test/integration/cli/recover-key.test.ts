@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from "@jest/globals";
 import { ApiKeys } from "../../../control-plane/app/access/api-keys.ts";
-import { createPostgres, type PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
+import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
+import { openStores } from "../postgres/fixture.ts";
 import { keys } from "../../../control-plane/adapters/system/ed25519.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
 import { systemRandom } from "../../../shared/base/random.ts";
@@ -14,7 +15,7 @@ let postgres: PostgresStores;
 
 beforeAll(async () => {
   database = await startTestDatabase();
-  postgres = await createPostgres({ url: database.url, ...parts });
+  postgres = await openStores(database.url);
 }, 60_000);
 afterAll(async () => {
   await postgres?.close();

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type pg from "pg";
 import { LIMITS } from "../../../control-plane/adapters/http/server/limits.ts";
 import { HttpServer } from "../../../control-plane/adapters/http/server/server.ts";
-import { createPostgres, type PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
+import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
 import { keyPair } from "../../../control-plane/adapters/system/ed25519.ts";
 import { composeControlPlane, type ControlPlane } from "../../../control-plane/compose.ts";
 import { readConfig } from "../../../control-plane/config.ts";
@@ -18,7 +18,7 @@ import { joinProofText } from "../../../shared/protocol/proofs.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
-import { connect } from "../postgres/fixture.ts";
+import { connect, openStores } from "../postgres/fixture.ts";
 import { callAt, cookieOf, type Answer, type Call } from "./support/http-call.ts";
 
 let database: TestDatabase;
@@ -35,7 +35,7 @@ beforeAll(async () => {
   const config = readConfig({ DATABASE_URL: database.url, SKERRY_DATA_DIR: directory });
   const common = { clock: systemClock, random: systemRandom, logger: silentLogger };
   const http = new HttpServer({ clock: systemClock, limits: LIMITS });
-  postgres = await createPostgres({ url: database.url, ...common });
+  postgres = await openStores(database.url);
   controlPlane = await composeControlPlane(config, { postgres, http, tls: await openTls(config, common), ...common });
   await controlPlane.start();
   controlPlane.open();

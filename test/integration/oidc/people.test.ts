@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
 import { LIMITS } from "../../../control-plane/adapters/http/server/limits.ts";
 import { HttpServer } from "../../../control-plane/adapters/http/server/server.ts";
-import { createPostgres, type PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
+import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
+import { openStores } from "../postgres/fixture.ts";
 import { composeControlPlane, type ControlPlane } from "../../../control-plane/compose.ts";
 import { readConfig } from "../../../control-plane/config.ts";
 import { openTls } from "../../../control-plane/open-tls.ts";
@@ -48,7 +49,7 @@ beforeAll(async () => {
     SKERRY_OIDC_CLIENT_SECRET_FILE: join(directory, "client"),
     SKERRY_OIDC_ROLES: "cn=ops,o=example=operator; readers=viewer; line-4=application:digits+chat",
   });
-  postgres = await createPostgres({ url: database.url, ...common });
+  postgres = await openStores(database.url);
   // The provider is not there yet: a control plane starts without it.
   controlPlane = await composeControlPlane(config, { postgres, http, tls: await openTls(config, common), ...common });
   await controlPlane.start();

@@ -16,8 +16,12 @@ import { systemRandom } from "../../../shared/base/random.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
 import { until } from "../../support/processes/skerry-process.ts";
 
-export const openStores = (url: string): Promise<PostgresStores> =>
-  createPostgres({ url, clock: systemClock, random: systemRandom, logger: silentLogger });
+/** The first transaction of a process takes seconds on a machine that others keep busy. A control plane refuses it after 2 s. */
+const PATIENT_MS = 20_000;
+
+/** Stores whose calls wait `answerMs` for PostgreSQL at most. */
+export const openStores = (url: string, answerMs = PATIENT_MS): Promise<PostgresStores> =>
+  createPostgres({ url, clock: systemClock, random: systemRandom, logger: silentLogger, answerMs });
 
 /** A connection beside the stores, to look and to disturb. */
 export async function connect(url: string): Promise<pg.Client> {

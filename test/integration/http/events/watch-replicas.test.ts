@@ -2,7 +2,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { createPostgres, type PostgresStores } from "../../../../control-plane/adapters/postgres/postgres.ts";
+import type { PostgresStores } from "../../../../control-plane/adapters/postgres/postgres.ts";
+import { openStores } from "../../postgres/fixture.ts";
 import { HttpServer } from "../../../../control-plane/adapters/http/server/server.ts";
 import { LIMITS } from "../../../../control-plane/adapters/http/server/limits.ts";
 import { composeControlPlane, type ControlPlane } from "../../../../control-plane/compose.ts";
@@ -33,7 +34,7 @@ async function startReplica(): Promise<Replica> {
   const config = readConfig({ DATABASE_URL: database.url, SKERRY_DATA_DIR: directory });
   const common = { clock: systemClock, random: systemRandom, logger: silentLogger };
   const http = new HttpServer({ clock: systemClock, limits: LIMITS });
-  const postgres = await createPostgres({ url: database.url, ...common });
+  const postgres = await openStores(database.url);
   const controlPlane = await composeControlPlane(config, {
     postgres,
     http,
