@@ -5,7 +5,8 @@ import { run } from "jest";
 /** `npm test`, or with `--suite=faults` one of the long suites. All other arguments go to Jest: `npm test -- test/unit`. */
 const SUITES: Readonly<Record<string, readonly string[]>> = {
   test: ["test/*.test.ts", "test/{support,unit,integration,scenarios}/**/*.test.ts"],
-  faults: ["test/faults/**/*.test.ts"],
+  faults: ["test/faults/{model-hosts,processes,requests,setup,transfer}/**/*.test.ts"],
+  load: ["test/faults/load/**/*.test.ts"],
   conformance: ["test/conformance/**/*.test.ts"],
   zoo: ["test/zoo/**/*.test.ts"],
   chaos: ["test/chaos/**/*.test.ts"],
@@ -37,6 +38,6 @@ if (patterns === undefined) {
   // The globs come last: Jest takes everything after --testMatch for a glob.
   const jestArgs = args.filter((arg) => !arg.startsWith(flag));
   // One file at a time: a burst that fills the machine would look like a fault to the test beside it.
-  if (["console", "faults", "kubernetes", "object-store"].includes(suite)) jestArgs.unshift("--maxWorkers=1");
+  if (["console", "kubernetes", "load", "object-store"].includes(suite)) jestArgs.unshift("--maxWorkers=1");
   await run([...jestArgs, "--testMatch", ...patterns.map((pattern) => `<rootDir>/${pattern}`)], root);
 }

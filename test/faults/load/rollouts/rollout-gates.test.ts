@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import type { Rollout } from "../../../shared/api/v1/rollouts.ts";
-import { ROWS, scoresModel, scoreTable } from "../../support/models/scores-model.ts";
-import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
-import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
-import { until } from "../../support/processes/skerry-process.ts";
-import { steadyLoad, unanswered } from "../../support/processes/steady-load.ts";
+import type { Rollout } from "../../../../shared/api/v1/rollouts.ts";
+import { ROWS, scoresModel, scoreTable } from "../../../support/models/scores-model.ts";
+import { startTestDatabase, type TestDatabase } from "../../../support/postgres/postgres.ts";
+import { SkerryCluster } from "../../../support/processes/skerry-cluster.ts";
+import { until } from "../../../support/processes/skerry-process.ts";
+import { steadyLoad, unanswered } from "../../../support/processes/steady-load.ts";
 
 let database: TestDatabase;
 let cluster: SkerryCluster;

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, it } from "@jest/globals";
-import type { Rollout } from "../../../shared/api/v1/rollouts.ts";
-import { constant, model } from "../../support/models/onnx-builder.ts";
-import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
-import { modelHostsOf } from "../../support/processes/process-facts.ts";
-import { SkerryCluster, type ClusterNode } from "../../support/processes/skerry-cluster.ts";
-import { until } from "../../support/processes/skerry-process.ts";
-import { steadyLoad } from "../../support/processes/steady-load.ts";
+import type { Rollout } from "../../../../shared/api/v1/rollouts.ts";
+import { constant, model } from "../../../support/models/onnx-builder.ts";
+import { startTestDatabase, type TestDatabase } from "../../../support/postgres/postgres.ts";
+import { modelHostsOf } from "../../../support/processes/process-facts.ts";
+import { SkerryCluster, type ClusterNode } from "../../../support/processes/skerry-cluster.ts";
+import { until } from "../../../support/processes/skerry-process.ts";
+import { steadyLoad } from "../../../support/processes/steady-load.ts";
 
 const PATIENCE_MS = 90_000;
 const BODY = { inputs: [{ name: "x", shape: [1, 1], datatype: "FP32", data: [1] }] };

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import type { Rollout } from "../../../shared/api/v1/rollouts.ts";
-import { unknownOperatorModel } from "../../support/models/hostile-models.ts";
-import { identityModel } from "../../support/models/onnx-models.ts";
-import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
-import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
-import { until } from "../../support/processes/skerry-process.ts";
-import { steadyLoad, unanswered } from "../../support/processes/steady-load.ts";
+import type { Rollout } from "../../../../shared/api/v1/rollouts.ts";
+import { unknownOperatorModel } from "../../../support/models/hostile-models.ts";
+import { identityModel } from "../../../support/models/onnx-models.ts";
+import { startTestDatabase, type TestDatabase } from "../../../support/postgres/postgres.ts";
+import { SkerryCluster } from "../../../support/processes/skerry-cluster.ts";
+import { until } from "../../../support/processes/skerry-process.ts";
+import { steadyLoad, unanswered } from "../../../support/processes/steady-load.ts";
 
 const PER_SECOND = 20;
 const EDGES = ["edge-a", "edge-b", "edge-c"];
