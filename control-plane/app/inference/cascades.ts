@@ -14,6 +14,7 @@ import type { NewEvent } from "../../ports/events.ts";
 import type { CascadeOutcome } from "../../ports/metrics.ts";
 import { isFault, whyNotTaken } from "./cascade-answers.ts";
 import { CascadeBreakers } from "./cascade-breakers.ts";
+import { type CascadeCounts, CascadeTallies } from "./cascade-counts.ts";
 import { compareBodies } from "../rollouts/compare-bodies.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
 import type { DemandMeter } from "./demand-meter.ts";
@@ -60,19 +61,6 @@ export interface CascadeState {
   readonly counted: CascadeCounts;
 }
 
-/** Since this control plane started, or the deployment was there first. */
-export interface CascadeCounts {
-  /** Requests for which rules were looked at. */
-  readonly requests: number;
-  /** Those that the large model answered. */
-  readonly escalated: number;
-  /** Those that both models answered with tensors, and those of them in which both decide alike. */
-  readonly compared: number;
-  readonly agreed: number;
-}
-
-const NOTHING_COUNTED: CascadeCounts = { requests: 0, escalated: 0, compared: 0, agreed: 0 };
-
 /** Reading so much JSON takes about 0.5 ms; larger answers are not compared. */
 const MAX_COMPARED_BYTES = 65_536;
 
@@ -89,11 +77,12 @@ export class Cascades {
   readonly #breakers: CascadeBreakers;
   /** By the deployment that declares the cascade. */
   readonly #budgets = new Map<string, UploadBudget>();
-  readonly #counts = new Map<string, CascadeCounts>();
+  readonly #tallies: CascadeTallies;
 
   constructor(parts: CascadeParts) {
     this.#parts = parts;
     this.#breakers = new CascadeBreakers(parts);
+    this.#tallies = new CascadeTallies(parts.fleet);
   }
 
   stateOf(deployment: string, { to, uploadBudget }: DeclaredCascade["spec"]): CascadeState {
@@ -101,7 +90,7 @@ export class Cascades {
     return {
       breaker: this.#breakers.of(to).state,
       leftBytes: uploadBudget && this.#budgetOf(deployment, uploadBudget).leftBytes(now),
-      counted: this.#counts.get(deployment) ?? NOTHING_COUNTED,
+      counted: this.#tallies.of(deployment),
     };
   }
 
@@ -112,7 +101,7 @@ export class Cascades {
   ): Promise<InferenceResponse> {
     const { request, cascade, deployment } = asked;
     const { when } = cascade.spec;
-    this.#add(deployment, { requests: 1 });
+    this.#tallies.add(deployment, { requests: 1 });
     const { cascade: question = { wants: undefined, promptCharacters: 0 } } = request;
     const before = askedBefore(when, question);
     if (before !== undefined) {
@@ -285,27 +274,12 @@ export class Cascades {
     if (old.byteLength > MAX_COMPARED_BYTES || fresh.byteLength > MAX_COMPARED_BYTES) return;
     const { agrees } = compareBodies({ body: old, headerLength }, { body: fresh, headerLength: large.headerLength });
     this.#parts.onOutcome({ kind: "compared", deployment, agrees });
-    this.#add(deployment, { compared: 1, agreed: agrees ? 1 : 0 });
+    this.#tallies.add(deployment, { compared: 1, agreed: agrees ? 1 : 0 });
   }
 
   #count({ deployment }: Asked, rule: CascadeRule | undefined, outcome: "escalated" | CascadeClosing): void {
     this.#parts.onOutcome({ kind: "asked", deployment, rule, outcome });
-    if (outcome === "escalated") this.#add(deployment, { escalated: 1 });
-  }
-
-  #add(deployment: string, more: Partial<CascadeCounts>): void {
-    const known = this.#counts.get(deployment);
-    if (known === undefined) {
-      const { deployments } = this.#parts.fleet.snapshot();
-      for (const name of this.#counts.keys()) if (!deployments.has(name)) this.#counts.delete(name);
-    }
-    const { requests, escalated, compared, agreed } = known ?? NOTHING_COUNTED;
-    this.#counts.set(deployment, {
-      requests: requests + (more.requests ?? 0),
-      escalated: escalated + (more.escalated ?? 0),
-      compared: compared + (more.compared ?? 0),
-      agreed: agreed + (more.agreed ?? 0),
-    });
+    if (outcome === "escalated") this.#tallies.add(deployment, { escalated: 1 });
   }
 }
 

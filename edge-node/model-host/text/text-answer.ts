@@ -6,6 +6,7 @@ import type { TokenLogprob } from "../../../shared/openai/logprobs.ts";
 import type { Usage } from "../../../shared/text/usage.ts";
 import type { AnswerInPieces } from "../link/event-link.ts";
 import { Doubt } from "./doubt.ts";
+import { ReaderWait } from "./reader-wait.ts";
 import { TextAssembler } from "./text-assembler.ts";
 import type { TextPlan } from "./text-plan.ts";
 import type { MadeToken, TextRuntime } from "./text-runtime.ts";
@@ -15,8 +16,6 @@ import { ToolCallReader } from "./tool-calls.ts";
 const ID_BYTES = 12;
 /** A grammar lets white space follow the value, and some models write it without end. */
 const ENDLESS_SPACE = "\n\n\n\n";
-/** A host whose requests all wait for their readers is silent and well, in ms. */
-const WAITING_SIGN_MS = 1_000;
 /**
  * What an answer may wait for its reader, all of its waits together, and how long its next token may take, in ms. Without
  * the first bound a reader that takes a byte now and then holds a place of the model for hours.
@@ -91,10 +90,7 @@ export class TextAnswer {
   readonly #bounds: Bounds;
   readonly #failed = Promise.withResolvers<never>();
   #hasFailed = false;
-  /** Writers that wait for the reader now, what was waited before, and the end of the bound. */
-  #waiting = 0;
-  #waitedMs = 0;
-  #endWait: () => void = () => undefined;
+  readonly #wait: ReaderWait;
 
   constructor(parts: Parts) {
     const { question, includesUsage, choices } = parts.plan;
@@ -102,6 +98,11 @@ export class TextAnswer {
     const id = `${api === "chat" ? "chatcmpl" : "cmpl"}-${randomBytes(ID_BYTES).toString("hex")}`;
     this.#parts = parts;
     this.#bounds = { ...BOUNDS, ...parts.bounds };
+    this.#wait = new ReaderWait({
+      readerMs: this.#bounds.readerMs,
+      onTooLong: (error) => this.#fail(error),
+      onStep: parts.onStep,
+    });
     const { doubt } = parts.plan.question;
     this.#doubt = doubt && new Doubt(doubt);
     // `send` rejects with it; a failure after that is no unhandled rejection.
@@ -140,7 +141,7 @@ export class TextAnswer {
     try {
       await Promise.race([this.#sendAll(), this.#failed.promise]);
     } finally {
-      this.#endWait();
+      this.#wait.stop();
     }
   }
 
@@ -263,7 +264,7 @@ export class TextAnswer {
   #watchTokens(): { readonly came: () => void; readonly stop: () => void } {
     const { tokenMs } = this.#bounds;
     const onLate = (): void => {
-      if (this.#waiting > 0) timer?.refresh();
+      if (this.#wait.isWaiting) timer?.refresh();
       else this.#fail(new SkerryError("DEADLINE_EXCEEDED", `no token came for ${tokenMs} ms within the answer`));
     };
     let timer: NodeJS.Timeout | undefined;
@@ -304,32 +305,7 @@ export class TextAnswer {
     while (rest.byteLength > 0 && !this.#isOver) {
       const sent = pieces.write(rest);
       rest = rest.subarray(sent);
-      if (sent === 0) await this.#waitForReader(pieces);
+      if (sent === 0) await this.#wait.until(pieces.granted());
     }
-  }
-
-  async #waitForReader(pieces: AnswerInPieces): Promise<void> {
-    if (this.#waiting === 0) this.#beginWait();
-    this.#waiting += 1;
-    await pieces.granted();
-    this.#waiting -= 1;
-    if (this.#waiting === 0) this.#endWait();
-  }
-
-  #beginWait(): void {
-    const since = performance.now();
-    const { readerMs } = this.#bounds;
-    const why = `the answer has waited for its reader for ${readerMs} ms in all, and its place is needed`;
-    const timer = setTimeout(
-      () => this.#fail(new SkerryError("DEADLINE_EXCEEDED", why)),
-      Math.max(0, readerMs - this.#waitedMs),
-    );
-    const signs = setInterval(() => this.#parts.onStep(), WAITING_SIGN_MS);
-    this.#endWait = () => {
-      clearTimeout(timer);
-      clearInterval(signs);
-      this.#waitedMs += performance.now() - since;
-      this.#endWait = () => undefined;
-    };
   }
 }
