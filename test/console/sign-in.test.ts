@@ -69,7 +69,7 @@ inBrowser("signing in at an identity provider", () => {
     const person = await atProviderButton(of);
     expect(await person.seriousFindings()).toEqual([]);
     await person.page.getByRole("link", { name: /^Sign in at/ }).click();
-    await person.page.getByTitle(/^Signed in as ana, operator$/).waitFor();
+    await person.page.getByTitle(/^Signed in as oidc:ana, operator$/).waitFor();
     expect(person.page.url()).toBe(`${cluster.url}${of}`);
     await person.page.getByRole("button", { name: "Sign out" }).click();
     await person.page.getByLabel("API key").waitFor();
@@ -80,7 +80,7 @@ inBrowser("signing in at an identity provider", () => {
     await provider.next({ person: "ben", groups: ["readers"] });
     const person = await atProviderButton(`/nodes?q=${"x".repeat(2_000)}`);
     await person.page.getByRole("link", { name: /^Sign in at/ }).click();
-    await person.page.getByTitle(/^Signed in as ben, viewer$/).waitFor();
+    await person.page.getByTitle(/^Signed in as oidc:ben, viewer$/).waitFor();
     expect(person.page.url()).toBe(`${cluster.url}/nodes`);
     await person.page.context().close();
   }, 120_000);
