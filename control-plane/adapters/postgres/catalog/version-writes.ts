@@ -1,6 +1,6 @@
 import { Prisma } from "../../../../prisma/generated/client.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
-import { bundleDigest } from "../../../../shared/protocol/bundle.ts";
+import { bundleDigest } from "../../../../shared/protocol/bundle-digest.ts";
 import { chunksOf, manifestBytes, pipelineFacts, type Manifest } from "../../../../shared/protocol/manifest.ts";
 import type { CatalogStore, CheckedModel, DeclaredVersion } from "../../../ports/catalog.ts";
 import type { Actor } from "../../../ports/audit.ts";

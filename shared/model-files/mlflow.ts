@@ -1,12 +1,10 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
-import { parse } from "yaml";
 import { z } from "zod";
-import { messageOf } from "../../../shared/base/errors.ts";
-import { type FoundGraph, listed, unfit } from "./folder.ts";
+import { messageOf } from "../base/errors.ts";
+import { type FoundGraph, listed, type ModelFolder, textOf, unfit } from "./folder.ts";
 
 /** The file that makes a folder an MLflow model. */
 export const MLMODEL = "MLmodel";
+const MAX_ALIASES = 100;
 
 const description = z.looseObject({ flavors: z.record(z.string(), z.looseObject({ data: z.unknown() }).partial()) });
 
@@ -23,9 +21,10 @@ const CONVERSIONS: Readonly<Record<string, string>> = {
   sentence_transformers: "optimum-cli export onnx --model PATH/model.sentence_transformer OUT",
 };
 
-/** The graph of an MLflow model with the ONNX flavour. Throws a `CliFailure` that names the flavours that it has instead. */
-export async function findMlflowGraph(root: string, paths: readonly string[]): Promise<FoundGraph> {
-  const flavors = await readFlavors(root);
+/** The graph of an MLflow model with the ONNX flavour. Throws `UnfitModel` that names the flavours that it has instead. */
+export function findMlflowGraph(folder: ModelFolder): FoundGraph {
+  const { root, paths } = folder;
+  const flavors = readFlavors(folder);
   const data = flavors["onnx"]?.["data"];
   if (typeof data !== "string") throw noOnnxFlavor(root, Object.keys(flavors));
   // mlflow.onnx writes the name of the file; older ones that of a folder with a `model.onnx`.
@@ -39,12 +38,12 @@ export async function findMlflowGraph(root: string, paths: readonly string[]): P
   return { graph, notes: [`${root} is an MLflow model with the ONNX flavour: ${graph} is pushed.`] };
 }
 
-async function readFlavors(root: string): Promise<z.infer<typeof description>["flavors"]> {
+function readFlavors(folder: ModelFolder): z.infer<typeof description>["flavors"] {
   try {
-    return description.parse(parse(await readFile(join(root, MLMODEL), "utf8"))).flavors;
+    return description.parse(folder.parseYaml(textOf(folder, MLMODEL), MAX_ALIASES)).flavors;
   } catch (error) {
     throw unfit(
-      `${join(root, MLMODEL)} is not the description of an MLflow model`,
+      `${folder.at(MLMODEL)} is not the description of an MLflow model`,
       messageOf(error).split("\n")[0] ?? "",
       "push the ONNX file alone, or log the model again with mlflow.onnx.log_model",
     );

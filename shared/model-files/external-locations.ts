@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync, statSync } from "node:fs";
+import type { ModelFolder } from "./folder.ts";
 
 // Numbers of fields in onnx.proto (github.com/onnx/onnx).
 const GRAPH = 7;
@@ -12,39 +12,33 @@ const VALUE = 2;
 
 const BYTES = 2;
 const MAX_ENTRY_BYTES = 4_096;
+const WINDOW_BYTES = 64 * 1_024;
 
 /**
  * Files in which the tensors of an ONNX file lie (external data), as the graph names them: the side files to send along.
  * Never throws for what is no ONNX file: the control plane's check says what is wrong with it.
  */
-export function externalLocations(path: string): readonly string[] {
-  const file = openSync(path, "r");
-  try {
-    const found = new Set<string>();
-    const source = new Source(file, statSync(path).size);
-    for (const graph of source.fields(0, source.size, GRAPH))
-      for (const tensor of source.fields(graph.start, graph.end, INITIALIZER))
-        for (const entry of source.fields(tensor.start, tensor.end, EXTERNAL_DATA))
-          if (source.text(entry, KEY) === "location") found.add(source.text(entry, VALUE));
-    return [...found].filter((location) => location !== "");
-  } finally {
-    closeSync(file);
-  }
+export function externalLocations(folder: ModelFolder, path: string): readonly string[] {
+  const found = new Set<string>();
+  const source = new Source(folder, path);
+  for (const graph of source.fields(0, source.size, GRAPH))
+    for (const tensor of source.fields(graph.start, graph.end, INITIALIZER))
+      for (const entry of source.fields(tensor.start, tensor.end, EXTERNAL_DATA))
+        if (source.text(entry, KEY) === "location") found.add(source.text(entry, VALUE));
+  return [...found].filter((location) => location !== "");
 }
 
 /** Names of what a graph takes and puts out, initializers among the first perhaps. Both are empty for what is no ONNX file. */
-export function graphNames(path: string): { readonly inputs: readonly string[]; readonly outputs: readonly string[] } {
-  const file = openSync(path, "r");
-  try {
-    const source = new Source(file, statSync(path).size);
-    const names = (field: number): readonly string[] =>
-      [...source.fields(0, source.size, GRAPH)].flatMap((graph) =>
-        [...source.fields(graph.start, graph.end, field)].map((value) => source.text(value, NAME)),
-      );
-    return { inputs: names(INPUT), outputs: names(OUTPUT) };
-  } finally {
-    closeSync(file);
-  }
+export function graphNames(
+  folder: ModelFolder,
+  path: string,
+): { readonly inputs: readonly string[]; readonly outputs: readonly string[] } {
+  const source = new Source(folder, path);
+  const names = (field: number): readonly string[] =>
+    [...source.fields(0, source.size, GRAPH)].flatMap((graph) =>
+      [...source.fields(graph.start, graph.end, field)].map((value) => source.text(value, NAME)),
+    );
+  return { inputs: names(INPUT), outputs: names(OUTPUT) };
 }
 
 interface Range {
@@ -55,14 +49,15 @@ interface Range {
 /** Protobuf's wire format, read through a window. Stops where it stops to make sense. */
 class Source {
   readonly size: number;
-  readonly #file: number;
-  readonly #window = Buffer.alloc(64 * 1024);
+  readonly #folder: ModelFolder;
+  readonly #path: string;
+  #window: Uint8Array = new Uint8Array();
   #from = 0;
-  #filled = 0;
 
-  constructor(file: number, size: number) {
-    this.#file = file;
-    this.size = size;
+  constructor(folder: ModelFolder, path: string) {
+    this.#folder = folder;
+    this.#path = path;
+    this.size = folder.size(path) ?? 0;
   }
 
   /** The length-delimited fields `wanted` of the message in a range. */
@@ -82,9 +77,7 @@ class Source {
   text(range: Range, field: number): string {
     const [found] = this.fields(range.start, range.end, field);
     if (!found || found.end - found.start > MAX_ENTRY_BYTES) return "";
-    const bytes = Buffer.alloc(found.end - found.start);
-    readSync(this.#file, bytes, 0, bytes.length, found.start);
-    return bytes.toString("utf8");
+    return new TextDecoder().decode(this.#folder.read(this.#path, found.start, found.end - found.start));
   }
 
   #varint(at: number): { readonly value: number; readonly next: number } {
@@ -100,10 +93,10 @@ class Source {
 
   /** 0 behind the file's end. */
   #byte(at: number): number {
-    if (at < this.#from || at >= this.#from + this.#filled) {
+    if (at < this.#from || at >= this.#from + this.#window.length) {
       this.#from = at;
-      this.#filled = readSync(this.#file, this.#window, 0, this.#window.length, at);
+      this.#window = at < this.size ? this.#folder.read(this.#path, at, WINDOW_BYTES) : new Uint8Array();
     }
-    return this.#filled === 0 ? 0 : (this.#window[at - this.#from] ?? 0);
+    return this.#window[at - this.#from] ?? 0;
   }
 }

@@ -1,8 +1,7 @@
-import { join } from "node:path";
-import { CONFIG_FILE, TOKENIZER_FILE, TOKENIZER_SETTINGS_FILE } from "../../../shared/text/encoder-files.ts";
-import { GENERATION_FILE, TEMPLATE_FILE } from "../../../shared/text/decoder-files.ts";
-import { graphNames } from "../external-locations.ts";
-import { listed, unfit } from "./folder.ts";
+import { CONFIG_FILE, TOKENIZER_FILE, TOKENIZER_SETTINGS_FILE } from "../text/encoder-files.ts";
+import { GENERATION_FILE, TEMPLATE_FILE } from "../text/decoder-files.ts";
+import { graphNames } from "./external-locations.ts";
+import { listed, type ModelFolder, nameOf, unfit } from "./folder.ts";
 
 /** What describes a decoder, in the folder or beside its graph. */
 const DESCRIPTIONS = new Set([CONFIG_FILE, GENERATION_FILE, TOKENIZER_FILE, TOKENIZER_SETTINGS_FILE, TEMPLATE_FILE]);
@@ -19,19 +18,16 @@ interface FoundDecoder {
 
 /**
  * The graph of a model that writes text and what describes it: an export of a decoder with its cache. Undefined for any other
- * folder. Throws a `CliFailure` when it cannot tell which graph.
+ * folder. Throws `UnfitModel` when it cannot tell which graph.
  */
-export function findDecoder(
-  root: string,
-  paths: readonly string[],
-  named: string | undefined,
-): FoundDecoder | undefined {
+export function findDecoder(folder: ModelFolder, named: string | undefined): FoundDecoder | undefined {
+  const { root, paths } = folder;
   const hasTokenizer = paths.some((path) => nameOf(path) === TOKENIZER_FILE);
   const hasConfig = paths.some((path) => nameOf(path) === CONFIG_FILE);
   if (!hasTokenizer || !hasConfig) return undefined;
   const graphs = paths.filter((path) => path.endsWith(".onnx"));
   if (named !== undefined && !graphs.includes(named)) return undefined;
-  const decoders = (named === undefined ? graphs : [named]).filter((path) => isDecoder(join(root, path)));
+  const decoders = (named === undefined ? graphs : [named]).filter((path) => isDecoder(folder, path));
   const graph = decoders.find((path) => USUAL.test(path)) ?? (decoders.length === 1 ? decoders[0] : undefined);
   if (graph === undefined && decoders.length > 1)
     throw unfit(
@@ -40,9 +36,9 @@ export function findDecoder(
       `name the graph with --main, for example --main ${decoders[0] ?? ""}`,
     );
   if (graph === undefined) return undefined;
-  const folder = graph.slice(0, graph.lastIndexOf("/") + 1);
+  const prefix = graph.slice(0, graph.lastIndexOf("/") + 1);
   const beside = paths.filter(
-    (path) => DESCRIPTIONS.has(nameOf(path)) && ["", folder].includes(path.slice(0, path.lastIndexOf("/") + 1)),
+    (path) => DESCRIPTIONS.has(nameOf(path)) && ["", prefix].includes(path.slice(0, path.lastIndexOf("/") + 1)),
   );
   const others = graphs.filter((path) => path !== graph);
   return {
@@ -56,9 +52,7 @@ export function findDecoder(
 }
 
 /** It takes tokens and a cache, and puts out logits. */
-export function isDecoder(graph: string): boolean {
-  const { inputs, outputs } = graphNames(graph);
+export function isDecoder(folder: ModelFolder, graph: string): boolean {
+  const { inputs, outputs } = graphNames(folder, graph);
   return inputs.includes("input_ids") && inputs.includes("past_key_values.0.key") && outputs.includes("logits");
 }
-
-const nameOf = (path: string): string => path.slice(path.lastIndexOf("/") + 1);

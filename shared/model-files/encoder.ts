@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import {
   CONFIG_FILE,
   MODULES_FILE,
@@ -6,9 +5,9 @@ import {
   TOKENIZER_FILE,
   TOKENIZER_SETTINGS_FILE,
   TRANSFORMER_FILES,
-} from "../../../shared/text/encoder-files.ts";
-import { graphNames } from "../external-locations.ts";
-import { listed, unfit } from "./folder.ts";
+} from "../text/encoder-files.ts";
+import { graphNames } from "./external-locations.ts";
+import { listed, type ModelFolder, nameOf, unfit } from "./folder.ts";
 
 /** What describes an encoder, wherever in its folder. */
 const DESCRIPTIONS = new Set([
@@ -34,13 +33,10 @@ interface FoundEncoder {
 
 /**
  * The graph of a model that makes embeddings and what describes it: a folder of sentence-transformers, or an export for
- * feature extraction with its tokenizer. Undefined for any other folder. Throws a `CliFailure` when it cannot tell which graph.
+ * feature extraction with its tokenizer. Undefined for any other folder. Throws `UnfitModel` when it cannot tell which graph.
  */
-export function findEncoder(
-  root: string,
-  paths: readonly string[],
-  named: string | undefined,
-): FoundEncoder | undefined {
+export function findEncoder(folder: ModelFolder, named: string | undefined): FoundEncoder | undefined {
+  const { root, paths } = folder;
   const hasTokenizer = paths.some((path) => nameOf(path) === TOKENIZER_FILE);
   const isDescribed = paths.includes(MODULES_FILE);
   if (!hasTokenizer || !(isDescribed || paths.includes(CONFIG_FILE))) return undefined;
@@ -53,7 +49,7 @@ export function findEncoder(
       `name the graph with --main, for example --main ${graphs[0] ?? ""}`,
     );
   if (graph === undefined || !graphs.includes(graph)) return undefined;
-  if (!isDescribed && !isEncoder(join(root, graph))) return undefined;
+  if (!isDescribed && !isEncoder(folder, graph)) return undefined;
   const beside = paths.filter((path) => DESCRIPTIONS.has(nameOf(path)));
   const others = graphs.filter((path) => path !== graph);
   const kind = isDescribed ? "a model of sentence-transformers" : "an export of an encoder with its tokenizer";
@@ -68,13 +64,11 @@ export function findEncoder(
 }
 
 /** It takes tokens and puts out vectors. A decoder takes its cache, too; a classifier puts out scores. */
-function isEncoder(graph: string): boolean {
-  const { inputs, outputs } = graphNames(graph);
+function isEncoder(folder: ModelFolder, graph: string): boolean {
+  const { inputs, outputs } = graphNames(folder, graph);
   return (
     inputs.includes("input_ids") &&
     inputs.every((name) => INPUTS.has(name)) &&
     outputs.some((name) => OUTPUTS.includes(name))
   );
 }
-
-const nameOf = (path: string): string => path.slice(path.lastIndexOf("/") + 1);

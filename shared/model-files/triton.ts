@@ -1,6 +1,4 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
-import { type FoundGraph, listed, unfit } from "./folder.ts";
+import { type FoundGraph, listed, type ModelFolder, textOf, unfit } from "./folder.ts";
 
 /** The file that describes a model in a Triton model repository. */
 const CONFIG = "config.pbtxt";
@@ -28,9 +26,10 @@ export function tritonModels(paths: readonly string[]): readonly string[] {
   return folders.filter((folder) => paths.includes(`${folder}/${CONFIG}`));
 }
 
-/** The graph of the newest version of a Triton model. Throws a `CliFailure` when it is for another backend. */
-export async function findTritonGraph(root: string, paths: readonly string[]): Promise<FoundGraph> {
-  const config = paths.includes(CONFIG) ? topLevel(await readFile(join(root, CONFIG), "utf8")) : new Map();
+/** The graph of the newest version of a Triton model. Throws `UnfitModel` when it is for another backend. */
+export function findTritonGraph(folder: ModelFolder): FoundGraph {
+  const { root, paths } = folder;
+  const config = paths.includes(CONFIG) ? topLevel(textOf(folder, CONFIG)) : new Map();
   const kind = config.get("platform") ?? config.get("backend") ?? "onnxruntime";
   if (kind !== "onnxruntime_onnx" && kind !== "onnxruntime")
     throw unfit(
