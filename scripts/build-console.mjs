@@ -39,7 +39,9 @@ function isBuilt() {
 /** By content, not by age: a checkout gives files a new time without changing them. Libraries count by the lockfile. */
 function hashOfSources() {
   const digest = createHash("sha256");
-  const files = readdirSync(at("console"), { recursive: true, withFileTypes: true })
+  // Of shared/ the console has what recognises a model, with all that it imports.
+  const files = ["console", "shared"]
+    .flatMap((folder) => readdirSync(at(folder), { recursive: true, withFileTypes: true }))
     .filter((each) => each.isFile())
     .map((each) => join(each.parentPath, each.name))
     .filter((file) => !file.startsWith(built) && !file.startsWith(fresh) && !file.endsWith(".md"));

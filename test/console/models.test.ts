@@ -1,7 +1,11 @@
 import { spawnSync } from "node:child_process";
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { Browser } from "playwright-core";
+import type { ModelVersion } from "../../shared/api/v1/models.ts";
+import { largeBundle } from "../support/models/large-model.ts";
 import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
 import { type ClusterNode, SkerryCluster } from "../support/processes/skerry-cluster.ts";
 import { findBrowser, launch } from "./support/browser.ts";
@@ -45,7 +49,7 @@ inBrowser("a model in the console", () => {
       if (cut) isCut = true;
       await (cut ? route.abort("connectionreset") : route.continue());
     });
-    await admin.page.locator("input[type=file]").setInputFiles(DIGITS);
+    await admin.page.getByLabel("Files of a model").setInputFiles(DIGITS);
     await admin.page.getByLabel("Model that it is a version of").fill("digits");
     expect(await admin.seriousFindings()).toEqual([]);
     await admin.page.getByRole("button", { name: "Publish" }).click();
@@ -56,10 +60,57 @@ inBrowser("a model in the console", () => {
 
   it("is there already when the same file comes once more", async () => {
     await admin.open("/models/digits");
-    await admin.page.locator("input[type=file]").setInputFiles(DIGITS);
+    await admin.page.getByLabel("Files of a model").setInputFiles(DIGITS);
     await admin.page.getByRole("button", { name: "Publish" }).click();
-    await admin.shows("is this file already.");
+    await admin.shows("has these files already.");
     expect((await cluster.get<{ items: readonly unknown[] }>("/models/digits/versions")).items).toHaveLength(1);
+  }, 120_000);
+
+  it("comes from a folder with its external data, over a connection that breaks in the middle", async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), "skerry-folder-"));
+    const bundle = path.join(folder, "my net");
+    await mkdir(path.join(bundle, "more"), { recursive: true });
+    for (const [name, bytes] of Object.entries(largeBundle(1, 3))) await writeFile(path.join(bundle, name), bytes);
+    await writeFile(path.join(bundle, ".hidden"), "not part of it");
+    await admin.open("/models");
+    let puts = 0;
+    await admin.page.route("**/api/v1/uploads/**", async (route) => {
+      if (route.request().method() === "PUT") puts += 1;
+      await (puts === 2 && route.request().method() === "PUT" ? route.abort("connectionreset") : route.continue());
+    });
+    await admin.page.getByLabel("Folder of a model").setInputFiles(bundle);
+    await admin.shows("3 files");
+    expect(await admin.page.getByLabel("Model that it is a version of").inputValue()).toBe("my-net");
+    expect(await admin.seriousFindings()).toEqual([]);
+    await admin.page.getByRole("button", { name: "Publish" }).click();
+    await admin.shows("is ready.");
+    await admin.page.unroute("**/api/v1/uploads/**");
+    expect(puts).toBeGreaterThanOrEqual(4);
+    const { items } = await cluster.get<{ items: readonly ModelVersion[] }>("/models/my-net/versions");
+    const paths = ["more/two.bin", "net.onnx", "net.onnx.data"];
+    expect(items.map(({ main, files }) => [main, files.map((file) => file.path)])).toEqual([["net.onnx", paths]]);
+    await rm(folder, { recursive: true });
+  }, 180_000);
+
+  it("is chosen among the graphs of a folder, and what is no model says what it is", async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), "skerry-folder-"));
+    const graphs = path.join(folder, "two");
+    await mkdir(graphs);
+    for (const name of ["a.onnx", "b.onnx"]) await copyFile(DIGITS, path.join(graphs, name));
+    await admin.open("/models");
+    await admin.page.getByLabel("Folder of a model").setInputFiles(graphs);
+    await admin.shows("it holds several graphs: a.onnx and b.onnx");
+    expect(await admin.seriousFindings()).toEqual([]);
+    await admin.page.getByLabel("Graph to publish").selectOption("b.onnx");
+    await admin.shows("Not sent, as they are other graphs: a.onnx.");
+    await admin.page.getByRole("button", { name: "Cancel" }).click();
+    const weights = path.join(folder, "adapter");
+    await mkdir(weights);
+    await writeFile(path.join(weights, "adapter_model.safetensors"), "weights");
+    await admin.page.getByLabel("Folder of a model").setInputFiles(weights);
+    await admin.shows("an adapter (LoRA) without its base model");
+    await admin.page.getByRole("button", { name: "Cancel" }).click();
+    await rm(folder, { recursive: true });
   }, 120_000);
 
   it("shows its signature and gets an alias", async () => {

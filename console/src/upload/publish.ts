@@ -14,35 +14,69 @@ const LOOK_MS = 1_000;
 /** The check of the largest graph takes less; beyond it the list of versions shows how it ended. */
 const CHECK_MS = 600_000;
 
+/** What is published: its files, and how the server is told what they are. */
+export interface Publication {
+  readonly runtime: ModelVersion["runtime"];
+  /** Path of the file that the runtime loads. */
+  readonly main: string;
+  readonly files: readonly { readonly path: string; readonly file: File }[];
+}
+
+interface HashedFile {
+  readonly path: string;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
 /**
- * Makes a file a version of a model: hashed, declared or found unfinished, sent from where the server is, and checked by
- * the server. The same file once more goes on with what was begun, or finds that it is there.
+ * Makes files a version of a model: hashed, declared or found unfinished, sent from where the server is, and checked by the
+ * server. The same files once more go on with what was begun, or find that they are there.
  */
 export async function publish(
-  file: File,
+  of: Publication,
   model: string,
   { onState, signal }: { readonly onState: (state: PublishState) => void; readonly signal: AbortSignal },
 ): Promise<void> {
-  const bytes = file.size;
-  const sha256 = await hashFile(file, {
+  const bytes = of.files.reduce((sum, { file }) => sum + file.size, 0);
+  const hashed = await hashAll(of, {
     signal,
     onProgress: (done) => onState({ kind: "hashing", done, bytes, note: "" }),
   });
   await makeModel(model);
-  const same = await versionsWith(model, sha256);
+  const same = await versionsWith(model, of.main, hashed);
   const ready = same.find(({ state, damage }) => state === "ready" && damage === null);
   if (ready) return onState({ kind: "there", version: ready.version });
   const begun = same.find(({ state }) => state === "uploading");
-  const { version, uploadUrl } = begun ? await unfinished(begun) : await declare(model, { bytes, sha256 });
+  const { version, uploadUrl, urlOf } = begun ? await unfinished(begun) : await declare(model, of, hashed);
   let note = begun ? "Goes on with an upload that was begun before." : "";
-  await sendFile(file, uploadUrl, {
-    signal,
-    onProgress: (done) => onState({ kind: "sending", done, bytes, note }),
-    onRetry: (why) => (note = `The connection broke (${why}); it goes on.`),
-  });
+  let before = 0;
+  for (const { path, file } of of.files) {
+    const sent = before;
+    await sendFile(file, urlOf(path), {
+      signal,
+      onProgress: (done) => onState({ kind: "sending", done: sent + done, bytes, note }),
+      onRetry: (why) => (note = `The connection broke (${why}); it goes on.`),
+    });
+    before += file.size;
+  }
   await api.POST("/api/v1/uploads/{upload}/complete", { params: { path: { upload: idOf(uploadUrl) } } });
   onState({ kind: "checking", version });
   onState(await checked(model, version, signal));
+}
+
+async function hashAll(
+  { files }: Publication,
+  { onProgress, signal }: { readonly onProgress: (done: number) => void; readonly signal: AbortSignal },
+): Promise<readonly HashedFile[]> {
+  const hashed: HashedFile[] = [];
+  let before = 0;
+  for (const { path, file } of files) {
+    const done = before;
+    const sha256 = await hashFile(file, { signal, onProgress: (of) => onProgress(done + of) });
+    hashed.push({ path, bytes: file.size, sha256 });
+    before += file.size;
+  }
+  return hashed;
 }
 
 async function makeModel(name: string): Promise<void> {
@@ -54,30 +88,57 @@ async function makeModel(name: string): Promise<void> {
   }
 }
 
-async function versionsWith(model: string, sha256: string): Promise<readonly ModelVersion[]> {
+async function versionsWith(
+  model: string,
+  main: string,
+  files: readonly HashedFile[],
+): Promise<readonly ModelVersion[]> {
   const { items } = await bodyOf(
     api.GET("/api/v1/models/{model}/versions", { params: { path: { model }, query: { limit: 500 } } }),
   );
-  return items.filter(({ files }) => files.length === 1 && files[0]?.sha256 === sha256);
+  const content = contentOf(main, files);
+  return items.filter((version) => contentOf(version.main, version.files) === content);
+}
+
+/** Equal for equal content: of one file its digest alone counts, as for the server. */
+function contentOf(main: string, files: readonly Pick<HashedFile, "path" | "sha256">[]): string {
+  const [only, ...more] = files;
+  if (only !== undefined && more.length === 0) return only.sha256;
+  return JSON.stringify([main, files.map(({ path, sha256 }) => `${path} ${sha256}`).toSorted()]);
 }
 
 interface Upload {
   readonly version: number;
   readonly uploadUrl: string;
+  /** Where the file with this path goes. */
+  readonly urlOf: (path: string) => string;
 }
 
-async function declare(model: string, of: { readonly bytes: number; readonly sha256: string }): Promise<Upload> {
-  const declared = await bodyOf(api.POST("/api/v1/models/{model}/versions", { params: { path: { model } }, body: of }));
-  return { version: declared.version.version, uploadUrl: declared.uploadUrl };
+async function declare(model: string, { runtime, main }: Publication, files: readonly HashedFile[]): Promise<Upload> {
+  const [only, ...more] = files;
+  const isAlone = only !== undefined && more.length === 0 && runtime === "onnx";
+  const body = isAlone ? { bytes: only.bytes, sha256: only.sha256 } : { runtime, main, files: [...files] };
+  const declared = await bodyOf(api.POST("/api/v1/models/{model}/versions", { params: { path: { model } }, body }));
+  const { version, uploadUrl, uploads } = declared;
+  return { version: version.version, uploadUrl, urlOf: urlsOf(uploads, uploadUrl) };
 }
 
 async function unfinished({ model, version }: ModelVersion): Promise<Upload> {
-  const { uploadUrl } = await bodyOf(
+  const { uploadUrl, uploads } = await bodyOf(
     api.GET("/api/v1/models/{model}/versions/{version}/upload", {
       params: { path: { model, version: String(version) } },
     }),
   );
-  return { version, uploadUrl };
+  return { version, uploadUrl, urlOf: urlsOf(uploads, uploadUrl) };
+}
+
+/** By path; an only file may have been declared without one. */
+function urlsOf(
+  uploads: readonly { readonly path: string; readonly uploadUrl: string }[],
+  first: string,
+): (path: string) => string {
+  const byPath = new Map(uploads.map(({ path, uploadUrl }) => [path, uploadUrl]));
+  return (path) => byPath.get(path) ?? first;
 }
 
 async function checked(model: string, version: number, signal: AbortSignal): Promise<PublishState> {

@@ -1,25 +1,29 @@
-import { useQueryClient } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
-import { type DragEvent, useEffect, useId, useRef, useState } from "react";
-import { isModelName, modelNameOf } from "../../core/model-name.ts";
-import { bytesText, percentOf } from "../../core/text/units.ts";
+import { type DragEvent, useRef, useState } from "react";
 import { Complaint } from "../../ui/states.tsx";
-import { Meter } from "../../ui/status.tsx";
-import { publish, type PublishState } from "../../upload/publish.ts";
+import { type Chosen, chosenBy, droppedIn } from "../../upload/chosen-files.ts";
+import { Publishing } from "./publishing.tsx";
 
-/** An ONNX file is dropped or chosen, given a model, and sent; a broken connection goes on where it stopped. */
+/** A file or a folder is dropped or chosen, given a model, and sent; a broken connection goes on where it stopped. */
 export function UploadDrop({ model }: { readonly model?: string }) {
-  const [file, setFile] = useState<File>();
+  const [chosen, setChosen] = useState<Chosen>();
+  const [error, setError] = useState<unknown>();
   const [isOver, setOver] = useState(false);
-  const input = useRef<HTMLInputElement>(null);
+  const files = useRef<HTMLInputElement>(null);
+  const folder = useRef<HTMLInputElement>(null);
   const drop = (event: DragEvent): void => {
     event.preventDefault();
     setOver(false);
-    setFile(event.dataTransfer.files[0]);
+    setError(undefined);
+    droppedIn(event.dataTransfer).then(setChosen, setError);
   };
-  if (file !== undefined)
+  if (chosen !== undefined)
     return (
-      <Publishing key={`${file.name} ${file.size}`} file={file} model={model} onClose={() => setFile(undefined)} />
+      <Publishing
+        key={`${chosen.name} ${chosen.files.map(({ path, file }) => `${path} ${file.size}`).join(" ")}`}
+        chosen={chosen}
+        model={model}
+        onClose={() => setChosen(undefined)}
+      />
     );
   return (
     <div
@@ -32,135 +36,36 @@ export function UploadDrop({ model }: { readonly model?: string }) {
       onDrop={drop}
     >
       <p>
-        Drop an ONNX file here{model === undefined ? "" : `, and it becomes the next version of ${model}`}, or{" "}
-        <button type="button" onClick={() => input.current?.click()}>
-          choose one
+        Drop a model here, an ONNX or GGUF file or the folder of one
+        {model === undefined ? "" : `, and it becomes the next version of ${model}`}, or{" "}
+        <button type="button" onClick={() => files.current?.click()}>
+          choose files
+        </button>{" "}
+        <button type="button" onClick={() => folder.current?.click()}>
+          choose a folder
         </button>
       </p>
       <p className="faint">
-        Folders, external data, GGUF files and checks against samples: <code>skerry models push</code>
+        Checks against samples and signatures: <code>skerry models push</code>
       </p>
       <input
-        ref={input}
+        ref={files}
         type="file"
-        accept=".onnx"
+        multiple
         hidden
-        aria-label="ONNX file"
-        onChange={(event) => setFile(event.target.files?.[0])}
+        aria-label="Files of a model"
+        onChange={(event) => setChosen(chosenBy(event.target.files))}
       />
+      <input
+        ref={folder}
+        type="file"
+        // Its property is known to browsers, its attribute not to React's types.
+        {...{ webkitdirectory: "" }}
+        hidden
+        aria-label="Folder of a model"
+        onChange={(event) => setChosen(chosenBy(event.target.files))}
+      />
+      {error !== undefined && <Complaint error={error} />}
     </div>
   );
-}
-
-function Publishing({
-  file,
-  model,
-  onClose,
-}: {
-  readonly file: File;
-  readonly model: string | undefined;
-  readonly onClose: () => void;
-}) {
-  const [name, setName] = useState(model ?? modelNameOf(file.name));
-  const [state, setState] = useState<PublishState>();
-  const [error, setError] = useState<unknown>();
-  const queries = useQueryClient();
-  const running = useRef<AbortController | undefined>(undefined);
-  const id = useId();
-  useEffect(() => () => running.current?.abort(), []);
-  const begin = async (): Promise<void> => {
-    const controller = new AbortController();
-    running.current = controller;
-    setError(undefined);
-    setState({ kind: "hashing", done: 0, bytes: file.size, note: "" });
-    try {
-      await publish(file, name, { onState: setState, signal: controller.signal });
-    } catch (thrown) {
-      if (!controller.signal.aborted) setError(thrown);
-      setState(undefined);
-    }
-    await queries.invalidateQueries({ queryKey: ["models"] });
-  };
-  const isDone =
-    state !== undefined && state.kind !== "hashing" && state.kind !== "sending" && state.kind !== "checking";
-  return (
-    <form
-      className="drop"
-      aria-label="Upload"
-      onSubmit={(event) => {
-        event.preventDefault();
-        void begin();
-      }}
-    >
-      <p>
-        <strong>{file.name}</strong>, {bytesText(file.size)}
-      </p>
-      {state === undefined && (
-        <label className="field" htmlFor={id}>
-          <span>Model that it is a version of</span>
-          <input
-            id={id}
-            type="text"
-            value={name}
-            readOnly={model !== undefined}
-            aria-invalid={!isModelName(name)}
-            onChange={(event) => setName(event.target.value)}
-          />
-        </label>
-      )}
-      {state !== undefined && <Progress state={state} name={name} />}
-      {error !== undefined && <Complaint error={error} />}
-      <div className="actions">
-        <button type="button" className="quiet" onClick={onClose}>
-          {isDone ? "Close" : "Cancel"}
-        </button>
-        {state === undefined && (
-          <button type="submit" className="primary" disabled={!isModelName(name)}>
-            {error === undefined ? "Publish" : "Go on"}
-          </button>
-        )}
-      </div>
-    </form>
-  );
-}
-
-function Progress({ state, name }: { readonly state: PublishState; readonly name: string }) {
-  switch (state.kind) {
-    case "hashing":
-    case "sending": {
-      const verb = state.kind === "hashing" ? "hashed" : "sent";
-      return (
-        <div role="status" aria-live="off">
-          <Meter
-            value={percentOf(state.done, state.bytes)}
-            label={`${bytesText(state.done)} of ${bytesText(state.bytes)} ${verb}`}
-            tone="busy"
-          />
-          {state.note !== "" && <p className="faint">{state.note}</p>}
-        </div>
-      );
-    }
-    case "checking":
-      return (
-        <p role="status">
-          {name}:{state.version} is being checked.
-        </p>
-      );
-    case "rejected":
-      return (
-        <p role="alert" className="note warn">
-          {name}:{state.version} was rejected: {state.why}
-        </p>
-      );
-    case "ready":
-    case "there":
-      return (
-        <p role="status" className="note good">
-          <Link to="/models/$model" params={{ model: name }} search={{ version: state.version }}>
-            {name}:{state.version}
-          </Link>{" "}
-          {state.kind === "ready" ? "is ready." : "is this file already."}
-        </p>
-      );
-  }
 }
