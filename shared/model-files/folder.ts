@@ -60,6 +60,6 @@ export const textOf = (folder: ModelFolder, path: string): string =>
 /** Last part of a path. */
 export const nameOf = (path: string): string => path.slice(path.lastIndexOf("/") + 1);
 
-/** A path that stands beside another one, as that one's document names it. */
+/** A path that is beside another one, as that one's document names it. */
 export const beside = (path: string, location: string): string =>
   path.slice(0, path.lastIndexOf("/") + 1) + location.replace(/^(\.\/)+/, "");
