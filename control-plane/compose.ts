@@ -146,6 +146,7 @@ export async function composeControlPlane(
     recorder,
     callerKeys,
     onHostEnded: (placement) => countCrash(placement, { fleet, meter: evidence }),
+    onStreamsLeft: (placementId) => void inference.handOverStreams(placementId),
   });
   const watch = new SessionWatch({
     replica: self,

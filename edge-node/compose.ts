@@ -13,6 +13,7 @@ import { ArtifactFolders, readMainFile } from "./adapters/filesystem/artifact-fo
 import { lockFolder } from "./adapters/filesystem/folder-lock.ts";
 import { IdentityFiles } from "./adapters/filesystem/identity-files.ts";
 import { JsonCallersFile } from "./adapters/filesystem/callers-file.ts";
+import { BinaryStreamStateFile } from "./adapters/filesystem/stream-state-file.ts";
 import { JsonStateFile } from "./adapters/filesystem/state-file.ts";
 import { findConfinement } from "./adapters/host-process/confinement.ts";
 import { ProcessModelHosts } from "./adapters/host-process/model-hosts.ts";
@@ -35,6 +36,7 @@ import { Agent } from "./app/agent.ts";
 import { HostsByRuntime } from "./app/hosts/hosts-by-runtime.ts";
 import { SharedHosts } from "./app/hosts/shared-hosts.ts";
 import { InferenceWorker } from "./app/inference/inference-worker.ts";
+import { StreamStates } from "./app/inference/stream-states.ts";
 import { type Admission, join } from "./app/session/join.ts";
 import { CallerKeys } from "./app/session/caller-keys.ts";
 import { KeyRotation } from "./app/session/key-rotation.ts";
@@ -94,8 +96,10 @@ async function composeLocked(
   const metrics = new NodeMetrics();
   const limits = new CallerLimits({ clock, onReached: (limit) => metrics.limitReached(limit) });
   const callers = asksForKey ? new LocalCallers({ keys, apiKeys: callerKeys, limits }) : undefined;
+  const kept = new StreamStates({ file: new BinaryStreamStateFile(stateDir, logger), clock, logger });
   const serving = new InferenceWorker({
     clock,
+    streams: kept,
     nodeName: identity.name,
     nodeKind: identity.kind,
     maxHeldBytes: config.bodiesBytes,
@@ -159,6 +163,7 @@ async function composeLocked(
       engines.open();
       callerKeys?.start();
       // First what it holds: a caller who comes at once must not hear that there is nothing.
+      await kept.restore();
       await agent.restore();
       await listen(config.localHost, config.localPort, { api, setting: "SKERRY_LOCAL_PORT" });
       if (config.grpcPort !== undefined)
@@ -169,6 +174,7 @@ async function composeLocked(
     async stop(graceMs) {
       await streams.stop();
       await agent.stop(graceMs);
+      await kept.stop();
       await callerKeys?.stop();
       await engines.close();
       await grpc.stop(0);

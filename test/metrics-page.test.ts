@@ -73,8 +73,10 @@ describe("docs/metrics.md", () => {
       declaredSignature: async () => undefined,
       status: () => ({ startedAgeMs: 0, link: { ageMs: 0, lastFault: undefined }, log: [], unsentLines: 0 }),
       load: () => ({ rif: 0, placements: [] }),
+      keptStreams: () => ({ streams: 0, bytes: 0, evicted: 0 }),
       infer: () => Promise.reject(new Error("not asked")),
     });
+    metrics.watchKeptStreams({ keptStreams: () => ({ streams: 0, bytes: 0, evicted: 0 }) });
     metrics.watchStreams({ statuses: () => [], push: () => Promise.reject(new Error("not asked")) });
     expect(documented("Node")).toEqual(shown(await metrics.text()));
   });

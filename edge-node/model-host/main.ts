@@ -66,6 +66,7 @@ async function start(link: BlockingLink, task: HostTask, sizes: RunSizes): Promi
       loadMs,
       baseMiB,
       loadCpuMs: (cpuUs() - cpuBefore) / 1_000,
+      ...(pipeline?.keepsState === true && { keepsState: true }),
     });
     phase = "warming";
     const trials = withoutTrials

@@ -82,6 +82,8 @@ export interface HostRequest {
   readonly explain?: boolean;
   /** When its answer is in doubt; undefined: that is not measured. */
   readonly doubt?: AnswerDoubt;
+  /** What is kept of its stream, without bytes when that begins; undefined: it has none. Only where the host `keepsState`. */
+  readonly kept?: Uint8Array;
   /** Time until its deadline, in ms: an explanation, which is many runs, ends by then. Default: `timeoutMs`. */
   readonly leftMs?: number;
   /** Rows that may share one run with it, at most 65,535. */
@@ -119,6 +121,8 @@ export interface HostResponse {
   readonly isDoubtful?: boolean;
   /** It was asked for an explanation: its time says nothing about a run. */
   readonly isExplained?: boolean;
+  /** What is kept of its stream from now on; undefined: what was kept before. */
+  readonly kept?: Uint8Array;
   /** Requests that were taken up and answered at once, this one included; their answers come in one go. */
   readonly batchSize: number;
 }
@@ -183,6 +187,8 @@ export interface ModelHost {
   readonly slots?: number;
   /** Where those slots are not its own alone. */
   readonly sharedSlots?: SharedSlots;
+  /** Its steps keep something of a stream from one request to the next. Default: nothing is kept. */
+  readonly keepsState?: true;
   /** What it is asked for. Default: tensors. */
   readonly asks?: ModelKind;
   /** Requests that others than this node have at it, as far as it says: those that run, and those that wait. Default: none. */

@@ -2,6 +2,7 @@ import type { OwnedBytes } from "../../shared/bytes/owned-bytes.ts";
 import type { Cancellation } from "../../shared/flow/cancellation.ts";
 import type { PipelineFacts, TensorSpec } from "../../shared/protocol/manifest.ts";
 import type { PlacementLoad } from "../../shared/protocol/messages.ts";
+import type { StreamOfRequest } from "../../shared/protocol/kept-streams.ts";
 import type { DesiredStream } from "../../shared/protocol/streams.ts";
 import type { PlacementState } from "../../shared/protocol/placement.ts";
 import type { EngineModel } from "../../shared/text/engine-model.ts";
@@ -14,6 +15,8 @@ export interface WorkerRequest extends Omit<HostRequest, "timeoutMs" | "leftMs" 
   /** Time left when the request arrived, in ms. */
   readonly deadlineMs: number;
   readonly edgeOnly: boolean;
+  /** The stream that it belongs to. Ignored where the model keeps nothing of streams. */
+  readonly stream?: StreamOfRequest;
   readonly priority: number;
   /** It may have ended the host that it shared with others: it has the next one for itself while it runs. */
   readonly isAlone?: boolean;
@@ -49,6 +52,10 @@ export interface WorkerResponse extends QueueFigures {
   readonly isDoubtful?: boolean;
   /** It was asked for an explanation. */
   readonly isExplained?: boolean;
+  /** Refused before its run: another node may know its stream. */
+  readonly isStreamMissing?: boolean;
+  /** What is kept of its stream from now on. For the worker itself. */
+  readonly kept?: Uint8Array | undefined;
   /** Its receiver reads a stream to its end or cancels it. */
   readonly body: OwnedBytes | HostStream;
   /** The load figures of a stream's end, when it is called then. With a stream only. */
@@ -139,6 +146,8 @@ export interface LocalNode {
   declaredSignature(artifact: string): Promise<ModelSignature | undefined>;
   status(): LocalStatus;
   load(): { readonly rif: number; readonly placements: readonly PlacementLoad[] };
+  /** Streams of which something is kept, its bytes, and how many had to leave for others since the start. */
+  keptStreams(): { readonly streams: number; readonly bytes: number; readonly evicted: number };
   infer(request: WorkerRequest): Promise<WorkerResponse>;
 }
 

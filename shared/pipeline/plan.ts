@@ -5,6 +5,7 @@ import type { TensorSpec } from "../protocol/manifest.ts";
 import { MODEL_STEP, modelStepOf, type PipelineDocument, type StepEntry } from "./document.ts";
 import { STEP_KINDS } from "./registry.ts";
 import { isStepFault, type Step, StepFault } from "./step.ts";
+import { MAX_KEPT_BYTES } from "./stream/stream-memory.ts";
 import { type TypeOf, typeText, type ValueType } from "./values.ts";
 
 /** What a graph takes and puts out. */
@@ -56,6 +57,8 @@ export interface PipelinePlan {
   readonly stages: readonly Stages[];
   /** Memory that its steps take beside its graphs, in MiB. */
   readonly roomMiB: number;
+  /** A step keeps something of a stream from one request to the next. */
+  readonly keepsState: boolean;
 }
 
 export const isPlannedModel = (each: PlannedStep | PlannedModel): each is PlannedModel => "feeds" in each;
@@ -87,6 +90,7 @@ class Planner {
   readonly #infer: (PlannedStep | PlannedModel)[] = [];
   readonly #decide: PlannedStep[] = [];
   #current: Known | undefined;
+  #keptBytes = 0;
 
   constructor(document: PipelineDocument, graphs: ReadonlyMap<string, GraphSignature>) {
     this.#document = document;
@@ -133,6 +137,7 @@ class Planner {
       decide: this.#decide,
       decision: decision?.number,
       roomMiB: this.#pre.reduce((sum, { step }) => sum + step.roomMiB, 0),
+      keepsState: this.#keptBytes > 0,
       rule: this.#decide.map(({ step }) => step.name).join(" → "),
       stages: STAGES.filter((stages) => decision !== undefined || !hasDecide(stages)),
     };
@@ -154,6 +159,7 @@ class Planner {
       throw new StepFault(`${place}: it decides by what a model puts out, and is before the last model`);
     if (step.phase === "pre" && phase === "decide")
       throw new StepFault(`${place}: it prepares what a model takes, and is behind the last model`);
+    this.#addKept(place, step, phase);
     const from = this.#sourceOf(entry);
     if (phase !== "pre" && from.phase === "pre")
       throw new StepFault(`${place}: behind a model, a step takes what models put out`);
@@ -180,6 +186,20 @@ class Planner {
       this.#name(name, part, place);
       return { name, to: part.number };
     });
+  }
+
+  /** What the steps keep of a stream together has a bound, which a document cannot leave to chance. */
+  #addKept(place: string, { keptBytes }: Step, phase: Phase): void {
+    if (keptBytes === 0) return;
+    if (phase === "infer")
+      throw new StepFault(
+        `${place}: it keeps something of a stream, and is between models: put it before or behind them`,
+      );
+    this.#keptBytes += keptBytes;
+    if (this.#keptBytes > MAX_KEPT_BYTES)
+      throw new StepFault(
+        `${place}: it may have to keep ${keptBytes} bytes of a stream, which with the steps before it is more than ${MAX_KEPT_BYTES}: fewer rows, columns or keys`,
+      );
   }
 
   #sourceOf({ place, from }: StepEntry): Known {

@@ -1,5 +1,6 @@
 import type { StepKind } from "./step.ts";
 import { aggregate } from "./steps/aggregate/aggregate.ts";
+import { streamAggregate } from "./steps/aggregate/stream-aggregate.ts";
 import { argmax } from "./steps/decide/argmax.ts";
 import { band } from "./steps/decide/band.ts";
 import { hysteresis } from "./steps/decide/hysteresis.ts";
@@ -50,6 +51,7 @@ const KINDS: readonly StepKind[] = [
   tokenise,
   window,
   aggregate,
+  streamAggregate,
   fixLength,
   fft,
   mel,

@@ -2,6 +2,7 @@ import type { Tensor } from "../inference/datatypes.ts";
 import { invalid } from "../inference/faults.ts";
 import type { PipelinePlan, PlannedStep } from "./plan.ts";
 import { isStepFault, type Tools } from "./step.ts";
+import type { StepMemory, StreamMemory } from "./stream/stream-memory.ts";
 import type { Value, ValueOf } from "./values.ts";
 
 interface BuiltStep {
@@ -9,7 +10,7 @@ interface BuiltStep {
   readonly from: number;
   readonly to: number;
   readonly parts: PlannedStep["parts"];
-  readonly run: (value: Value) => Value;
+  readonly run: (value: Value, memory?: StepMemory) => Value;
 }
 
 /** The values of one request, by their numbers in the plan. */
@@ -28,21 +29,21 @@ export class PipelineRunner {
   }
 
   /** What the graphs take, of raw inputs in the plan's order. Throws `SkerryError` INVALID_REQUEST that names the step. */
-  prepare(raw: readonly Tensor[]): readonly Tensor[] {
+  prepare(raw: readonly Tensor[], memory?: StreamMemory): readonly Tensor[] {
     const values: Values = new Map(raw.map(({ bytes = [] }, at) => [at, { kind: "bytes", elements: bytes }]));
-    runSteps(this.#pre, values);
+    runSteps(this.#pre, values, memory);
     return this.#plan.graphInputs.map(({ spec, value }) => ({ name: spec.name, ...tensorAt(values, value) }));
   }
 
   /** The decision on what the graphs put out, which holds at least `neededOutputs`. Throws `SkerryError` INVALID_REQUEST that names the step. */
-  decide(outputs: readonly Tensor[]): ValueOf<"decision"> {
+  decide(outputs: readonly Tensor[], memory?: StreamMemory): ValueOf<"decision"> {
     const { graphOutputs, decision = -1 } = this.#plan;
     const values: Values = new Map();
     for (const { spec, value } of graphOutputs) {
       const output = outputs.find(({ name }) => name === spec.name);
       if (output !== undefined) values.set(value, { kind: "tensor", ...output });
     }
-    runSteps(this.#decide, values);
+    runSteps(this.#decide, values, memory);
     const decided = values.get(decision);
     if (decided?.kind !== "decision") throw new Error("the plan has no decision");
     return decided;
@@ -66,12 +67,12 @@ export const buildSteps = (steps: readonly PlannedStep[], tools: Tools): readonl
   }));
 
 /** Adds what each step makes. Throws `SkerryError` INVALID_REQUEST that names the step. */
-export function runSteps(steps: readonly BuiltStep[], values: Values): void {
+export function runSteps(steps: readonly BuiltStep[], values: Values, memory?: StreamMemory): void {
   for (const { place, from, to, parts, run } of steps) {
     const value = values.get(from);
     if (value === undefined) throw new Error(`${place}: value ${from} is not there yet`);
     try {
-      const made = run(value);
+      const made = run(value, memory?.at(place));
       values.set(to, made);
       if (made.kind === "tensors") addParts(values, made.tensors, parts);
     } catch (error) {

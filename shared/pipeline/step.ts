@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import type { TextTokenizer } from "../text/text-tokenizer.ts";
+import { type StepMemory, StreamMemory } from "./stream/stream-memory.ts";
 import type { Kind, TypeOf, Value, ValueOf, ValueType } from "./values.ts";
 import type { Picture } from "./values.ts";
 
@@ -34,10 +35,15 @@ export interface Step {
   readonly roomMiB: number;
   /** Paths of the files of the bundle that it needs. */
   readonly files: readonly string[];
+  /** Bytes that it keeps of a stream at most between two requests; 0: nothing. */
+  readonly keptBytes: number;
   /** Throws `StepFault` when it cannot take values of the type. */
   check(from: ValueType): ValueType;
-  /** Takes values of the type. What it returns throws `StepFault` for a value that it refuses. */
-  build(from: ValueType, tools: Tools): (value: Value) => Value;
+  /**
+   * Takes values of the type. What it returns throws `StepFault` for a value that it refuses. Without a memory the request is a
+   * stream of its own.
+   */
+  build(from: ValueType, tools: Tools): (value: Value, memory?: StepMemory) => Value;
 }
 
 /** `pre`: before the last model; `decide`: after it. */
@@ -60,8 +66,10 @@ export function defineStep<Params, From extends Kind, To extends Kind>(kind: {
   roomMiB?(params: Params): number;
   /** Paths of the files of the bundle that it needs; left out: none. */
   files?(params: Params): readonly string[];
+  /** Bytes that it keeps of a stream at most; left out: it keeps nothing. */
+  keptBytes?(params: Params): number;
   check(type: TypeOf<From>, params: Params): TypeOf<To>;
-  build(type: TypeOf<From>, params: Params, tools: Tools): (value: ValueOf<From>) => ValueOf<To>;
+  build(type: TypeOf<From>, params: Params, tools: Tools): (value: ValueOf<From>, memory: StepMemory) => ValueOf<To>;
 }): StepKind {
   const { name, phase, takes } = kind;
   const isTaken = (given: { readonly kind: Kind }): boolean => takes.some((each) => each === given.kind);
@@ -80,6 +88,7 @@ export function defineStep<Params, From extends Kind, To extends Kind>(kind: {
         phase,
         roomMiB: kind.roomMiB?.(params) ?? 0,
         files: kind.files?.(params) ?? [],
+        keptBytes: kind.keptBytes?.(params) ?? 0,
         check: (type) => {
           if (!isType(type)) throw refuse(type);
           return kind.check(type, params);
@@ -87,9 +96,9 @@ export function defineStep<Params, From extends Kind, To extends Kind>(kind: {
         build: (type, tools) => {
           if (!isType(type)) throw refuse(type);
           const run = kind.build(type, params, tools);
-          return (value) => {
+          return (value, memory = new StreamMemory().at(name)) => {
             if (!isValue(value)) throw refuse(value);
-            return run(value);
+            return run(value, memory);
           };
         },
       };

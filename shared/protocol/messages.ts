@@ -99,6 +99,8 @@ const placementReport = {
   measuredMiB: count.optional(),
   /** The name of its model host, when that holds other models too or may; `measuredMiB` is what it is counted for there. */
   host: words(32).optional(),
+  /** Of a draining one: the streams of which it keeps something, which other placements may go on with (`kept-streams.ts`). */
+  keptStreams: count.optional(),
 };
 
 /** Loose, limits too: the digest covers fields that a newer control plane may add, so they must not be stripped. */

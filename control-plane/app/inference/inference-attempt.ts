@@ -30,6 +30,8 @@ export interface AttemptResult {
   /** `refused`: the model did not run. `failed`: its node went away or is silent. Another node may be asked after both. */
   readonly kind: "answer" | "refused" | "failed";
   readonly answer: InferenceResponse;
+  /** Of a request of a stream: refused, as another node may know its stream. */
+  readonly isStreamMissing?: boolean;
 }
 
 export interface Attempt {
@@ -49,8 +51,15 @@ export function attempt(
   {
     route,
     giveUpAt,
+    isStreamHere = false,
     clock,
-  }: { readonly route: RouteNote; readonly giveUpAt: number | undefined; readonly clock: Clock },
+  }: {
+    readonly route: RouteNote;
+    readonly giveUpAt: number | undefined;
+    /** What is kept of the request's stream is at this node, or nowhere. */
+    readonly isStreamHere?: boolean;
+    readonly clock: Clock;
+  },
 ): Attempt {
   const { request, deadline } = context;
   const { path, stats } = candidate;
@@ -80,6 +89,9 @@ export function attempt(
           ...(request.traceparent !== undefined && { traceparent: request.traceparent }),
           ...(request.explain === true && { explain: true }),
           ...(request.doubt !== undefined && { doubt: request.doubt }),
+          ...(request.stream !== undefined && {
+            stream: { key: request.stream, ...(isStreamHere && { alone: true as const }) },
+          }),
         },
       },
       request.body,
@@ -125,7 +137,13 @@ function recordAndTranslate(outcome: AttemptOutcome, context: AttemptContext, se
       else stats.answered(figuresOf(response), endedAt);
       const { request, version, startedAt } = context;
       const answer = answerFrom(response, { model: request.model, version, startedAt, node, route, sentAt, endedAt });
-      return { kind: kindOf(response), answer: { ...answer, retryAfterMs: retryAfterMsOf(answer, response) } };
+      const isStreamMissing = response.meta.streamMissing === true;
+      const retryAfterMs = retryAfterMsOf(answer, response);
+      return {
+        kind: kindOf(response),
+        answer: { ...answer, retryAfterMs },
+        ...(isStreamMissing && { isStreamMissing }),
+      };
     }
     case "streaming": {
       const { head, stream } = outcome;

@@ -8,6 +8,7 @@ import { attempt, type Attempt, type AttemptContext, type AttemptResult } from "
 import { refusal } from "./inference-responses.ts";
 import { bodyBytes, type InferenceRequest, type InferenceResponse, type RouteReason } from "./inference-request.ts";
 import type { RouteCache, ServingCandidate } from "./route-cache.ts";
+import type { StreamMoves } from "./stream-moves.ts";
 import type { ModelStats } from "./telemetry.ts";
 
 /** One request with its version resolved: who may answer it, and by which rules. */
@@ -24,8 +25,18 @@ export interface ResolvedRequest extends AttemptContext {
 
 interface Parts {
   readonly routes: RouteCache;
+  /** Left out: no request belongs to a stream. */
+  readonly streams?: StreamMoves;
   readonly clock: Clock;
   readonly random: Random;
+}
+
+interface Asking {
+  readonly reason: RouteReason;
+  /** When the node is silent for too long, the attempt fails while there is time to ask another. */
+  readonly mayGiveUp: boolean;
+  /** What is kept of its stream is at the node, or nowhere. Default: the node says so. */
+  readonly isStreamHere?: boolean;
 }
 
 type Picked = Extract<Pick<ServingCandidate>, { kind: "picked" }>;
@@ -48,6 +59,9 @@ type Refused = Extract<Pick<ServingCandidate>, { kind: "refused" }>;
  *   hedged     Two nodes have the request. The first answer ends it and cancels the other; an attempt that is refused or
  *              fails leaves it to the other one.
  *   ended      With exactly one answer. Nothing is retried after the head of a streamed one: it counts as an answer.
+ *
+ * A request of a stream goes to the home of the stream. If that may not have what is kept of it, it says so before it runs, what other
+ * placements keep is brought there, and it is asked again: one attempt still.
  *
  * A second node is asked for no request that names its node, and for none whose caller has gone. What an attempt says
  * about its placement is recorded by the attempt; which of the three ends it has, too. Whether another node is asked is
@@ -81,8 +95,9 @@ export class InferenceExecution {
       this.#isUnserved = choice.reason === "none-ready" && !isPinned(this.#resolved.request);
       return refused(choice, this.#resolved, { isForCloud: this.#isForCloud() });
     }
-    const first = this.#ask(choice, { reason: choice.reason, mayGiveUp: true });
-    const result = await (policy.hedge ? this.#endOrHedge(first) : first.ended);
+    const how = { reason: choice.reason, mayGiveUp: true };
+    const hedges = policy.hedge && this.#resolved.request.stream === undefined;
+    const result = await (hedges ? this.#endOrHedge(this.#ask(choice, how)) : this.#askWithStream(choice, how));
     if (!this.#mayRetry(result)) return result.answer;
     const other = this.#choose();
     if (other.kind === "refused") {
@@ -90,7 +105,20 @@ export class InferenceExecution {
       this.#isUnserved = isGone && other.reason === "none-ready";
       return result.answer;
     }
-    return (await this.#ask(other, { reason: "retry", mayGiveUp: false }).ended).answer;
+    return (await this.#askWithStream(other, { reason: "retry", mayGiveUp: false })).answer;
+  }
+
+  async #askWithStream(choice: Picked, how: Asking): Promise<AttemptResult> {
+    const { streams, clock } = this.#parts;
+    const { request, deadline } = this.#resolved;
+    const { placementId } = choice.candidate;
+    if (request.stream === undefined || streams === undefined) return this.#ask(choice, how).ended;
+    if (!streams.hasOthers(placementId)) return this.#ask(choice, { ...how, isStreamHere: true }).ended;
+    const result = await this.#ask(choice, how).ended;
+    if (result.isStreamMissing !== true) return result;
+    this.#asked.pop();
+    await streams.bring(request.stream, { placementId, timeLeftMs: deadline - clock.now() });
+    return this.#ask(choice, { ...how, isStreamHere: true }).ended;
   }
 
   /** Only cloud nodes answer now, and the request is for the edge alone; its edge nodes may be away. */
@@ -106,6 +134,8 @@ export class InferenceExecution {
     const { request, stats } = this.#resolved;
     if (kind === "answer" || this.#asked.length > 1 || isPinned(request) || request.cancellation.isCancelled)
       return false;
+    // It may have run, and what is kept of its stream may have it already.
+    if (kind === "failed" && request.stream !== undefined) return false;
     return kind === "refused" || stats.retries.spend();
   }
 
@@ -114,7 +144,7 @@ export class InferenceExecution {
     const { routes, clock, random } = this.#parts;
     const now = clock.now();
     const set = routes.candidates(ready, { residency: request.residency, now });
-    const { prefer, session, asks } = request;
+    const { prefer, session, asks, stream } = request;
     if (prefer?.kind === "node") return pinned(set, prefer.name);
     return pick(set, {
       now,
@@ -127,21 +157,22 @@ export class InferenceExecution {
       prefer: prefer?.kind,
       sloMs: policy.sloMs,
       session,
+      stream,
       textBytes: asks === "text" ? bodyBytes(request) : undefined,
     });
   }
 
-  /** `mayGiveUp`: when the node is silent for too long, the attempt fails while there is time to ask another. */
   #ask(
     { candidate, etaMs, considered, reason: why }: Picked,
-    { reason, mayGiveUp }: { readonly reason: RouteReason; readonly mayGiveUp: boolean },
+    { reason, mayGiveUp, isStreamHere = false }: Asking,
   ): Attempt {
     const { clock } = this.#parts;
     const { deadline, stats, request } = this.#resolved;
     this.#asked.push(candidate.nodeId);
     this.#resolved.gate?.onAsked(candidate);
     // How long the prompt of a text or an explanation takes is not known here; a node that is gone says so by its channel.
-    const isPatient = isPinned(request) || request.asks === "text" || request.explain === true;
+    const isPatient =
+      isPinned(request) || request.asks === "text" || request.explain === true || request.stream !== undefined;
     const waitsOn = !mayGiveUp || considered === 1 || why === "only" || isPatient || !stats.retries.hasCredit;
     const giveUpAt = clock.now() + attemptTimeoutMs(etaMs);
     return attempt(candidate, this.#resolved, {
@@ -152,6 +183,7 @@ export class InferenceExecution {
         candidates: considered,
         attempt: this.#asked.length,
       },
+      isStreamHere,
       giveUpAt: waitsOn || giveUpAt >= deadline ? undefined : giveUpAt,
       clock,
     });

@@ -28,6 +28,8 @@ export interface InferenceRequest {
   readonly cascade?: CascadeQuestion;
   /** Requests with the same key go to the same version while a rollout divides them; a session does too. */
   readonly sticky?: string | undefined;
+  /** The stream that it belongs to: steps of a pipeline go on with what they keep of it. It is not sent to a second node once it may have run. */
+  readonly stream?: string | undefined;
   /** The Open Inference Protocol body in the pieces in which it came. There until the request is answered, no longer. */
   readonly body: readonly Uint8Array[];
   /** `Inference-Header-Content-Length`; `JSON_BODY` when there is none, 0 for raw bytes. */

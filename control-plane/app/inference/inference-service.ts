@@ -21,6 +21,7 @@ import { notServed, ReplicaWaits, type WaitFor } from "./replica-waits.ts";
 import type { RequestPaths } from "./request-paths.ts";
 import { RouteCache } from "./route-cache.ts";
 import { ShadowCopies } from "./shadow-copies.ts";
+import { StreamMoves } from "./stream-moves.ts";
 import type { Telemetry } from "./telemetry.ts";
 
 const EXPIRY_SWEEP_MS = 50;
@@ -61,6 +62,7 @@ export class InferenceService {
   readonly #waits: ReplicaWaits;
   readonly #shadows: ShadowCopies;
   readonly #cascades: Cascades;
+  readonly #streams: StreamMoves;
   #cancelSweep: () => void = () => undefined;
   #isDraining = false;
 
@@ -68,6 +70,7 @@ export class InferenceService {
     this.#parts = parts;
     this.#routes = new RouteCache(parts);
     this.#waits = new ReplicaWaits(parts.clock);
+    this.#streams = new StreamMoves(parts);
     this.#shadows = new ShadowCopies({ ...parts, routes: this.#routes });
     const { onCascade: onOutcome } = parts;
     this.#cascades = new Cascades({ ...parts, routes: this.#routes, demand: this.#demand, onOutcome });
@@ -136,6 +139,11 @@ export class InferenceService {
     return request.explain === true ? explainedOr501(answer) : answer;
   }
 
+  /** A placement ends whose pipeline keeps something of streams. Never rejects. */
+  handOverStreams(placementId: string): Promise<void> {
+    return this.#streams.handOver(placementId);
+  }
+
   /** What this control plane knows of a deployment's cascade. */
   cascadeState(deployment: string, spec: CascadeSpec): CascadeState {
     return this.#cascades.stateOf(deployment, spec);
@@ -158,8 +166,8 @@ export class InferenceService {
     return { answer, by: answer.route.reason === "cascade" ? { ...by, measured: undefined } : by };
   }
 
-  #resolve({ model, version, deployment, site, sticky, session }: InferenceRequest): Resolved {
-    const key = sticky ?? (session === undefined ? undefined : String(session));
+  #resolve({ model, version, deployment, site, sticky, session, stream }: InferenceRequest): Resolved {
+    const key = sticky ?? stream ?? (session === undefined ? undefined : String(session));
     return resolve(this.#routes.table(), { model, version, deployment, site, sticky: key }, this.#parts.random);
   }
 
@@ -170,7 +178,7 @@ export class InferenceService {
     let isAnnounced = false;
     for (let resolved = first; ;) {
       const { version, ready, policy, deployment } = resolved;
-      const parts = { routes: this.#routes, clock, random };
+      const parts = { routes: this.#routes, streams: this.#streams, clock, random };
       const execution = new InferenceExecution({ ...common, version, ready, policy }, parts);
       const answer = await execution.run();
       if (!execution.isUnserved || deployment === undefined || isForbidden(ready, request))

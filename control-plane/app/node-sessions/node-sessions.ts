@@ -56,6 +56,8 @@ interface Parts {
   readonly callerKeys?: Pick<CallerKeys, "asked" | "ended" | "placementsChanged">;
   /** The model host of a placement ended by itself. */
   readonly onHostEnded?: (placement: FleetPlacement) => void;
+  /** A placement ends that keeps something of streams. */
+  readonly onStreamsLeft?: (placementId: string) => void;
 }
 
 /** Nodes that are sent away at one moment come back one after the other, a thousand of them within 5 s. */

@@ -25,6 +25,7 @@ export class PlacementReports {
   readonly #writer: StatusWriter;
   readonly #recorder: Pick<EventRecorder, "record">;
   readonly #onHostEnded: (placement: FleetPlacement) => void;
+  readonly #onStreamsLeft: (placementId: string) => void;
 
   constructor(
     session: NodeSession,
@@ -37,6 +38,8 @@ export class PlacementReports {
       logger: Logger;
       recorder: Pick<EventRecorder, "record">;
       onHostEnded?: (placement: FleetPlacement) => void;
+      /** A placement ends that keeps something of streams. */
+      onStreamsLeft?: (placementId: string) => void;
     },
   ) {
     this.#session = session;
@@ -45,6 +48,7 @@ export class PlacementReports {
     this.#clock = parts.clock;
     this.#recorder = parts.recorder;
     this.#onHostEnded = parts.onHostEnded ?? (() => undefined);
+    this.#onStreamsLeft = parts.onStreamsLeft ?? (() => undefined);
     this.#writer = new StatusWriter({
       session,
       store: parts.sessions,
@@ -89,6 +93,9 @@ export class PlacementReports {
     const placement = this.#ownPlacement(message.placementId);
     if (placement && isHostEnd(placement, message)) this.#onHostEnded(placement);
     this.#take(message, { isNewsToPostgres: false });
+    const { state, keptStreams = 0 } = message;
+    if (placement && placement.state !== "draining" && state === "draining" && keptStreams > 0)
+      this.#onStreamsLeft(placement.id);
   }
 
   #take(message: PlacementReport, { isNewsToPostgres }: { readonly isNewsToPostgres: boolean }): void {

@@ -2,6 +2,7 @@ import type { Random } from "../../../shared/base/random.ts";
 import { stableHash } from "../hash.ts";
 import { byAffinity, fractionOf } from "./affinity.ts";
 import type { CandidateSet, WeightedSet } from "./candidate-set.ts";
+import { homeOfStream } from "./stream-home.ts";
 import { scoreCandidate, type RouteCandidate, type ScoredCandidate, type RouterContext } from "./estimate.ts";
 import { limitOf, applyPreference, type RoutePreference } from "./apply-preference.ts";
 
@@ -14,6 +15,8 @@ export interface PickContext<Candidate extends RouteCandidate> extends RouterCon
   readonly mayTake: (candidate: Candidate) => boolean;
   /** The hash of the session that the request belongs to; undefined: it belongs to none. */
   readonly session?: number | undefined;
+  /** The stream that the request belongs to: its home has it, whatever its load. */
+  readonly stream?: string | undefined;
 }
 
 export type Pick<Candidate extends RouteCandidate> =
@@ -54,12 +57,14 @@ export function pick<Candidate extends RouteCandidate>(
   set: CandidateSet<Candidate>,
   context: PickContext<Candidate>,
 ): Pick<Candidate> {
-  const isLarge = set.all.length > COMPARE_AT_MOST && context.session === undefined;
+  const { stream } = context;
+  const isLarge = set.all.length > COMPARE_AT_MOST && context.session === undefined && stream === undefined;
   const drawn = isLarge ? draw(set, context) : undefined;
   if (drawn) return choose(drawn.sample, drawn.sample, { context, found: drawn.reason });
 
   const timed = healthyCandidates(set, context);
   if (timed.length === 0) return { kind: "refused", reason: "none-ready", considered: 0 };
+  if (stream !== undefined) return atHome(stream, timed);
   const expected = timed.filter((entry) => entry.expected <= context.timeLeftMs);
   // Nobody is refused here whom a node might take: its own figures are newer.
   const inTime = expected.length > 0 ? expected : timed.filter(({ atLeast }) => atLeast <= context.timeLeftMs);
@@ -67,6 +72,21 @@ export function pick<Candidate extends RouteCandidate>(
   const { pool, reason } = applyPreference(applySlowStart(inTime, context), context);
   const found = timed.length === 1 ? "only" : reason;
   return choose(pool, timed, { context, found });
+}
+
+/** The home of a stream. It is not refused for its time: what it keeps is nowhere else, and the node's own figures are newer. */
+function atHome<Candidate extends RouteCandidate>(
+  stream: string,
+  timed: readonly ScoredCandidate<Candidate>[],
+): Pick<Candidate> {
+  const home = homeOfStream(
+    stream,
+    timed.map(({ candidate }) => candidate.placementId),
+  );
+  const found = timed.find(({ candidate }) => candidate.placementId === home);
+  if (found === undefined) return { kind: "refused", reason: "none-ready", considered: 0 };
+  const reason = timed.length === 1 ? "only" : "affinity";
+  return { kind: "picked", candidate: found.candidate, etaMs: found.eta, reason, considered: timed.length };
 }
 
 interface Found<Candidate extends RouteCandidate> {

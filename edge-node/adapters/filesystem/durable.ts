@@ -7,7 +7,7 @@ import { hostFailure } from "../../app/hosts/host-failure.ts";
  * Replaces a file so that after a crash at any moment either the old or the new content is there: a new file, fsync,
  * rename, fsync of the folder. The old file is never opened for writing: that would empty it before a write that fails.
  */
-export async function writeDurably(path: string, content: string, mode: number): Promise<void> {
+export async function writeDurably(path: string, content: string | Uint8Array, mode: number): Promise<void> {
   const temporary = `${path}.new`;
   try {
     const file = await open(temporary, "w", mode);

@@ -15,6 +15,7 @@ export const hostEvent = z.discriminatedUnion("event", [
     loadMs: z.number(),
     baseMiB: z.number().min(0).optional(),
     loadCpuMs: z.number().min(0).optional(),
+    keepsState: z.literal(true).optional(),
   }),
   z.object({
     event: z.literal("ready"),

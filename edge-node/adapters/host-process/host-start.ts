@@ -69,7 +69,7 @@ export class HostStart {
     const measuredMiB = startRoomMiB !== undefined && growth ? limitFor(growth.neededMiB, startRoomMiB) : undefined;
     await process.holdTo(measuredMiB ?? limits.memMiB);
     const stopped = (): string | undefined => this.#stoppedReason;
-    const { inputs, outputs, loadMs, baseMiB, loadCpuMs } = present(this.#loaded);
+    const { inputs, outputs, loadMs, baseMiB, loadCpuMs, keepsState } = present(this.#loaded);
     const heldMiB = Math.max(growth?.neededMiB ?? 0, process.privateMiB);
     const addedMiB = baseMiB === undefined ? undefined : Math.max(0, heldMiB - baseMiB);
     return {
@@ -86,6 +86,7 @@ export class HostStart {
       },
       ...(outcome.slots !== undefined && { slots: outcome.slots }),
       asks,
+      ...(keepsState === true && { keepsState }),
       rssMiB: () => process.residentMiB,
       memory: () => ({ limitMiB: process.memMiB, privateMiB: process.privateMiB }),
       raiseMemory: async (memMiB) => {

@@ -20,6 +20,8 @@ interface Waiting {
   readonly slot: number;
   readonly timeoutMs: number;
   readonly maxRows: number;
+  /** Came before its answer. */
+  kept?: Uint8Array;
   resolve(answer: HostResponse): void;
   reject(failure: HostFailure): void;
 }
@@ -76,6 +78,7 @@ export class ProcessLink {
       explain = false,
       leftMs = timeoutMs,
       doubt,
+      kept,
     } = request;
     return new Promise((resolve, reject) => {
       this.#lastId = (this.#lastId % 0xffff_ffff) + 1;
@@ -88,6 +91,10 @@ export class ProcessLink {
       const measure = doubt && Buffer.from(JSON.stringify(doubt));
       const doubtLength = measure?.byteLength ?? 0;
       const bodyLength = body.byteLength + doubtLength;
+      if (kept !== undefined) {
+        this.#writeHead({ requestId, headerLength: 0, bodyLength: kept.byteLength, maxRows: 0, kind: ASK.KEPT, slot });
+        this.#socket.write(kept);
+      }
       this.#writeHead({ requestId, headerLength, bodyLength, maxRows, kind, slot, timeMs, doubtLength });
       this.#socket.write(body);
       if (measure !== undefined) this.#socket.write(measure);
@@ -189,6 +196,12 @@ export class ProcessLink {
     }
     if (reply.kind === REPLY.PIECE) return this.#streams.piece(reply);
     if (reply.kind === REPLY.END) return this.#streams.end(reply);
+    if (reply.kind === REPLY.KEPT) {
+      const of = this.#waiting.find(({ requestId }) => requestId === reply.requestId);
+      // A copy: the answer is a view of the same piece and is freed with it.
+      if (of !== undefined) of.kept = Uint8Array.from(reply.body);
+      return;
+    }
     const code = ANSWER_CODES[reply.code];
     // One that was taken back is answered before those that run.
     const isAnyOrder = code === "CANCELLED" || this.#watcher.runsSeveral;
@@ -217,6 +230,7 @@ export class ProcessLink {
       ...(isBeforeRun && { isBeforeRun }),
       ...(isDoubtful && { isDoubtful }),
       ...(isExplained === true && { isExplained }),
+      ...(asked.kept !== undefined && { kept: asked.kept }),
     });
   }
 }

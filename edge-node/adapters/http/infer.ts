@@ -82,8 +82,8 @@ async function ask(
     const body = wholeBody(arrived);
     const traceparent = request.headers["traceparent"];
     const cancellation = cancellationOf(response);
-    const { explain, timeoutMs, residency } = parts;
-    const asked = { body, headerLength, startedAt, traceparent, cancellation, explain, timeoutMs, residency };
+    const { explain, timeoutMs, residency, stream } = parts;
+    const asked = { body, headerLength, startedAt, traceparent, cancellation, explain, timeoutMs, residency, stream };
     const answer = await askHere(placement, asked, parts);
     // The host has read what it has answered; what it has not, a socket may still be writing.
     if (answer.code === undefined) release(body);
@@ -101,6 +101,7 @@ interface Asked extends Pick<ReturnType<typeof parseInferenceHeaders>, "timeoutM
   readonly cancellation: Cancellation;
   /** Default: false. */
   readonly explain?: boolean;
+  readonly stream?: string | undefined;
 }
 
 /** One run of a whole request at this node, whichever transport brought it. Throws EDGE_ONLY, DEADLINE_EXCEEDED. */
@@ -117,7 +118,7 @@ export async function askHere(
   const leftMs = timeoutMs - (clock.now() - asked.startedAt);
   if (leftMs <= 0)
     throw new SkerryError("DEADLINE_EXCEEDED", `the request took longer than its ${timeoutMs} ms to arrive`);
-  const { body, headerLength, cancellation, traceparent, explain = false } = asked;
+  const { body, headerLength, cancellation, traceparent, explain = false, stream: key } = asked;
   const question = {
     placementId,
     body,
@@ -127,6 +128,8 @@ export async function askHere(
     priority: 0,
     cancellation,
     explain,
+    // Who asks this node alone goes on with what it keeps.
+    ...(key !== undefined && { stream: { key, alone: true as const } }),
   };
   const answer = await node.infer(question);
   traceLine(logger, { placementId, traceparent }, answer);

@@ -80,6 +80,7 @@ export class LocalApi {
     this.#parts = parts;
     parts.metrics.watch(parts.node);
     parts.metrics.watchStreams(parts.streams);
+    parts.metrics.watchKeptStreams(parts.node);
     this.#server = createServer(
       serverOptions(SERVER_BOUNDS),
       (request, response) => void this.#answer(request, response),

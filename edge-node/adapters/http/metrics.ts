@@ -105,6 +105,36 @@ export class NodeMetrics implements NodeTelemetry {
     });
   }
 
+  /** What pipelines keep of streams. Once. */
+  watchKeptStreams(node: Pick<LocalNode, "keptStreams">): void {
+    const registers = [this.#registry];
+    new Gauge({
+      name: "skerry_node_kept_streams",
+      help: "Streams of which a pipeline on this node keeps something.",
+      registers,
+      collect() {
+        this.set(node.keptStreams().streams);
+      },
+    });
+    new Gauge({
+      name: "skerry_node_kept_stream_bytes",
+      help: "Bytes that pipelines on this node keep of streams.",
+      registers,
+      collect() {
+        this.set(node.keptStreams().bytes);
+      },
+    });
+    new Counter({
+      name: "skerry_node_kept_streams_evicted_total",
+      help: "Streams that begin anew, as there was no room for so many. Since the start of the program.",
+      registers,
+      collect() {
+        this.reset();
+        this.inc(node.keptStreams().evicted);
+      },
+    });
+  }
+
   /** Of the last heartbeat that was answered; undefined before the first. */
   get lastRttMs(): number | undefined {
     return this.#lastRttMs;

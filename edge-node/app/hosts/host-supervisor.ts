@@ -93,10 +93,21 @@ export class HostSupervisor {
       this.#starts.get(placement)?.abort();
     } else if (hostState === "running" && host) {
       this.#recycler.cancel(placement, graceMs);
-      this.#parts.serving.remove(placement.spec.placementId);
-      placement.hostStopping();
-      this.#own(host.stop(graceMs).then(() => placement.hostStopped()));
+      const { serving } = this.#parts;
+      const { placementId } = placement.spec;
+      serving.remove(placementId);
+      placement.hostStopping({ keptStreams: serving.keptStreams(placementId) });
+      this.#own(this.#stopHost(placement, host, graceMs));
     }
+  }
+
+  /** It counts as draining until other nodes have what it keeps of streams, so that the control plane still reaches this one. */
+  async #stopHost(placement: Placement, host: ModelHost, graceMs: number): Promise<void> {
+    const { serving, log } = this.#parts;
+    const stayed = await serving.handOver(placement.spec.placementId, host.stop(graceMs));
+    if (stayed > 0)
+      log.add("warn", `nobody took over the ${stayed} streams of ${nameOf(placement)}`, "StreamsNotHandedOver");
+    placement.hostStopped();
   }
 
   /** When every start and stop that is under way has ended. */

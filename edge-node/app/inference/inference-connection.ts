@@ -119,6 +119,7 @@ export class InferenceConnection {
       const channel = await this.#parts.dial(handlers, signal);
       opened.resolve(channel);
       this.#opened.resolve();
+      this.#parts.serving.reached();
       const letGo = (): void => channel.close(CLOSE.DONE, "");
       if (signal.aborted) letGo();
       else signal.addEventListener("abort", letGo, { once: true });
@@ -142,8 +143,14 @@ export class InferenceConnection {
     running.set(frame.requestId, cancellation);
     this.#inFlight += 1;
     try {
+      const { streams, placementId } = frame.meta;
+      if (streams !== undefined) {
+        const { body, deadlineMs } = frame;
+        const answer = await serving.operate({ placementId, operation: streams, body, deadlineMs });
+        return await respond(await channel, frame.requestId, answer);
+      }
       const answer = await serving.infer({
-        placementId: frame.meta.placementId,
+        placementId,
         body: frame.body,
         headerLength: frame.headerLength,
         deadlineMs: frame.deadlineMs,
@@ -151,6 +158,7 @@ export class InferenceConnection {
         priority: frame.priority,
         ...(frame.meta.explain === true && { explain: true }),
         ...(frame.meta.doubt !== undefined && { doubt: frame.meta.doubt }),
+        ...(frame.meta.stream !== undefined && { stream: frame.meta.stream }),
         cancellation,
       });
       traceLine(logger, { placementId: frame.meta.placementId, traceparent: frame.meta.traceparent }, answer);
@@ -176,7 +184,8 @@ async function respond(channel: InferenceChannel, requestId: number, answer: Wor
 }
 
 function headOf(requestId: number, answer: WorkerResponse): ResponseHead {
-  const { status, code, wasNotExecuted, headerLength, queueUs, computeUs, isDoubtful, isExplained } = answer;
+  const { status, code, wasNotExecuted, headerLength, queueUs, computeUs, isDoubtful, isExplained, isStreamMissing } =
+    answer;
   const { nodeInFlight, placementInFlight, meanUs, p95Us, slots } = answer;
   return {
     type: INFERENCE_FRAME.RESPONSE,
@@ -195,6 +204,7 @@ function headOf(requestId: number, answer: WorkerResponse): ResponseHead {
       ...(code !== undefined && { code }),
       ...(isDoubtful === true && { doubtful: true }),
       ...(isExplained === true && { explained: true }),
+      ...(isStreamMissing === true && { streamMissing: true }),
     },
   };
 }

@@ -3,15 +3,17 @@ import type { ErrorCode } from "../../../shared/base/errors.ts";
 import { ERRORS } from "../../../shared/base/errors.ts";
 import { errorBody } from "../../../shared/inference/response.ts";
 import { JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";
-import { DEFAULT_BODIES_BYTES, DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
+import { DEFAULT_BODIES_BYTES, DEFAULT_DEADLINE_MS, DEFAULT_QUEUE } from "../../../shared/protocol/limits.ts";
 import type { PlacementLoad } from "../../../shared/protocol/messages.ts";
 import { expectedMs, type Refusal, refusalOf } from "../../core/admission.ts";
 import type { HostResponse, ModelHost } from "../../ports/model-hosts.ts";
 import type { QueueFigures, WorkerResponse, WorkerRequest } from "../../ports/serving.ts";
 import { PlacementQueue, type ServedPlacement } from "../placements/placement-queue.ts";
 import { type Outcome, streamOf } from "../placements/request-outcome.ts";
+import { own } from "../../../shared/bytes/owned-bytes.ts";
+import { StreamStates } from "./stream-states.ts";
 import { HostReplacements } from "./host-replacements.ts";
-import type { RequestExecutor } from "./request-executor.ts";
+import type { OperateRequest, RequestExecutor } from "./request-executor.ts";
 
 interface Parts {
   readonly clock: Clock;
@@ -20,6 +22,8 @@ interface Parts {
   readonly nodeKind: "edge" | "cloud";
   /** Bytes of request bodies that the node holds together. Default: `DEFAULT_BODIES_BYTES`. */
   readonly maxHeldBytes?: number;
+  /** Left out: what is kept of streams ends with the program. */
+  readonly streams?: StreamStates;
 }
 
 interface Counts {
@@ -43,15 +47,19 @@ export class InferenceWorker implements RequestExecutor {
   /** By placement, since the node booted: they survive a restart of the host. */
   readonly #counts = new Map<string, Counts>();
   readonly #replacements = new HostReplacements();
+  readonly #streams: StreamStates;
   #isDraining = false;
   /** Of the bodies of all requests that were taken and not answered. */
   #heldBytes = 0;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#streams = parts.streams ?? new StreamStates({ clock: parts.clock });
   }
 
   serve(placement: ServedPlacement, host: ModelHost): void {
+    if (host.keepsState === true)
+      this.#streams.serves(placement.placementId, `${placement.model}:${placement.version}`);
     const current = this.#queues.get(placement.placementId);
     if (current?.host === host) {
       current.update(placement);
@@ -98,8 +106,67 @@ export class InferenceWorker implements RequestExecutor {
     return sum;
   }
 
-  /** Always answers: what goes wrong has a status, a code and an `{"error"}` body. */
+  keptStreams(placementId: string): number {
+    return this.#streams.keptBy(placementId);
+  }
+
+  streamFigures(): ReturnType<StreamStates["figures"]> {
+    return this.#streams.figures();
+  }
+
+  handOver(placementId: string, ended: Promise<void>): Promise<number> {
+    return this.#streams.handOver(placementId, ended);
+  }
+
+  forget(placementId: string): void {
+    this.#streams.forget(placementId);
+  }
+
+  reached(): void {
+    this.#streams.unconfirm();
+  }
+
+  async operate({ placementId, operation, body, deadlineMs }: OperateRequest): Promise<WorkerResponse> {
+    const bundle = await this.#streams.operate({ placementId, deadlineMs }, operation, body);
+    const nothing = { queueUs: 0, computeUs: 0, inHost: undefined, wasNotExecuted: false };
+    const figures = { nodeInFlight: this.inFlight, placementInFlight: 0, slots: 1, meanUs: 0, p95Us: 0 };
+    if (bundle === undefined)
+      return {
+        status: 404,
+        code: "MODEL_NOT_READY",
+        headerLength: JSON_BODY,
+        body: errorBody(`${placementId} keeps no such stream`),
+        ...nothing,
+        ...figures,
+      };
+    return {
+      status: 200,
+      code: undefined,
+      headerLength: 0,
+      body: own(Uint8Array.from(bundle)),
+      ...nothing,
+      ...figures,
+    };
+  }
+
+  /** Always answers: what goes wrong has a status, a code and an `{"error"}` body. Requests of one stream run one after another. */
   async infer(request: WorkerRequest): Promise<WorkerResponse> {
+    const { placementId, stream, explain } = request;
+    if (stream === undefined || explain === true || !this.#streams.isKept(placementId)) return this.#infer(request);
+    const queue = this.#queues.get(placementId);
+    const asked = { ...request, stream };
+    if (this.#streams.waitingFor(asked) >= (queue?.placement.limits.queue ?? DEFAULT_QUEUE))
+      return this.#refuse({ status: 429, code: "QUEUE_FULL", full: "count" }, request, queue);
+    const answer = await this.#streams.inTurn(asked, (kept, leftMs) =>
+      this.#infer({ ...request, kept, deadlineMs: leftMs }),
+    );
+    if (answer === "late") return this.#refuse({ status: 429, code: "QUEUE_FULL", full: "time" }, request, queue);
+    if (answer !== "missing") return answer;
+    const refused = this.#refuse({ status: 503, code: "MODEL_NOT_READY" }, request, queue);
+    return { ...refused, status: 409, isStreamMissing: true };
+  }
+
+  async #infer(request: WorkerRequest): Promise<WorkerResponse> {
     const queue = this.#queues.get(request.placementId);
     const bytes = request.body.byteLength;
     const { nodeKind: kind, maxHeldBytes: maxBytes = DEFAULT_BODIES_BYTES } = this.#parts;
@@ -169,12 +236,23 @@ export class InferenceWorker implements RequestExecutor {
     const queueUs = toUs(outcome.queueMs);
     const figures = { ...this.#figures(queue), queueUs };
     if (outcome.kind === "answered") {
-      const { status, code, computeUs, decodeUs, encodeUs, batchSize, isDoubtful, isExplained } = outcome.answer;
+      const { status, code, computeUs, decodeUs, encodeUs, batchSize, isDoubtful, isExplained, kept } = outcome.answer;
       const { headerLength, body } = code === "OUT_OF_MEMORY" ? this.#tooLarge(code, "", queue) : outcome.answer;
       const inHost = { decodeUs, runUs: Math.max(0, computeUs - decodeUs - encodeUs), encodeUs, batchSize };
       const wasNotExecuted = isForOthers(outcome.answer);
       const marks = { ...(isDoubtful === true && { isDoubtful }), ...(isExplained === true && { isExplained }) };
-      const answer = { status, code, wasNotExecuted, headerLength, body, computeUs, inHost, ...figures, ...marks };
+      const answer = {
+        status,
+        code,
+        wasNotExecuted,
+        headerLength,
+        body,
+        computeUs,
+        inHost,
+        kept,
+        ...figures,
+        ...marks,
+      };
       return body instanceof Uint8Array ? answer : { ...answer, figuresAtEnd: () => this.#figures(queue) };
     }
     const { code, why, started } = outcome;

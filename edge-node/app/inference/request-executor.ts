@@ -1,6 +1,14 @@
 import type { DesiredPlacement, PlacementLoad } from "../../../shared/protocol/messages.ts";
+import type { StreamOperation } from "../../../shared/protocol/kept-streams.ts";
 import type { ModelHost } from "../../ports/model-hosts.ts";
 import type { WorkerResponse, WorkerRequest } from "../../ports/serving.ts";
+
+export interface OperateRequest {
+  readonly placementId: string;
+  readonly operation: StreamOperation;
+  readonly body: Uint8Array;
+  readonly deadlineMs: number;
+}
 
 /** What the agent needs of the inference worker: it learns which hosts serve, and answers requests with them. */
 export interface RequestExecutor {
@@ -15,5 +23,17 @@ export interface RequestExecutor {
   /** From now on every request is refused with DRAINING; what was taken is still answered. */
   drain(): void;
   infer(request: WorkerRequest): Promise<WorkerResponse>;
+  /** How many streams the pipeline of a placement keeps something of. */
+  keptStreams(placementId: string): number;
+  /** Of all placements: their bytes too, and how many had to leave for others. */
+  streamFigures(): { readonly streams: number; readonly bytes: number; readonly evicted: number };
+  /** After `remove`: see `StreamStates.handOver`. */
+  handOver(placementId: string, ended: Promise<void>): Promise<number>;
+  /** The placement is gone for good: what it kept of streams is, too. */
+  forget(placementId: string): void;
+  /** The control plane can send requests again, and may have sent them to others meanwhile. */
+  reached(): void;
+  /** What the control plane asks about streams; 404 when the placement has none of them. */
+  operate(request: OperateRequest): Promise<WorkerResponse>;
   load(): { readonly rif: number; readonly placements: readonly PlacementLoad[] };
 }

@@ -113,7 +113,10 @@ export class Executor {
     this.#cancelWake();
     await this.#running;
     serving.drain();
-    for (const placement of placements.all().values()) if (placement.state === "ready") placement.becomeDraining();
+    for (const placement of placements.all().values()) {
+      const keptStreams = serving.keptStreams(placement.spec.placementId);
+      if (placement.state === "ready") placement.becomeDraining({ keptStreams });
+    }
     const until = clock.now() + graceMs;
     while (serving.load().rif > 0 && clock.now() < until) await sleep(clock, DRAIN_LOOK_MS);
     for (const placement of placements.all().values()) supervisor.stop(placement, Math.max(0, until - clock.now()));
@@ -178,7 +181,10 @@ export class Executor {
       const found = this.#find(placement);
       if (found) this.#parts.supervisor.stop(found, DRAIN_MS);
     },
-    forget: ({ placement }) => this.#find(placement)?.becomeGone(),
+    forget: ({ placement }) => {
+      this.#parts.serving.forget(placement.placementId);
+      this.#find(placement)?.becomeGone();
+    },
   };
 
   /**

@@ -35,6 +35,7 @@ export function localNode(
       disk.manifest(artifact).catch(() => undefined),
     status: () => agent.status(),
     load: () => serving.load(),
+    keptStreams: () => serving.streamFigures(),
     infer: (request) => serving.infer(request),
   };
 }

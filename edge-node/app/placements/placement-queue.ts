@@ -235,7 +235,7 @@ export class PlacementQueue {
   }
 
   async #run(entry: Entry, queueMs: number): Promise<void> {
-    const { body, headerLength, deadlineMs, explain = false, doubt } = entry.request;
+    const { body, headerLength, deadlineMs, explain = false, doubt, kept } = entry.request;
     // The placement's own limit, not the caller's deadline: an impatient caller must not kill the host.
     const timeoutMs = this.#placement.limits.timeoutMs || DEFAULT_DEADLINE_MS;
     const startedAt = this.#clock.now();
@@ -246,7 +246,11 @@ export class PlacementQueue {
     try {
       const leftMs = deadlineMs - queueMs;
       const asked = { body, headerLength, timeoutMs, leftMs, maxRows, cancellation: entry.dropped };
-      const wants = { ...(explain && { explain }), ...(doubt !== undefined && { doubt }) };
+      const wants = {
+        ...(explain && { explain }),
+        ...(doubt !== undefined && { doubt }),
+        ...(kept !== undefined && { kept }),
+      };
       const answer = await this.host.infer({ ...asked, ...wants });
       if (answer.code === "CANCELLED") return; // settled when it was cancelled, and no run to learn from
       const stream = answer.body instanceof Uint8Array ? undefined : answer.body;

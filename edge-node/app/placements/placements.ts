@@ -28,7 +28,7 @@ export class Placements {
    */
   get expectRequests(): boolean {
     return [...this.#placements.values()].some(
-      ({ state }) => state === "loading" || state === "warming" || state === "ready",
+      ({ state, isHandingOver }) => state === "loading" || state === "warming" || state === "ready" || isHandingOver,
     );
   }
 

@@ -36,6 +36,8 @@ export async function inferItem(
       deadlineMs: placement.timeoutMs || DEFAULT_DEADLINE_MS,
       edgeOnly: false,
       priority: 0,
+      // Its items reach no other node, so no other one knows the stream.
+      stream: { key: `${stream.name}/${item.key}`, alone: true },
       cancellation,
     });
     const bytes = await whole(answer);

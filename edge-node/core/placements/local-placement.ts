@@ -90,8 +90,9 @@ export class LocalPlacement<Host = unknown> {
   /** What the control plane receives. */
   report(): PlacementReport {
     const { placementId, generation } = this.#spec;
-    const { failure, progress, measured } = this.#facts;
-    return { placementId, generation, state: this.announcedState, ...failure, ...progress, ...measured };
+    const { failure, progress, measured, keptStreams } = this.#facts;
+    const streams = keptStreams === undefined ? {} : { keptStreams };
+    return { placementId, generation, state: this.announcedState, ...failure, ...progress, ...measured, ...streams };
   }
 
   /**
@@ -143,8 +144,13 @@ export class LocalPlacement<Host = unknown> {
   }
 
   /** It takes no new requests from now on, while its host still answers those that it has. */
-  becomeDraining(): void {
-    this.#enter("draining", ["ready"]);
+  becomeDraining({ keptStreams = 0 }: { readonly keptStreams?: number } = {}): void {
+    this.#enter("draining", ["ready"], { ...(keptStreams > 0 && { keptStreams }) });
+  }
+
+  /** It takes no new requests, and other nodes are to have what it keeps of streams: the control plane still has to reach it. */
+  get isHandingOver(): boolean {
+    return this.#state === "draining" && this.#hostState !== "none" && (this.#facts.keptStreams ?? 0) > 0;
   }
 
   becomeGone(): void {
@@ -215,11 +221,11 @@ export class LocalPlacement<Host = unknown> {
   }
 
   /** Its start or its host is being stopped on purpose. A serving placement drains. */
-  hostStopping(): void {
+  hostStopping(facts: { readonly keptStreams?: number } = {}): void {
     this.#expectHost("stop", ["starting", "running"]);
     this.#isBetweenHosts = false;
     this.#hostState = "stopping";
-    if (this.#state === "ready") this.becomeDraining();
+    if (this.#state === "ready") this.becomeDraining(facts);
   }
 
   /** What `hostStopping` began has ended: no process is left. After a stopped start the placement is staged. */

@@ -29,6 +29,8 @@ export interface StateFacts {
   /** Bytes here, and bytes in all. */
   readonly progress?: { readonly done: number; readonly total: number };
   readonly measured?: Measured | undefined;
+  /** Streams of which a draining one keeps something. */
+  readonly keptStreams?: number;
 }
 
 /** What a crash led to: `restart`: the host may start again at `notBefore`; `give-up`: the placement failed. */

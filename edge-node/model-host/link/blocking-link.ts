@@ -31,10 +31,16 @@ export interface LinkRequest extends RequestHead {
   readonly body: Uint8Array;
   /** When its answer is in doubt; undefined: nobody asks. */
   readonly doubt?: AnswerDoubt;
+  /** What is kept of its stream; undefined: it has none. */
+  readonly kept?: Uint8Array;
 }
 
 /** An answer without its place in the protocol. */
-export type LinkResponse = Omit<ReplyHead, "kind" | "bodyLength"> & { readonly body: OwnedBytes };
+export type LinkResponse = Omit<ReplyHead, "kind" | "bodyLength"> & {
+  readonly body: OwnedBytes;
+  /** What is kept of its stream from now on. */
+  readonly kept?: Uint8Array;
+};
 
 /** What one read can bring at most is what the kernel holds of a socket's stream: 208 KiB on Linux. */
 const FIRST_CAPACITY = 256 * 1_024;
@@ -61,6 +67,8 @@ export class BlockingLink {
   #scanned = 0;
   /** Requests that were taken back and whose cancellation lies in `#buffer`. */
   readonly #cancelled = new Set<number>();
+  /** What is kept of the streams of requests that follow, by their ids. */
+  readonly #kept = new Map<number, Uint8Array>();
   /**
    * What is about to leave. Kept: Node's pool gives a slab to every few turns, and those that were in use when V8 collected
    * its young generation stayed until it collected all (60 MiB after a million requests).
@@ -86,7 +94,7 @@ export class BlockingLink {
       if (head.bodyLength > MAX_BODY_BYTES) throw new Error(`the agent sent a body of ${head.bodyLength} bytes`);
       if (!this.#fill(REQUEST_HEADER + head.bodyLength, REQUEST_HEADER + head.headerLength)) return undefined;
       const request = this.#take(head);
-      if (this.#isWanted(request)) return request;
+      if (this.#isWanted(request)) return this.#withKept(request);
     }
   }
 
@@ -99,13 +107,24 @@ export class BlockingLink {
       const head = this.#peek();
       if (this.#end - this.#start < REQUEST_HEADER + head.bodyLength) return undefined;
       const request = this.#take(head);
-      if (this.#isWanted(request)) return request;
+      if (this.#isWanted(request)) return this.#withKept(request);
     }
     return undefined;
   }
 
+  #withKept(request: LinkRequest): LinkRequest {
+    const kept = this.#kept.get(request.requestId);
+    if (kept === undefined) return request;
+    this.#kept.delete(request.requestId);
+    return { ...request, kept };
+  }
+
   /** False for what is no request, which is dealt with here, and for one that a cancellation in the buffer takes back. */
-  #isWanted({ kind, requestId, headerLength }: RequestHead): boolean {
+  #isWanted({ kind, requestId, headerLength, body }: LinkRequest): boolean {
+    if (kind === ASK.KEPT) {
+      this.#kept.set(requestId, Uint8Array.from(body)); // the buffer is read into again
+      return false;
+    }
     if (kind === ASK.LIMIT) {
       this.#onLimit();
       return false;
@@ -122,6 +141,7 @@ export class BlockingLink {
     }
     this.#scan();
     if (!this.#cancelled.has(requestId)) return true;
+    this.#kept.delete(requestId);
     const nothing = { headerLength: 0, computeUs: 0, decodeUs: 0, encodeUs: 0 };
     this.#put({ kind: REPLY.ANSWER, code: CANCELLED, batchSize: 1, requestId, ...nothing }, new Uint8Array(0));
     this.#flush();
@@ -220,7 +240,8 @@ export class BlockingLink {
    */
   answer(answers: readonly LinkResponse[]): void {
     const begun: number[] = [];
-    for (const { body, ...head } of answers) {
+    for (const { body, kept, ...head } of answers) {
+      if (kept !== undefined) this.#put({ ...head, kind: REPLY.KEPT, headerLength: 0 }, kept);
       if (body.byteLength <= WHOLE_ANSWER_BYTES) this.#put({ ...head, kind: REPLY.ANSWER }, body);
       else if (!this.#held.hasRoom(body.byteLength))
         this.#put({ ...head, kind: REPLY.ANSWER, code: QUEUE_FULL, headerLength: JSON_BODY }, NO_ROOM);

@@ -23,6 +23,8 @@ import { DATA_HEADER } from "../../../shared/protocol/frames/stream-frame.ts";
  *            those granted before; the first `INITIAL_CREDIT_BYTES` need no grant
  *   load:    u32 0, u32 0, u32 body length, u16 0, u8 4, u8 slot; body: a `HostTask` as JSON. Of a shared host alone
  *   unload:  u32 0, u32 0, u32 0, u16 0, u8 5, u8 slot. Of a shared host alone; answered by the event `unloaded`
+ *   kept:    u32 id of the request that follows, u32 0, u32 body length, u16 0, u8 7, u8 slot; body: what the steps of a pipeline keep
+ *            of the stream of that request, without bytes when the stream begins. Only to a host that said `keepsState`
  *   reply:   u8 kind, with 0x80 of an answer to who asked for an explanation and 0x40 of one in doubt, u8 code, u16 batch size, u32 request id, u32 header length, u32 compute µs, u32 decode µs, u32 encode µs,
  *            u32 body length; body
  *
@@ -30,6 +32,9 @@ import { DATA_HEADER } from "../../../shared/protocol/frames/stream-frame.ts";
  * the HEAD of a text whose request asked to measure the model's doubt, and whose model is in doubt. A HEAD carries no
  * body: its body length is that of all pieces together, `UNKNOWN_LENGTH` while the run goes on. An END has the
  * times of the whole run, a code when the pieces are not all, and of an answer in text or embeddings an `AnswerEnd` as a body in JSON. Pieces of several answers may interleave.
+ *
+ * A KEPT comes before the answer to a request that came with one: what is kept of its stream from now on, as the body. An answer
+ * without one changes nothing of the stream.
  *
  * A slot is a model's place in a shared host, from 1; 0 in a host of one model. An event has it in place of the request id.
  */
@@ -42,8 +47,8 @@ export const STATUS_FD = 5;
 export const REQUEST_HEADER = 24;
 export const REPLY_HEADER = 28;
 
-export const ASK = { REQUEST: 0, CANCEL: 1, CREDIT: 2, LIMIT: 3, LOAD: 4, UNLOAD: 5, EXPLAIN: 6 } as const;
-export const REPLY = { EVENT: 1, ANSWER: 2, HEAD: 3, PIECE: 4, END: 5, DOUBTFUL_HEAD: 6 } as const;
+export const ASK = { REQUEST: 0, CANCEL: 1, CREDIT: 2, LIMIT: 3, LOAD: 4, UNLOAD: 5, EXPLAIN: 6, KEPT: 7 } as const;
+export const REPLY = { EVENT: 1, ANSWER: 2, HEAD: 3, PIECE: 4, END: 5, DOUBTFUL_HEAD: 6, KEPT: 7 } as const;
 
 /** The host sends an answer that is no longer in one reply. */
 export const WHOLE_ANSWER_BYTES = 1_048_576;
@@ -129,6 +134,8 @@ export type HostEvent =
       readonly baseMiB?: number;
       /** CPU time of loading it, in ms: on a busy machine that is less than the time that passed. */
       readonly loadCpuMs?: number;
+      /** Its steps keep something of a stream from one request to the next. */
+      readonly keepsState?: true;
     }
   /**
    * `noBatchReason`: why requests do not share runs; absent when they do. `growth`: what runs of growing size took;

@@ -2,11 +2,14 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { Tensor } from "../../../shared/inference/datatypes.ts";
 import { decodeStagedRequest, type RequestedOutput } from "../../../shared/inference/request.ts";
+import { invalid } from "../../../shared/inference/faults.ts";
+import type { ResponseParameters } from "../../../shared/inference/response.ts";
 import type { SkerryParameters } from "../../../shared/inference/skerry-parameters.ts";
 import { readDocument } from "../../../shared/pipeline/document.ts";
 import { type PipelinePlan, planPipeline } from "../../../shared/pipeline/plan.ts";
 import { PipelineRunner } from "../../../shared/pipeline/runner.ts";
 import { allOutputs, decisionNames, rawInputs, stagedSignature } from "../../../shared/pipeline/signatures.ts";
+import { MAX_KEPT_BYTES, StreamMemory } from "../../../shared/pipeline/stream/stream-memory.ts";
 import { MANIFEST_FILE } from "../../../shared/protocol/bundle.ts";
 import type { Manifest, PipelineModel, TensorSpec } from "../../../shared/protocol/manifest.ts";
 import { hasDecide, hasPre } from "../../../shared/protocol/stages.ts";
@@ -14,6 +17,7 @@ import type { AroundModel, PreparedRequest } from "../onnx/batching/around-model
 import { defaultTensor } from "../onnx/input-defaults.ts";
 import { type OpenedModel, openModel } from "../onnx/model.ts";
 import { chainedModel } from "./chained-model.ts";
+import { withoutEmptyRuns } from "./empty-runs.ts";
 import { openTools } from "./tools.ts";
 
 /** A pipeline in its host: its graphs as one model, and what is done before and behind them. */
@@ -25,6 +29,8 @@ export interface HostedPipeline extends AroundModel<PipelineRequest> {
   readonly roomMiB: number;
   /** Path of its last graph. */
   readonly file: string;
+  /** Its steps keep something of a stream from one request to the next. */
+  readonly keepsState: boolean;
 }
 
 /** Loads the pipeline in a bundle's folder. The manifest there was verified by the agent. */
@@ -38,8 +44,10 @@ export async function openPipeline(directory: string): Promise<HostedPipeline> {
   const runner = new PipelineRunner(plan, tools);
   const [only] = opened.values();
   const isAlone = opened.size === 1 && plan.infer.length === 1 && only !== undefined;
+  const model = isAlone ? only : chainedModel(plan, opened, tools);
   return {
-    model: isAlone ? only : chainedModel(plan, opened, tools),
+    model: plan.keepsState ? withoutEmptyRuns(model) : model,
+    keepsState: plan.keepsState,
     specs: { inputs: rawInputs(plan), outputs: allOutputs(plan) },
     roomMiB: plan.roomMiB,
     file: path.join(directory, pipeline.graphs.at(-1)?.file ?? ""),
@@ -58,6 +66,9 @@ async function openGraphs(directory: string, { graphs }: PipelineModel): Promise
 interface PipelineRequest extends PreparedRequest {
   readonly skerry: SkerryParameters;
   readonly decides: boolean;
+  /** Undefined: no step keeps anything. */
+  readonly memory: StreamMemory | undefined;
+  readonly isOfStream: boolean;
 }
 
 function around(plan: PipelinePlan, runner: PipelineRunner): AroundModel<PipelineRequest> {
@@ -65,8 +76,9 @@ function around(plan: PipelinePlan, runner: PipelineRunner): AroundModel<Pipelin
   const names = decisionNames(plan.graphOutputs.map(({ spec }) => spec));
   const needed = runner.neededOutputs;
   return {
-    prepare(body, headerLength, path) {
+    prepare(body, headerLength, { kept, ...path }) {
       const request = decodeStagedRequest(body, headerLength, signature, path);
+      const memory = plan.keepsState ? new StreamMemory(kept) : undefined;
       const { stages } = request.skerry;
       const isAdded = ({ name }: RequestedOutput): boolean =>
         hasDecide(stages) && (name === names.decision || name === names.confidence);
@@ -76,15 +88,21 @@ function around(plan: PipelinePlan, runner: PipelineRunner): AroundModel<Pipelin
         .map(({ name }) => name);
       return {
         ...request,
-        inputs: hasPre(stages) ? runner.prepare(request.inputs) : request.inputs,
+        inputs: hasPre(stages) ? runner.prepare(request.inputs, memory) : request.inputs,
         runs: [...new Set([...own, ...(decides ? needed : [])])],
         decides,
+        memory,
+        isOfStream: kept !== undefined,
       };
     },
-    finish({ outputs, skerry, decides }, tensors) {
-      const parameters = { skerry_stages: skerry.stages };
-      if (!decides) return { tensors: inOrder(outputs, tensors), parameters };
-      const { labels, confidence } = runner.decide(tensors);
+    finish({ outputs, skerry, decides, memory, isOfStream }, tensors) {
+      const decision = decides ? runner.decide(tensors, memory) : undefined;
+      const kept = isOfStream ? memory?.encode() : undefined;
+      if (kept !== undefined && kept.byteLength > MAX_KEPT_BYTES)
+        throw invalid(`the stream would keep ${kept.byteLength} bytes; ${MAX_KEPT_BYTES} are the most`);
+      const parameters = { skerry_stages: skerry.stages, ...leftOut(memory) };
+      if (decision === undefined) return { tensors: inOrder(outputs, tensors), parameters, kept };
+      const { labels, confidence } = decision;
       const shape = [labels.length];
       const added: readonly Tensor[] = [
         { name: names.decision, datatype: "BYTES", shape, data: [...labels] },
@@ -93,8 +111,19 @@ function around(plan: PipelinePlan, runner: PipelineRunner): AroundModel<Pipelin
       return {
         tensors: inOrder(outputs, [...tensors, ...added]),
         parameters: { ...parameters, skerry_decision_rule: plan.rule },
+        kept,
       };
     },
+  };
+}
+
+/** What rows and keys a request left out, as far as it did. */
+function leftOut(memory: StreamMemory | undefined): ResponseParameters {
+  const { lateRows = 0, droppedRows = 0, droppedKeys = 0 } = memory?.leftOut ?? {};
+  return {
+    ...(lateRows > 0 && { skerry_late_rows: lateRows }),
+    ...(droppedRows > 0 && { skerry_dropped_rows: droppedRows }),
+    ...(droppedKeys > 0 && { skerry_dropped_keys: droppedKeys }),
   };
 }
 

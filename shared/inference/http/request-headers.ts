@@ -14,6 +14,7 @@ const TEXT_TYPE = "text/plain";
 /** Without a type, too: tritonclient 2.73 sends none when it loads a model, nor does `requests` with a text. */
 const TYPES: ReadonlySet<string> = new Set(["", JSON_TYPE, BYTES_TYPE, FORM_TYPE, TEXT_TYPE]);
 
+const STREAM_HEADER = /^[\x21-\x7e]{1,128}$/;
 /** Characters of a sticky key: a user's or a session's id. */
 const MAX_STICKY = 256;
 
@@ -28,6 +29,8 @@ export interface InferenceHeaders {
   readonly prefer: Preference | undefined;
   /** Requests with the same key stay with one version while a rollout divides them. */
   readonly sticky: string | undefined;
+  /** `Skerry-Stream`: requests with the same key go on with what the steps of a pipeline keep. */
+  readonly stream: string | undefined;
 }
 
 export type Preference =
@@ -45,6 +48,7 @@ export function parseInferenceHeaders(headers: HttpHeaders): InferenceHeaders {
     residency: parseResidency(headerOf(headers, "skerry-residency")),
     prefer: parsePreference(headerOf(headers, "skerry-prefer")),
     sticky: parseSticky(headerOf(headers, "skerry-sticky")),
+    stream: parseStream(headerOf(headers, "skerry-stream")),
   };
 }
 
@@ -101,6 +105,11 @@ function parseSticky(text: string | undefined): string | undefined {
   if (text === undefined || text === "") return undefined;
   if (text.length > MAX_STICKY) throw invalid(`Skerry-Sticky must have at most ${MAX_STICKY} characters`);
   return text;
+}
+
+function parseStream(text: string | undefined): string | undefined {
+  if (text === undefined || STREAM_HEADER.test(text)) return text;
+  throw invalid("Skerry-Stream must be 1–128 visible ASCII characters");
 }
 
 function parsePreference(text: string | undefined): Preference | undefined {

@@ -1,4 +1,5 @@
 import { type AnswerDoubt, answerDoubt } from "../answer-doubt.ts";
+import { STREAM_KEY, STREAM_OPERATIONS, type StreamOfRequest, type StreamOperation } from "../kept-streams.ts";
 import { allocate, own, type OwnedBytes } from "../../bytes/owned-bytes.ts";
 import {
   encodeMeta,
@@ -43,6 +44,10 @@ export interface RequestMeta {
   readonly explain?: true;
   /** When the answer is in doubt: the response says `doubtful` then. An older node does not look at it. */
   readonly doubt?: AnswerDoubt;
+  /** The stream that it belongs to. An older node keeps nothing of streams. */
+  readonly stream?: StreamOfRequest;
+  /** No inference: a question about streams. An older node takes it for an inference without a body, and refuses it. */
+  readonly streams?: StreamOperation;
 }
 
 export interface ResponseMeta {
@@ -52,6 +57,8 @@ export interface ResponseMeta {
   readonly doubtful?: true;
   /** The request asked for an explanation: its time says nothing about a run of the model. */
   readonly explained?: true;
+  /** Another node may know the stream of the request: it was not executed. */
+  readonly streamMissing?: true;
 }
 
 export interface RequestFrame {
@@ -236,6 +243,7 @@ function decodeRequest(bytes: Uint8Array, view: DataView): RequestFrame | undefi
       ...(typeof traceparent === "string" && { traceparent }),
       ...(meta["explain"] === true && { explain: true }),
       ...doubtIn(meta["doubt"]),
+      ...streamsIn(meta),
     },
     body: bytes.subarray(bodyStart),
   };
@@ -267,6 +275,7 @@ function decodeResponse(bytes: Uint8Array, view: DataView): ResponseFrame | unde
       ...(typeof code === "string" && { code }),
       ...(meta["doubtful"] === true && { doubtful: true }),
       ...(meta["explained"] === true && { explained: true }),
+      ...(meta["streamMissing"] === true && { streamMissing: true }),
     },
     body: bytes.subarray(bodyStart),
   };
@@ -282,3 +291,25 @@ function doubtIn(value: unknown): Pick<RequestMeta, "doubt"> {
   const { data } = answerDoubt.safeParse(value);
   return data === undefined ? {} : { doubt: data };
 }
+
+/** What is malformed, or not known here, is left out. */
+function streamsIn({ stream, streams }: Record<string, unknown>): Pick<RequestMeta, "stream" | "streams"> {
+  const key = isObject(stream) ? stream["key"] : undefined;
+  const op = isObject(streams) ? STREAM_OPERATIONS.find((each) => each === streams["op"]) : undefined;
+  const of = isObject(streams) ? streams["key"] : undefined;
+  return {
+    ...(typeof key === "string" &&
+      STREAM_KEY.test(key) && {
+        stream: { key, ...(isObject(stream) && stream["alone"] === true && { alone: true as const }) },
+      }),
+    ...(op !== undefined && {
+      streams: {
+        op,
+        ...(typeof of === "string" && STREAM_KEY.test(of) && { key: of }),
+        ...(isObject(streams) && streams["forCloud"] === true && { forCloud: true as const }),
+      },
+    }),
+  };
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;

@@ -173,6 +173,27 @@ export class FakeServing implements RequestExecutor {
     return { ...answer, wasNotExecuted: false, inHost: undefined, ...figures };
   }
 
+  keptStreams(): number {
+    return 0;
+  }
+
+  streamFigures(): { streams: number; bytes: number; evicted: number } {
+    return { streams: 0, bytes: 0, evicted: 0 };
+  }
+
+  async handOver(_placementId: string, ended: Promise<void>): Promise<number> {
+    await ended;
+    return 0;
+  }
+
+  forget(): void {}
+
+  reached(): void {}
+
+  operate(): Promise<WorkerResponse> {
+    throw new Error("no streams are kept here");
+  }
+
   load(): { rif: number; placements: [] } {
     return { rif: 0, placements: [] };
   }

@@ -10,10 +10,20 @@ export interface PreparedRequest extends InferRequest {
 
 /** A pipeline, as far as it is not the model. Both throw `SkerryError`. */
 export interface AroundModel<Request extends PreparedRequest = PreparedRequest> {
-  prepare(body: Uint8Array, headerLength: number, path: { readonly isExplained: boolean }): Request;
+  /** `kept`: what it keeps of the request's stream, without bytes when that begins; undefined: the request has no stream. */
+  prepare(
+    body: Uint8Array,
+    headerLength: number,
+    path: { readonly isExplained: boolean; readonly kept?: Uint8Array | undefined },
+  ): Request;
   /** The answer's outputs in the order of the request, of the model's in that of `runs`. */
   finish(
     request: Request,
     tensors: readonly Tensor[],
-  ): { readonly tensors: readonly Tensor[]; readonly parameters: ResponseParameters };
+  ): {
+    readonly tensors: readonly Tensor[];
+    readonly parameters: ResponseParameters;
+    /** What it keeps of the request's stream from now on. */
+    readonly kept?: Uint8Array | undefined;
+  };
 }

@@ -34,11 +34,13 @@ export interface BatchResponse extends EncodedResponse {
   readonly decodeUs: number;
   readonly encodeUs: number;
   readonly isDoubtful?: boolean;
+  /** What is kept of its stream from now on. */
+  readonly kept?: Uint8Array;
 }
 
 /** A request of the link; by its kind its path may ask for an explanation. */
 type Asked = Pick<LinkRequest, "body" | "headerLength"> &
-  Partial<Pick<LinkRequest, "kind" | "requestId" | "timeMs" | "doubt">>;
+  Partial<Pick<LinkRequest, "kind" | "requestId" | "timeMs" | "doubt" | "kept">>;
 
 interface Entry {
   readonly request: PreparedRequest;
@@ -50,6 +52,7 @@ interface Entry {
   encodeMs: number;
   answer: EncodedResponse | undefined;
   isDoubtful: boolean;
+  kept?: Uint8Array | undefined;
 }
 
 interface ExplainEntry extends Entry {
@@ -83,10 +86,10 @@ export class Batch {
   }
 
   /** Decodes a request. `body` must stay untouched until the answers are there: tensors are views of it. */
-  add({ body, headerLength, kind, requestId = 0, timeMs = 0, doubt }: Asked): void {
+  add({ body, headerLength, kind, requestId = 0, timeMs = 0, doubt, kept }: Asked): void {
     const before = performance.now();
     try {
-      const request = this.#prepare(body, headerLength, { isExplained: kind === ASK.EXPLAIN });
+      const request = this.#prepare(body, headerLength, { isExplained: kind === ASK.EXPLAIN, kept });
       this.#hosted.responseSizes.check(request);
       const { explain } = request;
       if (explain !== undefined) {
@@ -113,7 +116,11 @@ export class Batch {
     }
   }
 
-  #prepare(body: Uint8Array, headerLength: number, path: { readonly isExplained: boolean }): PreparedRequest {
+  #prepare(
+    body: Uint8Array,
+    headerLength: number,
+    path: { readonly isExplained: boolean; readonly kept: Uint8Array | undefined },
+  ): PreparedRequest {
     const { around, model } = this.#hosted;
     if (around !== undefined) return around.prepare(body, headerLength, path);
     const request = decodeRequest(body, headerLength, model, path);
@@ -246,8 +253,9 @@ export class Batch {
       if (measured && scores) entry.isDoubtful = isDoubtful(scores, measured.doubt);
       const asked = measured ? tensors.slice(0, request.runs.length) : tensors;
       this.#hosted.texts.check(asked, request.inputs);
-      const finished = this.#hosted.around?.finish(request, asked) ?? { tensors: asked };
-      entry.answer = responseOf(this.#hosted, request, finished);
+      const around = this.#hosted.around?.finish(request, asked);
+      entry.answer = responseOf(this.#hosted, request, around ?? { tensors: asked });
+      entry.kept = around?.kept;
     } catch (error) {
       entry.answer = errorResponse(error);
     }
@@ -277,9 +285,10 @@ function measuredBy(doubt: AnswerDoubt, model: LoadedModel): Entry["measured"] {
 
 const toUs = (ms: number): number => Math.round(ms * 1_000);
 
-const finished = ({ answer, decodeMs, runMs, encodeMs, isDoubtful: doubtful }: Entry): BatchResponse => ({
+const finished = ({ answer, decodeMs, runMs, encodeMs, isDoubtful: doubtful, kept }: Entry): BatchResponse => ({
   ...(answer ?? errorResponse(new Error("the run gave no answer"))),
   ...(doubtful && answer?.code === 0 && { isDoubtful: true }),
+  ...(kept !== undefined && answer?.code === 0 && { kept }),
   computeUs: toUs(decodeMs + runMs + encodeMs),
   decodeUs: toUs(decodeMs),
   encodeUs: toUs(encodeMs),

@@ -2,17 +2,11 @@ import { z } from "zod";
 import { checkNumbers } from "../../limits.ts";
 import { defineStep, StepFault } from "../../step.ts";
 import { columnName, MAX_COLUMNS, MAX_ROWS, need, numbersOf } from "../../tables/columns.ts";
+import { statistic, statisticOf } from "../../tables/statistics.ts";
 import type { Column, ColumnType, ValueOf } from "../../values.ts";
 
 const MAX_KEYS = 4_096;
 const rows = z.number().int().min(1).max(MAX_ROWS);
-const statistic = z.discriminatedUnion("how", [
-  z.strictObject({ of: columnName, how: z.enum(["mean", "min", "max", "sum", "std", "last"]) }),
-  z.strictObject({ of: columnName, how: z.literal("percentile"), percentile: z.number().min(0).max(100) }),
-  z.strictObject({ how: z.literal("count") }),
-]);
-type Statistic = z.infer<typeof statistic>;
-
 const params = z
   .strictObject({
     /** Rows of one key make windows of their own; left out: all rows do. */
@@ -64,7 +58,11 @@ export const aggregate = defineStep({
       const windows = windowsOf(rowsByKey(table, key, maxKeys), size, step);
       const made = Object.entries(columns).map(([name, each]): [string, Column] => [
         name,
-        Float64Array.from(windows, (window) => statisticOf(window, each, table)),
+        Float64Array.from(windows, (window) => {
+          const column = each.how === "count" ? undefined : numbersOf(table, each.of);
+          const numbers = column === undefined ? [] : window.map((row) => column[row] ?? Number.NaN);
+          return statisticOf(numbers, window.length, each);
+        }),
       ]);
       const keys = key === undefined ? [] : [[key, firstOf(table.columns.get(key) ?? [], windows)] as [string, Column]];
       return { kind: "table", rows: windows.length, columns: new Map([...keys, ...made]) };
@@ -94,35 +92,3 @@ const firstOf = (column: Column, windows: readonly (readonly number[])[]): Colum
   column instanceof Float64Array
     ? Float64Array.from(windows, ([row = 0]) => column[row] ?? Number.NaN)
     : windows.map(([row = 0]) => column[row] ?? "");
-
-function statisticOf(window: readonly number[], each: Statistic, table: ValueOf<"table">): number {
-  if (each.how === "count") return window.length;
-  const column = numbersOf(table, each.of);
-  const numbers = window.map((row) => column[row] ?? Number.NaN).filter((value) => !Number.isNaN(value));
-  if (numbers.length === 0) return Number.NaN;
-  const sum = numbers.reduce((a, b) => a + b, 0);
-  const mean = sum / numbers.length;
-  switch (each.how) {
-    case "sum":
-      return sum;
-    case "mean":
-      return mean;
-    case "min":
-      return numbers.reduce((a, b) => Math.min(a, b));
-    case "max":
-      return numbers.reduce((a, b) => Math.max(a, b));
-    case "last":
-      return numbers.at(-1) ?? Number.NaN;
-    case "std":
-      return Math.sqrt(numbers.reduce((total, value) => total + (value - mean) ** 2, 0) / numbers.length);
-    case "percentile":
-      return percentileOf(numbers, each.percentile / 100);
-  }
-}
-
-function percentileOf(numbers: readonly number[], part: number): number {
-  const sorted = numbers.toSorted((a, b) => a - b);
-  const place = part * (sorted.length - 1);
-  const low = sorted[Math.floor(place)] ?? Number.NaN;
-  return low + (place % 1) * ((sorted[Math.ceil(place)] ?? low) - low);
-}

@@ -161,6 +161,7 @@ export class LocalApiRig {
       declaredSignature: async (artifact) => this.facts.declared[artifact],
       status: () => this.facts.status,
       load: () => this.worker.load(),
+      keptStreams: () => this.worker.streamFigures(),
       infer: (request) => this.worker.infer(request),
     };
     const { readyWhen } = this.facts;

@@ -1,6 +1,7 @@
 import { parseCsv } from "../../../../edge-node/model-host/pipeline/csv.ts";
 import { realFft } from "../../../../edge-node/model-host/pipeline/fft.ts";
 import { STEP_KINDS } from "../../../../shared/pipeline/registry.ts";
+import type { StreamMemory } from "../../../../shared/pipeline/stream/stream-memory.ts";
 import type { Column, Value, ValueOf, ValueType } from "../../../../shared/pipeline/values.ts";
 
 const unused = (): never => {
@@ -10,13 +11,19 @@ const TOOLS = { decodeJpeg: unused, decodePng: unused, parseCsv, realFft, openTo
 
 /** What a step makes of a value. `type`: where the value does not say it. */
 export function valueOf(name: string, params: object, value: Value, type: ValueType = typeOf(value)): Value {
+  return stepOf(name, params, type)(value);
+}
+
+/** A step that is asked once and again. */
+export function stepOf(name: string, params: object, type: ValueType): (value: Value, memory?: StreamMemory) => Value {
   const step = STEP_KINDS.get(name)?.with(params);
   if (step === undefined) throw new Error(`there is no step ${name}`);
   step.check(type);
-  return step.build(type, TOOLS)(value);
+  const run = step.build(type, TOOLS);
+  return (value, memory) => run(value, memory?.at(name));
 }
 
-function typeOf(value: Value): ValueType {
+export function typeOf(value: Value): ValueType {
   switch (value.kind) {
     case "bytes":
     case "decision":
