@@ -150,8 +150,8 @@ export class StreamStates {
     const { promise, resolve } = Promise.withResolvers<boolean>();
     this.#ending.set(placementId, () => resolve(true));
     await ended;
-    const hasStreams = this.keptBy(placementId) > 0;
-    const cancelTimer = clock.after(hasStreams ? HAND_OVER_MS : 0, () => resolve(!hasStreams));
+    if (this.keptBy(placementId) === 0) resolve(true);
+    const cancelTimer = clock.after(HAND_OVER_MS, () => resolve(false));
     const isAnswered = await promise;
     cancelTimer();
     this.#ending.delete(placementId);
