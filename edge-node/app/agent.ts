@@ -2,7 +2,7 @@ import type { Clock } from "../../shared/base/clock.ts";
 import { newId } from "../../shared/base/ids.ts";
 import type { Logger } from "../../shared/base/logger.ts";
 import type { Random } from "../../shared/base/random.ts";
-import type { Capabilities, StreamReport } from "../../shared/protocol/messages.ts";
+import type { Capabilities, PlacementReport, StreamReport } from "../../shared/protocol/messages.ts";
 import type { LocalPlacement } from "../core/placements/local-placement.ts";
 import { whyIncompatible } from "../core/compatibility.ts";
 import type { TrustedKeys } from "../core/placements/trust.ts";
@@ -74,10 +74,11 @@ export class Agent {
     const log = new NodeLog(clock);
     const statuses = new StatusReports(clock);
     const ages = new StateAges(clock);
-    const placements = new Placements((report) => {
+    const onReport = (report: PlacementReport): void => {
       ages.changed(report);
       statuses.changed(report);
-    });
+    };
+    const placements = new Placements(onReport, { keepsStreams: (id) => serving.keptStreams(id) > 0 });
     const memory = new LocalState(parts.memoryFile);
     const onSettled = (): void => this.#executor.trigger();
     const shared = { ...parts, log, statuses, placements, memory, onSettled };

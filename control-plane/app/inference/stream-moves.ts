@@ -137,7 +137,7 @@ export class StreamMoves {
     return placement && node && path && { placement, node, path };
   }
 
-  /** Placements of the same deployment and version that serve, or end. */
+  /** Placements of the same deployment and version that serve, will, or end. */
   #holdersBeside(placementId: string): readonly Holder[] {
     const snapshot = this.#parts.fleet.snapshot();
     const own = snapshot.placements.get(placementId);
@@ -149,7 +149,7 @@ export class StreamMoves {
 
   /** The answer's body; undefined when there is none. */
   async #ask(
-    { placement, node, path }: Holder,
+    { placement, path }: Holder,
     streams: StreamOperation,
     { withinMs, body }: { readonly withinMs: number; readonly body?: Uint8Array },
   ): Promise<Uint8Array | undefined> {
@@ -175,4 +175,12 @@ export class StreamMoves {
   }
 }
 
-const KNOWING: ReadonlySet<FleetPlacement["state"]> = new Set(["ready", "draining"]);
+/** Its host may have ended, and its node keeps what it kept. */
+const KNOWING: ReadonlySet<FleetPlacement["state"]> = new Set([
+  "verifying",
+  "staged",
+  "loading",
+  "warming",
+  "ready",
+  "draining",
+]);

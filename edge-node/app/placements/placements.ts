@@ -8,10 +8,16 @@ const HELLO_DETAIL = 200;
 export class Placements {
   readonly #placements = new Map<string, LocalPlacement<ModelHost>>();
   readonly #report: (report: PlacementReport) => void;
+  readonly #keepsStreams: (placementId: string) => boolean;
   readonly #listeners: (() => void)[] = [];
 
-  constructor(report: (report: PlacementReport) => void) {
+  /** `keepsStreams`: whether other nodes may ask for what a placement keeps of streams, also while its host is not up. */
+  constructor(
+    report: (report: PlacementReport) => void,
+    { keepsStreams = () => false }: { readonly keepsStreams?: (placementId: string) => boolean } = {},
+  ) {
     this.#report = report;
+    this.#keepsStreams = keepsStreams;
   }
 
   all(): ReadonlyMap<string, LocalPlacement<ModelHost>> {
@@ -28,7 +34,8 @@ export class Placements {
    */
   get expectRequests(): boolean {
     return [...this.#placements.values()].some(
-      ({ state, isHandingOver }) => state === "loading" || state === "warming" || state === "ready" || isHandingOver,
+      ({ state, spec }) =>
+        state === "loading" || state === "warming" || state === "ready" || this.#keepsStreams(spec.placementId),
     );
   }
 

@@ -148,11 +148,6 @@ export class LocalPlacement<Host = unknown> {
     this.#enter("draining", ["ready"], { ...(keptStreams > 0 && { keptStreams }) });
   }
 
-  /** It takes no new requests, and other nodes are to have what it keeps of streams: the control plane still has to reach it. */
-  get isHandingOver(): boolean {
-    return this.#state === "draining" && this.#hostState !== "none" && (this.#facts.keptStreams ?? 0) > 0;
-  }
-
   becomeGone(): void {
     this.#expectHost("become gone", ["none"]);
     this.#enter("gone", ["offered", "downloading", "verifying", "staged", "draining", "failed"]);

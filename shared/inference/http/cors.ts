@@ -21,6 +21,7 @@ const REQUEST_HEADERS = [
   "Skerry-Prefer",
   "Skerry-Residency",
   "Skerry-Sticky",
+  "Skerry-Stream",
   "Skerry-Cascade",
   "X-Request-Id",
   "Traceparent",

@@ -165,6 +165,7 @@ const wishesOf = ({ header }: CallFacts) =>
     "skerry-residency": header("skerry-residency"),
     "skerry-prefer": header("skerry-prefer"),
     "skerry-sticky": header("skerry-sticky"),
+    "skerry-stream": header("skerry-stream"),
   });
 
 async function outcomeOf(

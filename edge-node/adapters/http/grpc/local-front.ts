@@ -110,7 +110,10 @@ export class LocalFront implements InferenceFront {
     { pieces, headerLength }: RequestBody,
     { placement, startedAt }: { placement: ReturnType<typeof resolvePlacement>; startedAt: number },
   ): Promise<InferOutcome> {
-    const { residency } = parseInferenceHeaders({ "skerry-residency": call.header("skerry-residency") });
+    const { residency, stream } = parseInferenceHeaders({
+      "skerry-residency": call.header("skerry-residency"),
+      "skerry-stream": call.header("skerry-stream"),
+    });
     const { take, leave } = this.#parts.bodies.enter();
     try {
       const body = Buffer.concat(pieces);
@@ -118,7 +121,7 @@ export class LocalFront implements InferenceFront {
         throw new SkerryError("RATE_LIMITED", "too many bytes of requests are under way", { retryAfterMs: 1_000 });
       const { timeoutMs, cancellation } = call;
       const traceparent = call.header("traceparent");
-      const asked = { body, headerLength, timeoutMs, residency, startedAt, traceparent, cancellation };
+      const asked = { body, headerLength, timeoutMs, residency, startedAt, traceparent, cancellation, stream };
       const answer = await askHere(placement, asked, this.#parts);
       const whole = answer.body instanceof Uint8Array ? answer.body : await wholeStream(answer.body, take);
       if (answer.code !== undefined) {

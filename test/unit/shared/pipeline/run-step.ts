@@ -23,7 +23,7 @@ export function stepOf(name: string, params: object, type: ValueType): (value: V
   return (value, memory) => run(value, memory?.at(name));
 }
 
-export function typeOf(value: Value): ValueType {
+function typeOf(value: Value): ValueType {
   switch (value.kind) {
     case "bytes":
     case "decision":

@@ -11,7 +11,14 @@ describe("the headers of an inference", () => {
       residency: undefined,
       prefer: undefined,
       sticky: undefined,
+      stream: undefined,
     });
+  });
+
+  it("name a stream by visible ASCII characters", () => {
+    expect(parseInferenceHeaders({ "skerry-stream": "press-7/left" }).stream).toBe("press-7/left");
+    for (const key of ["", "two words", "a".repeat(129)])
+      expect(() => parseInferenceHeaders({ "skerry-stream": key })).toThrow("Skerry-Stream must be 1–128");
   });
 
   it("tell raw bytes from JSON", () => {
