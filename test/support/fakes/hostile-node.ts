@@ -5,7 +5,7 @@ import { WebSocketDialer } from "../../../edge-node/adapters/websocket/dialer.ts
 import { join } from "../../../edge-node/app/session/join.ts";
 import type { NodeIdentity } from "../../../edge-node/ports/identity.ts";
 import type { ControlChannel } from "../../../edge-node/ports/channels.ts";
-import { systemClock } from "../../../shared/base/clock.ts";
+import { type Clock, systemClock } from "../../../shared/base/clock.ts";
 import { digestOf } from "../../../shared/base/digest.ts";
 import { systemRandom } from "../../../shared/base/random.ts";
 import { parseJoinToken } from "../../../shared/protocol/proofs.ts";
@@ -21,12 +21,17 @@ export class HostileNode {
   readonly #dialer: WebSocketDialer;
   #epoch = 0;
 
-  private constructor(identity: NodeIdentity) {
+  private constructor(identity: NodeIdentity, clock: Clock) {
     this.identity = identity;
-    this.#dialer = new WebSocketDialer({ identity, agentVersion: "0.1.0", connect, clock: systemClock });
+    this.#dialer = new WebSocketDialer({ identity, agentVersion: "0.1.0", connect, clock });
   }
 
-  static async join(cluster: SkerryCluster, name: string, stateDir: string): Promise<HostileNode> {
+  static async join(
+    cluster: Pick<SkerryCluster, "post" | "url">,
+    name: string,
+    stateDir: string,
+    clock: Clock = systemClock,
+  ): Promise<HostileNode> {
     const { token } = await cluster.post<{ token: string }>("/join-tokens", { kind: "edge", site: name, name });
     const parsed = parseJoinToken(token);
     if (!parsed) throw new Error("the control plane made a token that is none");
@@ -35,13 +40,13 @@ export class HostileNode {
       {
         store: new IdentityFiles(stateDir),
         client: new HttpJoinClient(cluster.url, connect),
-        clock: systemClock,
+        clock,
         random: systemRandom,
         logger: silentLogger,
       },
       AbortSignal.timeout(10_000),
     );
-    return new HostileNode(identity);
+    return new HostileNode(identity, clock);
   }
 
   /** Opens a session. Throws `ChannelRefused`. */
