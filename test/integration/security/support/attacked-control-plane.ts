@@ -14,7 +14,7 @@ import { silentLogger } from "../../../support/silent-logger.ts";
 import { callAt, type Answer, type Call } from "../../http/support/http-call.ts";
 
 /** The machine's clock with a calendar that is off; what fills up with time can be made to wait. */
-export class SkewedClock {
+class SkewedClock {
   skewMs = 0;
   /** When `now` was stopped; undefined: it goes on. */
   stoppedAt: number | undefined;
