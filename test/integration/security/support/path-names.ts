@@ -18,6 +18,7 @@ interface Schema {
 }
 interface Document {
   readonly paths: Readonly<Record<string, Readonly<Partial<Record<string, Operation>>>>>;
+  readonly components: { readonly schemas: Readonly<Record<string, unknown>> };
 }
 
 /** Asks every operation that has a name in its path with path characters in each of them. */
@@ -45,12 +46,18 @@ export async function bodyNames(
   at: AttackedControlPlane,
 ): Promise<{ readonly checked: number; readonly odd: string[] }> {
   const document: unknown = (await at.ask("GET", "/openapi.json")).body;
-  const { paths } = document as Document;
+  const { paths, components } = document as Document;
   const odd: string[] = [];
+  const followed = new Set<string>();
   let checked = 0;
   const visit = (schema: unknown, where: string): void => {
     if (typeof schema !== "object" || schema === null) return;
     for (const [key, value] of Object.entries(schema)) {
+      if (key === "$ref" && typeof value === "string" && !followed.has(value)) {
+        followed.add(value);
+        const name = value.split("/").at(-1) ?? "";
+        visit(components.schemas[name], name);
+      }
       if (key === "properties")
         for (const [name, property] of Object.entries(value as Readonly<Record<string, Schema>>)) {
           const { pattern } = property;
