@@ -42,7 +42,12 @@ beforeAll(async () => {
   for (const [file, intercept] of Object.entries({ "diabetes.onnx": 100, "diabetes-2.onnx": 200 }))
     await writeFile(path.join(directory, file), regressorModel({ features: 10, intercept }));
   await program("skerry", `exec "${process.execPath}" "${path.join(ROOT, "cli/main.mjs")}" "$@"`);
-  await program("npm", 'shift 4; exec skerry "$@"'); // run -s skerry --
+  // `npm run -s skerry -- …`, and the scripts of examples.
+  const sensor = path.join(ROOT, "examples/stream/sensor.ts");
+  await program(
+    "npm",
+    `case "$3" in example:sensor) shift 4; exec "${process.execPath}" "${sensor}" "$@";; esac\nshift 4; exec skerry "$@"`,
+  );
   skerry = new SkerryProcess("cli/main.ts", {
     args: [
       "dev",
@@ -63,6 +68,16 @@ afterAll(async () => {
   await skerry?.stop();
   await rm(directory, { recursive: true, force: true });
 });
+
+/** The file of a result whose decision is not `sound`. */
+function windowOf(line: string): readonly string[] {
+  const { item, response } = JSON.parse(line) as {
+    item: string;
+    response: { outputs: { name: string; data: string[] }[] };
+  };
+  const [decision] = response.outputs.find(({ name }) => name === "decision")?.data ?? [];
+  return decision === "sound" ? [] : [item.split(":")[0] ?? ""];
+}
 
 const program = async (name: string, script: string): Promise<void> => {
   const file = path.join(directory, "bin", name);
@@ -207,8 +222,8 @@ describe("the commands of the pages", () => {
 
   it("docs/streams.md: files are read through a model, and results written", async () => {
     const page = "docs/streams.md";
-    const [file = "", reader = ""] = await blocksOf(page, ["yaml"]);
-    const [join = "", apply = "", status = ""] = await blocksOf(page, ["sh"]);
+    const [file = "", , reader = ""] = await blocksOf(page, ["yaml"]);
+    const [join = "", apply = "", status = "", heard = ""] = await blocksOf(page, ["sh"]);
     const [inbox, outbox] = [path.join(directory, "inbox"), path.join(directory, "outbox")];
     const local = (text: string) =>
       text.replaceAll("/tmp/skerry-inbox", inbox).replaceAll("/tmp/skerry-outbox", outbox);
@@ -230,13 +245,34 @@ describe("the commands of the pages", () => {
         PATIENCE_MS,
       );
       expect(answer).toContain("DELIVERED");
+      await until(
+        "the control plane hears of it",
+        async () => {
+          const printed = await run(heard);
+          return printed.includes("reader/scans") && printed.includes("press-7");
+        },
+        PATIENCE_MS,
+      );
       expect(await run(`cat ${outbox}/*.ndjson`)).toContain('"model_name":"digits"');
+      const [listen = "", look = ""] = await blocksOf(page, ["bash"]);
+      await run(local(listen));
+      await until(
+        "all windows are decided",
+        async () => / 200 +200 +0 +0 +0 +0/.test(await run(local(look).split("\n")[0] ?? "")),
+        PATIENCE_MS,
+      );
+      const printed = await run(`cat ${outbox}/machine.windows.*.ndjson`);
+      const results = printed.split("\n").filter((line) => line.startsWith("{"));
+      const notSound = results.flatMap((line) => windowOf(line)).toSorted();
+      const wrong = JSON.parse(await readFile(path.join(directory, "wrong.json"), "utf8")) as Record<string, string>;
+      expect([results.length, notSound]).toEqual([200, Object.keys(wrong).toSorted()]);
+      expect(await run(local(look))).toContain('"item":"press-00004');
     } finally {
       joined.interrupt();
       await joined.ended;
     }
-    await run("skerry deployments rm reader && skerry nodes rm press-7");
-  }, 120_000);
+    await run("skerry deployments rm machine && skerry nodes rm press-7");
+  }, 240_000);
 
   it("docs/pipelines.md: a digit from a picture, by the command, by curl and by its stages", async () => {
     const [publish = "", raw = "", stages = ""] = await blocksOf("docs/pipelines.md", ["sh"]);
