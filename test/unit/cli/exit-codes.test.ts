@@ -7,6 +7,7 @@ const expected: Partial<Record<ErrorCode, number>> = {
   FORBIDDEN: 4,
   CSRF_REFUSED: 4,
   ORIGIN_REFUSED: 4,
+  HOST_REFUSED: 4,
   JOIN_REFUSED: 4,
   NODE_WAITING: 4,
   EDGE_ONLY: 4,
