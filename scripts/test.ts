@@ -38,6 +38,6 @@ if (patterns === undefined) {
   // The globs come last: Jest takes everything after --testMatch for a glob.
   const jestArgs = args.filter((arg) => !arg.startsWith(flag));
   // One file at a time: a burst that fills the machine would look like a fault to the test beside it.
-  if (["console", "kubernetes", "load", "object-store"].includes(suite)) jestArgs.unshift("--maxWorkers=1");
+  if (["console", "faults", "kubernetes", "load", "object-store"].includes(suite)) jestArgs.unshift("--maxWorkers=1");
   await run([...jestArgs, "--testMatch", ...patterns.map((pattern) => `<rootDir>/${pattern}`)], root);
 }
