@@ -70,8 +70,8 @@ export class StreamMoves {
     const answers = await Promise.all(
       this.#holdersBeside(target.placement.id).map((holder) => this.#ask(holder, operation, { withinMs })),
     );
-    const found = answers.find((bundle) => bundle !== undefined && bundle.byteLength > 0);
-    if (found !== undefined) await this.#ask(target, { op: "put" }, { withinMs, body: found });
+    const found = answers.flatMap((bundle) => asked(bundle, { key, target }))[0];
+    if (found !== undefined) await this.#ask(target, { op: "put" }, { withinMs, body: encodeStreams([found]) });
   }
 
   /**
@@ -174,6 +174,18 @@ export class StreamMoves {
     return bytes;
   }
 }
+
+/** Of what a node answered the stream that was asked for: a damaged or hostile one could bring others, and the target would take them. */
+const asked = (
+  bundle: Uint8Array | undefined,
+  { key, target: { placement, node } }: { readonly key: string; readonly target: Holder },
+): readonly KeptStream[] =>
+  (bundle && decodeStreams(bundle))?.filter(
+    (stream) =>
+      stream.key === key &&
+      stream.of === `${placement.model}:${placement.version}` &&
+      (node.kind === "edge" || !stream.edgeOnly),
+  ) ?? [];
 
 /** Its host may have ended, and its node keeps what it kept. */
 const KNOWING: ReadonlySet<FleetPlacement["state"]> = new Set([

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { setTimeout as sleep } from "node:timers/promises";
+import { readFile } from "node:fs/promises";
+import path from "node:path";
 import { identityModel } from "../../support/models/onnx-models.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { modelHostsOf } from "../../support/processes/process-facts.ts";
@@ -15,9 +16,6 @@ steps:
   - columns: { names: [sum, count] }
   - model: { file: same.onnx }
 `;
-/** What is kept of a stream is on the disk so long after an answer at the latest, in ms; with what the write takes. */
-const WRITTEN_MS = 4_000;
-
 let database: TestDatabase;
 let cluster: SkerryCluster;
 const nodes: ClusterNode[] = [];
@@ -103,15 +101,19 @@ describe("streams over real processes", () => {
     const names = Array.from({ length: 8 }, (_, at) => `kill-${at}`);
     const homes = new Map<string, string>();
     for (const name of names) homes.set(name, (await add(name, 100)).node);
-    await sleep(WRITTEN_MS);
     const [victim] = nodes;
     if (victim === undefined) throw new Error("there is no node");
+    const own = names.filter((name) => homes.get(name) === victim.name);
+    expect(own.length).toBeGreaterThan(0);
+    const file = path.join(victim.stateDir, "stream-states.bin");
+    await until("what is kept is on the disk", async () => {
+      const written = await readFile(file, "latin1").catch(() => "");
+      return own.every((name) => written.includes(name));
+    });
     await victim.process.kill();
     victim.restart();
     await cluster.whenNode(victim.name, "ready", 60_000);
     await until("both nodes serve", async () => (await ready()).length === 2, 60_000);
-    const own = names.filter((name) => homes.get(name) === victim.name);
-    expect(own.length).toBeGreaterThan(0);
     for (const name of names) {
       const { sum, count } = await until("the stream is answered", async () => {
         const answer = await add(name, 1);
