@@ -255,7 +255,12 @@ describe("moves, whatever the fleet is", () => {
           const before = placementsOfDeployment(present, move.deployment).length;
           const there = whenDone(withSteps(present, [move], NOW), context);
           const { steps } = planFleet(there, context);
-          expect(steps.map(({ kind }) => kind)).toEqual(["placement.remove"]);
+          // One that is below its minimum is given the room of the replica that is left over in the same plan.
+          const others = steps.filter(isForOther(move));
+          const own = steps.filter((step) => !others.includes(step));
+          expect(own.map(({ kind }) => kind)).toEqual(["placement.remove"]);
+          const left = own.flatMap((step) => (step.kind === "placement.remove" ? [step.placement.id] : []));
+          expect(others.map(victimsOf)).toEqual(others.map(() => left));
           present = whenDone(withSteps(there, steps, NOW), context);
           expect(placementsOfDeployment(present, move.deployment)).toHaveLength(before);
           // What it left behind may be the room that another deployment lacks.
@@ -271,6 +276,15 @@ describe("moves, whatever the fleet is", () => {
     );
     expect(moved).toBeGreaterThan(10);
   });
+
+  const isForOther =
+    (move: Step<"placement.create">) =>
+    (step: Step): boolean =>
+      step.kind === "placement.create" && step.deployment !== move.deployment;
+
+  /** Which replicas leave for one that comes. */
+  const victimsOf = (step: Step): readonly string[] =>
+    step.kind === "placement.create" ? (step.record.victims ?? []).map(({ placementId }) => placementId) : [];
 
   /** What refuses the node of a move when the replica that it replaces is thought away. */
   function refusalOf(fleet: Fleet, { deployment: name, nodeId, record }: Step<"placement.create">) {
