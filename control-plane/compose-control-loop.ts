@@ -17,6 +17,8 @@ import type { Config } from "./config.ts";
 import type { ArtifactStore } from "./ports/artifacts.ts";
 import type { NodeTimings } from "./core/fleet/node-status.ts";
 import { measuredRollout } from "./core/rollout/measured-rollout.ts";
+import { originsNow } from "./core/scaling/demand-origins.ts";
+import type { PlanContext } from "./core/scheduling/context.ts";
 
 interface Parts {
   readonly replica: string;
@@ -40,6 +42,8 @@ export interface ControlLoopParts {
   readonly reports: EvidenceReports;
   readonly samples: SampleRequests;
   readonly loop: ControlLoop;
+  /** What requests for deployments lose between control planes. Throws `DATABASE_UNAVAILABLE`. */
+  readonly hops: () => Promise<PlanContext["hops"]>;
 }
 
 /** What one control plane does for all, and what it is given for that by the others. Nothing runs before each is started. */
@@ -98,5 +102,6 @@ export function composeControlLoop({ scaleDownMs }: Pick<Config, "scaleDownMs">,
     clock,
     logger,
   });
-  return { leadership, demand, reports, samples, loop };
+  const hops = async () => loop.hops() ?? originsNow(await demand.ask());
+  return { leadership, demand, reports, samples, loop, hops };
 }

@@ -173,7 +173,7 @@ export async function composeControlPlane(
       loop.trigger("request-waits");
     },
   });
-  const { leadership, demand, reports, samples, loop } = composeControlLoop(config, {
+  const { leadership, demand, reports, samples, loop, hops } = composeControlLoop(config, {
     replica,
     postgres,
     artifacts,
@@ -223,7 +223,7 @@ export async function composeControlPlane(
     timings,
     publicUrl,
     cascadeState: (name, spec) => inference.cascadeState(name, spec),
-    hops: () => loop.hops(),
+    hops,
   });
   const nodes = new NodeAdmin({ store: postgres.nodes, fleet, clock, timings });
   const watches = createFleetWatches({

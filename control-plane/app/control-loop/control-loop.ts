@@ -135,9 +135,9 @@ export class ControlLoop {
     return this.#scaling.workersOf(deployment);
   }
 
-  /** What requests for deployments lose between control planes; none while another replica leads. */
-  hops(): NonNullable<PlanContext["hops"]> {
-    return this.#hops ?? new Map();
+  /** What requests for deployments lose between control planes; undefined: another replica leads, or no plan was made yet. */
+  hops(): PlanContext["hops"] {
+    return this.#hops;
   }
 
   #schedule(delayMs: number): void {

@@ -58,6 +58,15 @@ export class DemandReports {
     return [{ replica, demands: measured(), hops: hops() }, ...this.#others];
   }
 
+  /**
+   * The same for who does not lead, which reads what the others reported for this one question. Throws `DATABASE_UNAVAILABLE`.
+   */
+  async ask(): Promise<readonly DemandReport[]> {
+    const { store, replica, measured, hops } = this.#parts;
+    const others = await store.ofOthers(replica);
+    return [{ replica, demands: measured(), hops: hops() }, ...others];
+  }
+
   /** Another replica reported something, or this one leads now: what others measured is read soon. */
   changed(): void {
     this.#isStale = true;

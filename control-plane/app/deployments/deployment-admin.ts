@@ -37,7 +37,7 @@ export class DeploymentAdmin {
   readonly #clock: Clock;
   readonly #timings: NodeTimings;
   readonly #publicUrl: string;
-  readonly #hops: () => NonNullable<PlanContext["hops"]>;
+  readonly #hops: () => Promise<PlanContext["hops"]>;
   readonly #cascadeState: (deployment: string, spec: CascadeSpec) => CascadeState;
   /** Plans that are being made for callers. */
   #questions = 0;
@@ -49,8 +49,8 @@ export class DeploymentAdmin {
     timings: NodeTimings;
     publicUrl: string;
     cascadeState: (deployment: string, spec: CascadeSpec) => CascadeState;
-    /** What requests for deployments lose between control planes, where this one knows it: on the leader. */
-    hops: () => NonNullable<PlanContext["hops"]>;
+    /** What requests for deployments lose between control planes. Throws `DATABASE_UNAVAILABLE`. */
+    hops: () => Promise<PlanContext["hops"]>;
   }) {
     this.#cascadeState = parts.cascadeState;
     this.#hops = parts.hops;
@@ -147,11 +147,12 @@ export class DeploymentAdmin {
   }
 
   /** Why here, what would be decided now and, for one node, why not there. Throws `NOT_FOUND` for the deployment or the node. */
-  explain(name: string, node: string | undefined): ExplainResponse {
+  async explain(name: string, node: string | undefined): Promise<ExplainResponse> {
     const deployment = this.#find(name);
     const { cascade: declared } = deployment.spec;
     const cascade = declared && this.#cascadeState(name, declared);
-    return explainDeployment(this.#fleet.snapshot(), deployment, { ...this.#context("explain"), node, cascade });
+    const context = await this.#context("explain");
+    return explainDeployment(this.#fleet.snapshot(), deployment, { ...context, node, cascade });
   }
 
   /**
@@ -166,14 +167,20 @@ export class DeploymentAdmin {
       const began = this.#clock.now();
       const elapsedMs = () => this.#clock.now() - began;
       const pause = () => new Promise<void>((resolve) => this.#clock.after(0, resolve));
-      return await answerPlan(this.#fleet.snapshot(), question, { ...this.#context("what-if"), elapsedMs, pause });
+      const context = await this.#context("what-if");
+      return await answerPlan(this.#fleet.snapshot(), question, { ...context, elapsedMs, pause });
     } finally {
       this.#questions -= 1;
     }
   }
 
-  #context(trigger: string): PlanContext {
-    return { now: this.#fleet.now(), timings: this.#timings, trigger, hops: this.#hops() };
+  /** While Postgres is away the ways between control planes are taken for none: a question is answered all the same. */
+  async #context(trigger: string): Promise<PlanContext> {
+    const hops = await this.#hops().catch((error: unknown) => {
+      if (isSkerryError(error) && error.code === "DATABASE_UNAVAILABLE") return undefined;
+      throw error;
+    });
+    return { now: this.#fleet.now(), timings: this.#timings, trigger, ...(hops && { hops }) };
   }
 
   #time() {

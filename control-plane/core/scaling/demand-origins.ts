@@ -20,7 +20,7 @@ export class DemandOrigins {
   update(reports: readonly DemandReport[], now: number): ReadonlyMap<string, Hops> {
     const known = new Map(reports.map((report) => [report.replica, report]));
     const kept = new Map<string, MeanRates>();
-    const shares = new Map<string, Map<string, number>>();
+    const shares: Shares = new Map();
     for (const replica of new Set([...this.#rates.keys(), ...known.keys()])) {
       const rates = this.#rates.get(replica) ?? new MeanRates();
       const means = rates.update(known.get(replica)?.demands ?? new Map(), now);
@@ -28,24 +28,45 @@ export class DemandOrigins {
       kept.set(replica, rates);
       // Of a control plane that is gone nobody knows the way any more: what came to it comes to others.
       if (!known.has(replica)) continue;
-      for (const [deployment, ratePerS] of means) {
-        const byReplica = shares.get(deployment) ?? new Map<string, number>();
-        shares.set(deployment, byReplica.set(replica, ratePerS));
-      }
+      for (const [deployment, ratePerS] of means) addShare(shares, { deployment, replica, ratePerS });
     }
     this.#rates = kept;
-    const found = new Map<string, Hops>();
-    for (const [deployment, byReplica] of shares) {
-      const hops = meanHops(byReplica, known);
-      if (hops) found.set(deployment, hops);
-    }
-    return found;
+    return hopsByDeployment(shares, known);
   }
 
   /** Forgets the past: another replica leads. */
   reset(): void {
     this.#rates = new Map();
   }
+}
+
+/** The same by what is asked for at this moment, for who does not remember the past: a control plane that does not lead. */
+export function originsNow(reports: readonly DemandReport[]): ReadonlyMap<string, Hops> {
+  const shares: Shares = new Map();
+  for (const { replica, demands } of reports)
+    for (const [deployment, { ratePerS }] of demands) addShare(shares, { deployment, replica, ratePerS });
+  return hopsByDeployment(shares, new Map(reports.map((report) => [report.replica, report])));
+}
+
+/** Requests a second, by the deployment and the control plane that they come to. */
+type Shares = Map<string, Map<string, number>>;
+
+function addShare(
+  shares: Shares,
+  { deployment, replica, ratePerS }: { deployment: string; replica: string; ratePerS: number },
+): void {
+  if (ratePerS === 0) return;
+  const byReplica = shares.get(deployment) ?? new Map<string, number>();
+  shares.set(deployment, byReplica.set(replica, ratePerS));
+}
+
+function hopsByDeployment(shares: Shares, reports: ReadonlyMap<string, DemandReport>): ReadonlyMap<string, Hops> {
+  const found = new Map<string, Hops>();
+  for (const [deployment, byReplica] of shares) {
+    const hops = meanHops(byReplica, reports);
+    if (hops) found.set(deployment, hops);
+  }
+  return found;
 }
 
 /** A hop that a control plane has not measured counts as the longest that it has. */

@@ -156,7 +156,7 @@ export async function startReplica(
       clock,
       timings: TIMINGS,
       publicUrl: "http://skerry",
-      hops: () => new Map(),
+      hops: () => Promise.resolve(new Map()),
       cascadeState: () => ({
         breaker: "closed",
         leftBytes: undefined,

@@ -163,7 +163,7 @@ export function deploymentRoutes({ deployments, watches }: DeploymentParts): Rou
       answer: explainResponse,
       statuses: [200],
       async handle({ params, query }) {
-        return { body: deployments.explain(params.deployment, query.node) };
+        return { body: await deployments.explain(params.deployment, query.node) };
       },
     }),
     defineRoute({

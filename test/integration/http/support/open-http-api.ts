@@ -103,7 +103,7 @@ export async function openHttpApi(over: Partial<HttpApiParts> = {}): Promise<Ope
   const deployments = new DeploymentAdmin({
     store: stores.deployments,
     ...common,
-    hops: () => new Map(),
+    hops: () => Promise.resolve(new Map()),
     cascadeState: () => ({
       breaker: "closed",
       leftBytes: undefined,

@@ -99,6 +99,11 @@ it("is written when it changes, every 2 s at most, and read by the leader after 
   await until("the way is written", async () => statements === 2);
   leader.changed();
   await until("the leader knows it", async () => leader.all()[1]?.hops.get("r-c") === 45);
+  expect(await router.ask()).toEqual([
+    { replica: "r-b", demands: measured, hops },
+    ...(await stores.demand.ofOthers("r-b")),
+  ]);
+  expect((await leader.ask())[1]).toEqual(leader.all()[1]);
   measured = of();
   await clock.advance(2_000);
   await until("its end is written", async () => (await written()) === 0);

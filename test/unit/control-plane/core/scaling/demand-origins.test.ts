@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import type { DemandReport } from "../../../../../control-plane/core/scaling/demand.ts";
-import { calmHops, DemandOrigins } from "../../../../../control-plane/core/scaling/demand-origins.ts";
+import { calmHops, DemandOrigins, originsNow } from "../../../../../control-plane/core/scaling/demand-origins.ts";
 import { hopMsTo, type Hops } from "../../../../../control-plane/core/scheduling/hops.ts";
 import { aFleetSession, aNode } from "../../../../support/fleet/fleet-builder.ts";
 
@@ -33,6 +33,7 @@ describe("what requests for a deployment lose between control planes", () => {
     ["nothing without requests", [report("a", 0, { b: 30 })], [0, 0]],
   ] as const)("is %s", (_, reports, [toA, toB]) => {
     expect(msTo(hopsAfter(...reports), "a", "b")).toEqual([toA, toB]);
+    expect(msTo(originsNow(reports).get("digits"), "a", "b")).toEqual([toA, toB]);
   });
 
   it("follows the mean of minutes, and forgets with the control plane that requests came to", () => {
