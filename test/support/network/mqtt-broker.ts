@@ -110,7 +110,7 @@ export class MqttBroker {
     if (users !== undefined)
       broker.authenticate = (_client, username, password, done) =>
         done(null, username !== undefined && users[username] === password?.toString());
-    // MQTT demands that a broker marks what it sends again; this one does not.
+    // MQTT demands that a broker marks what it sends again; this one does not (findings/aedes-redelivers-without-dup.sh).
     const sent = new Set<string>();
     broker.authorizeForward = (client, packet) => {
       const message = `${client.id} ${packet.brokerId} ${packet.brokerCounter}`;
