@@ -13,7 +13,7 @@ import { followsDemand } from "../../core/scaling/replica-targets.ts";
 import type { NewEvent } from "../../ports/events.ts";
 import type { CascadeOutcome } from "../../ports/metrics.ts";
 import { isFault, whyNotTaken } from "./cascade-answers.ts";
-import { CascadeBreakers } from "./cascade-breakers.ts";
+import { type AskedBy, CascadeBreakers } from "./cascade-breakers.ts";
 import { type CascadeCounts, CascadeTallies } from "./cascade-counts.ts";
 import { compareBodies } from "../rollouts/compare-bodies.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
@@ -88,7 +88,7 @@ export class Cascades {
   stateOf(deployment: string, { to, uploadBudget }: DeclaredCascade["spec"]): CascadeState {
     const now = this.#parts.clock.now();
     return {
-      breaker: this.#breakers.of(to).state,
+      breaker: this.#breakers.worstOf(to),
       leftBytes: uploadBudget && this.#budgetOf(deployment, uploadBudget).leftBytes(now),
       counted: this.#tallies.of(deployment),
     };
@@ -179,10 +179,11 @@ export class Cascades {
   ): Promise<LargeEnd> {
     const { routes, telemetry, clock, random } = this.#parts;
     const { deployment, cascade, request, startedAt } = asked;
-    const { to, uploadBudget } = cascade.spec;
+    const { uploadBudget } = cascade.spec;
     const { model, found } = large;
     const now = clock.now();
-    this.#breakers.sent(to);
+    const by = askedBy(asked);
+    this.#breakers.sent(by);
     const bytes = bodyBytes(request);
     const budget = uploadBudget && this.#budgetOf(deployment, uploadBudget);
     const isEdgeOnly = cascade.residency === "edge-only";
@@ -212,12 +213,12 @@ export class Cascades {
     const answer = await execution.run();
     const why = whyNotTaken(answer);
     if (why === undefined) {
-      this.#breakers.watch(to, answer);
+      this.#breakers.watch(by, answer);
       const route = { ...answer.route, reason: "cascade" as const, cascade: { rule } };
       return { kind: "answered", answer: { ...answer, route } };
     }
-    if (isFault(why, answer, opening.withinMs)) this.#breakers.failed(to);
-    else this.#breakers.undecided(to);
+    if (isFault(why, answer, opening.withinMs)) this.#breakers.failed(by);
+    else this.#breakers.undecided(by);
     // The caller went away: nobody needs another answer.
     if (answer.code === "CANCELLED") return { kind: "answered", answer };
     if (answer.body instanceof Uint8Array) release(answer.body);
@@ -225,15 +226,16 @@ export class Cascades {
     return { kind: "closed", why };
   }
 
-  #openingOf({ deployment, cascade, request, deadline }: Asked, large: Large | undefined): Opening {
+  #openingOf(asked: Asked, large: Large | undefined): Opening {
+    const { deployment, cascade, request, deadline } = asked;
     const { clock } = this.#parts;
     const now = clock.now();
-    const { to, uploadBudget } = cascade.spec;
+    const { uploadBudget } = cascade.spec;
     return openingOf({
       readyOn: new Set(large?.found.ready.map(({ kind }) => kind)),
       residency: cascade.residency,
       isEdgeOnly: request.residency === "edge-only",
-      breaker: this.#breakers.of(to),
+      breaker: this.#breakers.of(askedBy(asked)),
       budget: uploadBudget && this.#budgetOf(deployment, uploadBudget),
       bytes: bodyBytes(request),
       deadline,
@@ -282,6 +284,8 @@ export class Cascades {
     if (outcome === "escalated") this.#tallies.add(deployment, { escalated: 1 });
   }
 }
+
+const askedBy = ({ cascade, request }: Asked): AskedBy => ({ to: cascade.spec.to, caller: request.caller ?? "" });
 
 const noted = (answer: InferenceResponse, cascade: CascadeNote): InferenceResponse => ({
   ...answer,

@@ -24,6 +24,8 @@ export interface InferenceRequest {
   readonly doubt?: AnswerDoubt;
   /** Of a request for text: the hash of the session that it belongs to. */
   readonly session?: number;
+  /** Whose it is, by the id of the key: what a large model does with it counts for this caller's cascades alone. */
+  readonly caller?: string;
   /** What decides whether a cascade asks its large model. */
   readonly cascade?: CascadeQuestion;
   /** Requests with the same key go to the same version while a rollout divides them; a session does too. */

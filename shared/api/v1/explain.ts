@@ -110,7 +110,9 @@ export const explainResponse = z.object({
       ready: z.object({ edge: z.number().int(), cloud: z.number().int() }).describe("Its replicas that answer."),
       breaker: z
         .enum(["closed", "open", "trying"])
-        .describe("`open`: the large model failed and is not asked for a while; as this control plane counted."),
+        .describe(
+          "Of the caller for whom it is closed most. `open`: the large model failed on that caller's requests and is not asked for a while; as this control plane counted.",
+        ),
       leftBytes: z
         .number()
         .nullable()

@@ -119,6 +119,7 @@ export class RoutedFront implements InferenceFront {
           headerLength: body.headerLength,
           body: body.pieces,
           traceparent: trace && formatTraceparent(trace),
+          caller: caller.keyId,
           cancellation: call.cancellation,
         });
         const outcome = await outcomeOf(answered, { take, requestId: call.requestId });

@@ -145,6 +145,7 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
         traceparent: trace && formatTraceparent(trace),
         ...(explain && { explain }),
         cascade,
+        caller: caller.keyId,
         cancellation,
       });
       if (!(answered.body instanceof Uint8Array)) {

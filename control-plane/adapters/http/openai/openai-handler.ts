@@ -178,6 +178,7 @@ export function createOpenAiHandler(parts: Parts): (request: IncomingMessage, re
         ...headers,
         asks: decoded.asks,
         cascade: { wants: cascadeOf(request.headers), promptCharacters: decoded.promptCharacters },
+        caller: asked.caller.keyId,
         // Of one key alone: caches are not shared among keys.
         ...(session !== undefined && {
           session: stableHash(`${asked.caller.keyId} ${sessionIdOf(request.headers) ?? session}`),

@@ -300,6 +300,46 @@ describe("a cascade", () => {
     ]);
   });
 
+  it("lets no caller take the large model from another, whatever its requests do to it", async () => {
+    const { service, small, large, events } = await aCascade();
+    const ask = async (caller: string, status: number): Promise<unknown> => {
+      const before = requestsOf(large).length;
+      const pending = service.infer(request({ caller, cascade: { wants: "large", promptCharacters: 1 } }));
+      await settle();
+      if (requestsOf(large).length > before)
+        large.answer({ status, meta: status === 200 ? {} : { code: "RUN_FAILED" } });
+      await settle();
+      if (requestsOf(small).length > 0) small.answer();
+      return (await pending).route.cascade;
+    };
+    for (let time = 0; time < OPENS_AFTER; time += 1) await ask("poison", 500);
+    expect(await ask("poison", 500)).toEqual({ rule: "header", closed: "breaker" });
+    expect(await ask("other", 200)).toEqual({ rule: "header" });
+    const spec = { to: "large", when: { promptCharacters: 100 } };
+    expect(service.cascadeState("small", spec).breaker).toBe("open");
+    for (let time = 0; time < OPENS_AFTER; time += 1) await ask("third", 500);
+    expect(await ask("third", 500)).toEqual({ rule: "header", closed: "breaker" });
+    expect(events.map(({ reason }) => reason)).toEqual(["CascadeOpened"]);
+  });
+
+  it("forgets the breaker of a caller that does not come back", async () => {
+    const { service, small, large, clock } = await aCascade();
+    for (let time = 0; time < OPENS_AFTER; time += 1) {
+      const pending = service.infer(request({ caller: "gone", cascade: { wants: "large", promptCharacters: 1 } }));
+      await settle();
+      large.answer({ status: 500, meta: { code: "RUN_FAILED" } });
+      await settle();
+      small.answer();
+      await pending;
+    }
+    const state = (): string => service.cascadeState("small", { to: "large", when: { promptCharacters: 100 } }).breaker;
+    expect(state()).toBe("open");
+    await clock.advance(13_000);
+    expect(state()).toBe("trying");
+    await clock.advance(700_000);
+    expect(state()).toBe("closed");
+  });
+
   it("does not blame the large model for a full queue", async () => {
     const { service, small, large, events } = await aCascade();
     for (let time = 0; time <= OPENS_AFTER; time += 1) {
