@@ -11,10 +11,22 @@ export class StepFault extends Error {
 
 export const isStepFault = (error: unknown): error is StepFault => Error.isError(error) && error.name === "StepFault";
 
+/** What becomes of a JPEG file. */
+export interface JpegForm {
+  /** Edges of the file, as its header says, divided by 1, 2, 4 or 8 and rounded up. */
+  readonly width: number;
+  readonly height: number;
+  /** Red, green and blue, or luma alone. */
+  readonly channels: 1 | 3;
+  /** The header's edges. */
+  readonly of: { readonly width: number; readonly height: number };
+}
+
 /** What steps need from libraries. All of it computes at once, on what it is given alone. */
 export interface Tools {
+  /** Throws for what is no such file, or one of other edges. */
+  readonly decodeJpeg: (bytes: Uint8Array, form: JpegForm) => Picture;
   /** The picture with red, green, blue and alpha. Throws for what is no such file. */
-  readonly decodeJpeg: (bytes: Uint8Array) => Picture;
   readonly decodePng: (bytes: Uint8Array) => Picture;
   /** Cells of CSV, line by line. Throws for what is none, or has lines of different lengths. */
   readonly parseCsv: (text: string, delimiter: string) => readonly (readonly string[])[];

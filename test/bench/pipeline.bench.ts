@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { parse, stringify } from "yaml";
 import { openDecoders } from "../../edge-node/model-host/pipeline/picture-decoders.ts";
 import { encodeRequest } from "../../shared/inference/request.ts";
 import { startTestDatabase } from "../support/postgres/postgres.ts";
@@ -14,8 +15,8 @@ import { startServer } from "./support/peers/peer-server.ts";
 
 /**
  * A digit from a JPEG file at a node: decode, resize, normalise, run, decide. Beside it the bare tensor (the same version,
- * `skerry_stages: infer`), and a server with FastAPI, Pillow and ONNX Runtime that does the same, with one process and with two. Skerry
- * has one model host. Every round asks each of them in turn, one request at a time and then eight at once. CPU is that of the
+ * `skerry_stages: infer`), and a server with FastAPI, Pillow and ONNX Runtime that does the same, with one process and with two. All of
+ * them also with Pillow's `draft`, which decodes the file smaller. Skerry has one model host. Every round asks each of them in turn, one request at a time and then eight at once. CPU is that of the
  * server's processes: of a machine that others use too, it says more than requests a second.
  *
  *   npm run bench -- pipeline
@@ -29,7 +30,11 @@ const REQUESTS = Number(process.env["REQUESTS"] ?? 2_000);
 const CONNECTIONS = 8;
 const EXAMPLE = path.join(import.meta.dirname, "../../examples/digits");
 const MODEL = "read-digit";
+/** As `MODEL`, but for the draft. */
+const DRAFTED = "read-draft";
 const PIXELS = 784;
+/** Of the JPEG file. */
+const EDGE = 112;
 
 const python = await pythonWith(path.join(import.meta.dirname, "support/peers/requirements-digits.txt"));
 const directory = await mkdtemp(path.join(tmpdir(), "skerry-pipeline-bench-"));
@@ -42,10 +47,8 @@ const node = await cluster.addNode("edge-a");
 const peers = await Promise.all([1, 2].map(startPeer));
 try {
   const document = await readFile(path.join(EXAMPLE, "pipeline.yaml"));
-  const files = { "pipeline.yaml": document, "models/digits.onnx": await readFile(graph) };
-  await cluster.publishBundle(MODEL, files, { runtime: "pipeline", main: "pipeline.yaml" });
-  await cluster.deploy({ name: MODEL, model: MODEL, version: 1 });
-  await cluster.whenDeploymentReady(MODEL);
+  await serve(MODEL, document);
+  await serve(DRAFTED, Buffer.from(withDraft(document.toString("utf8"))));
   await measure();
 } finally {
   for (const peer of peers) await peer.stop();
@@ -54,6 +57,19 @@ try {
   await rm(directory, { recursive: true, force: true });
 }
 process.exit();
+
+async function serve(model: string, document: Uint8Array): Promise<void> {
+  const files = { "pipeline.yaml": document, "models/digits.onnx": await readFile(graph) };
+  await cluster.publishBundle(model, files, { runtime: "pipeline", main: "pipeline.yaml" });
+  await cluster.deploy({ name: model, model, version: 1 });
+  await cluster.whenDeploymentReady(model);
+}
+
+function withDraft(document: string): string {
+  const { steps, ...rest } = parse(document) as { readonly steps: readonly Readonly<Record<string, object>>[] };
+  const drafted = { "decode-image": { ...steps[0]?.["decode-image"], draft: { width: 28, height: 28 } } };
+  return stringify({ ...rest, steps: steps.with(0, drafted) });
+}
 
 async function startPeer(processes: number) {
   const port = await freePort();
@@ -76,6 +92,7 @@ async function startPeer(processes: number) {
 function targets(): Readonly<Record<string, HttpTarget>> {
   const at = { port: Number(new URL(node.localUrl).port), path: `/v2/models/${MODEL}/infer` };
   const headers = { "content-type": "application/octet-stream" };
+  const raw = { ...headers, "inference-header-content-length": "0" };
   const data = Float32Array.from({ length: PIXELS }, (_, i) => ((i * 7) % 256) / 255);
   const tensor = { name: "image", datatype: "FP32" as const, shape: [1, 1, 28, 28], data };
   const parameters = { skerry_stages: "infer" };
@@ -86,12 +103,16 @@ function targets(): Readonly<Record<string, HttpTarget>> {
       headers: { ...headers, "inference-header-content-length": String(bare.headerLength) },
       body: bare.body,
     },
-    jpeg: { ...at, headers: { ...headers, "inference-header-content-length": "0" }, body: jpeg },
+    jpeg: { ...at, headers: raw, body: jpeg },
+    draft: { ...at, path: `/v2/models/${DRAFTED}/infer`, headers: raw, body: jpeg },
     ...Object.fromEntries(
-      peers.map(({ port }, i) => [
-        `fastapi × ${i + 1}`,
-        { port, path: "/infer", headers: { "content-type": "image/jpeg" }, body: jpeg },
-      ]),
+      peers.flatMap(({ port }, i) => {
+        const asked = { port, headers: { "content-type": "image/jpeg" }, body: jpeg };
+        return [
+          [`fastapi × ${i + 1}`, { ...asked, path: "/infer" }],
+          [`fastapi × ${i + 1}, draft`, { ...asked, path: "/infer?draft=1" }],
+        ];
+      }),
     ),
   };
 }
@@ -119,17 +140,23 @@ async function measure(): Promise<void> {
   );
   for (const name of Object.keys(all))
     console.log(
-      `  ${name.padEnd(12)} p50 ${median(alone, name).toFixed(3)} ms   ${median(together, name).toFixed(0)}/s   ${median(cpu, name).toFixed(0)} µs of CPU`,
+      `  ${name.padEnd(18)} p50 ${median(alone, name).toFixed(3)} ms   ${median(together, name).toFixed(0)}/s   ${median(cpu, name).toFixed(0)} µs of CPU`,
     );
   const decoderMs = quantile(decoder, 0.5);
   const beyond = rounds((i) => valueAt(alone, "jpeg", i) - valueAt(alone, "bare tensor", i) - (decoder[i] ?? 0));
   console.log(`  decoder      p50 ${decoderMs.toFixed(3)} ms`);
   console.log(`beyond the decoder: ${quantile(beyond, 0.5).toFixed(3)} ms (${range(beyond)})`);
-  for (const peer of ["fastapi × 1", "fastapi × 2"]) {
-    const ratios = rounds((i) => valueAt(together, "jpeg", i) / valueAt(together, peer, i));
-    console.log(`requests/s, ${quantile(ratios, 0.5).toFixed(2)} × ${peer} (${range(ratios)})`);
-    const spent = rounds((i) => valueAt(cpu, "jpeg", i) / valueAt(cpu, peer, i));
-    console.log(`CPU for a request, ${quantile(spent, 0.5).toFixed(2)} × ${peer} (${range(spent)})`);
+  for (const [ours, theirs] of [
+    ["jpeg", "fastapi × 1"],
+    ["jpeg", "fastapi × 2"],
+    ["draft", "fastapi × 1, draft"],
+    ["draft", "fastapi × 2, draft"],
+    ["draft", "fastapi × 1"],
+  ] as const) {
+    const ratios = rounds((i) => valueAt(together, ours, i) / valueAt(together, theirs, i));
+    const spent = rounds((i) => valueAt(cpu, ours, i) / valueAt(cpu, theirs, i));
+    const saved = `${quantile(ratios, 0.5).toFixed(2)} × requests/s (${range(ratios)})`;
+    console.log(`${ours} and ${theirs}: ${saved}, ${quantile(spent, 0.5).toFixed(2)} × CPU (${range(spent)})`);
   }
 }
 
@@ -141,7 +168,7 @@ function cpuMsOf({ port }: HttpTarget): number {
 
 function decodeMs(): number {
   const before = performance.now();
-  decodeJpeg(jpeg);
+  decodeJpeg(jpeg, { width: EDGE, height: EDGE, channels: 3, of: { width: EDGE, height: EDGE } });
   return performance.now() - before;
 }
 

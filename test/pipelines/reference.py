@@ -54,6 +54,13 @@ def pictures():
             picture = Image.open(out / "file").convert(mode)
             decode = {"decode-image": {"mode": mode}}
             case(f"{name} as {mode}", "picture", data, [decode], np.asarray(picture))
+            # Just above what a reduction by 8, by 4 and by 2 makes of 640 × 427, and one that reduces nothing.
+            for width, height in ((80, 53), (90, 60), (300, 200), (600, 400)) if name.endswith("jpg") else ():
+                draft = Image.open(out / "file")
+                draft.draft(mode, (width, height))
+                step = {"decode-image": {"mode": mode, "draft": {"width": width, "height": height}}}
+                label = f"{name} as {mode}, draft for {width} × {height}"
+                case(label, "picture", data, [step], np.asarray(draft.convert(mode)))
     for name in ("china.jpg", "flower.jpg"):
         picture = Image.open(folder / name).convert("RGB")
         for resampling in ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"):

@@ -10,7 +10,7 @@ export async function openTools({ pre, infer }: PipelinePlan, directory: string)
   const fft = steps.has("fft") || steps.has("mel") ? await import("./fft.ts") : undefined;
   const tokens = steps.has("tokenise") ? await import("../embed/tokenizer.ts") : undefined;
   return {
-    decodeJpeg: (bytes) => (pictures ?? missing("JPEG")).decodeJpeg(bytes),
+    decodeJpeg: (bytes, form) => (pictures ?? missing("JPEG")).decodeJpeg(bytes, form),
     decodePng: (bytes) => (pictures ?? missing("PNG")).decodePng(bytes),
     parseCsv: (text, delimiter) => (csv ?? missing("CSV")).parseCsv(text, delimiter),
     realFft: (size) => (fft ?? missing("transforms")).realFft(size),

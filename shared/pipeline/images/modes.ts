@@ -10,24 +10,26 @@ const RED = 19_595;
 const GREEN = 38_470;
 const BLUE = 7_471;
 const HALF = 0x8000;
-const SOURCE_CHANNELS = 4;
 
-/** A picture with alpha in another mode. */
-export function toMode({ width, height, data }: Picture, mode: Mode): Picture {
+/** A picture of three colours, with alpha or without, in another mode. */
+export function toMode(picture: Picture, mode: Mode): Picture {
+  const { width, height, channels, data } = picture;
+  if (channels === channelsOf(mode)) return picture;
   const pixels = width * height;
-  return { width, height, channels: channelsOf(mode), data: mode === "L" ? grey(data, pixels) : colours(data, pixels) };
+  const made = mode === "L" ? grey(data, pixels, channels) : colours(data, pixels, channels);
+  return { width, height, channels: channelsOf(mode), data: made };
 }
 
-function grey(data: Uint8Array, pixels: number): Uint8Array {
+function grey(data: Uint8Array, pixels: number, channels: number): Uint8Array {
   const out = new Uint8Array(pixels);
-  for (let pixel = 0, at = 0; pixel < pixels; pixel += 1, at += SOURCE_CHANNELS)
+  for (let pixel = 0, at = 0; pixel < pixels; pixel += 1, at += channels)
     out[pixel] = ((data[at] ?? 0) * RED + (data[at + 1] ?? 0) * GREEN + (data[at + 2] ?? 0) * BLUE + HALF) >> 16;
   return out;
 }
 
-function colours(data: Uint8Array, pixels: number): Uint8Array {
+function colours(data: Uint8Array, pixels: number, channels: number): Uint8Array {
   const out = new Uint8Array(pixels * 3);
-  for (let pixel = 0, at = 0, to = 0; pixel < pixels; pixel += 1, at += SOURCE_CHANNELS, to += 3) {
+  for (let pixel = 0, at = 0, to = 0; pixel < pixels; pixel += 1, at += channels, to += 3) {
     out[to] = data[at] ?? 0;
     out[to + 1] = data[at + 1] ?? 0;
     out[to + 2] = data[at + 2] ?? 0;

@@ -167,6 +167,32 @@ describe("a pipeline in its host", () => {
   });
 });
 
+describe("a pipeline with a draft", () => {
+  const drafted = (): Record<string, unknown> => ({
+    steps: (document["steps"] as readonly object[]).with(0, {
+      "decode-image": { mode: "L", draft: { width: 28, height: 28 } },
+    }),
+  });
+
+  it("makes the same decision of a JPEG file that is decoded smaller", async () => {
+    const host = await publishAndStart(drafted());
+    const { input, blob } = photos(jpeg, png);
+    expect(outputOf(await ask(host, { inputs: [input] }, [blob]), "decision")).toEqual(["7", "7"]);
+  });
+
+  it("keeps its memory over a hundred files that the decoder gives up on", async () => {
+    const host = await publishAndStart(drafted());
+    const broken = Buffer.from(jpeg);
+    // More codes of one length than there can be.
+    broken.fill(0xff, broken.indexOf(Buffer.from([0xff, 0xc4])) + 5, broken.indexOf(Buffer.from([0xff, 0xc4])) + 21);
+    const refused = photos(broken);
+    for (let time = 0; time < 100; time += 1)
+      expect((await ask(host, { inputs: [refused.input] }, [refused.blob])).error).toContain("element 0 is damaged");
+    const { input, blob } = photos(jpeg);
+    expect(outputOf(await ask(host, { inputs: [input] }, [blob]), "decision")).toEqual(["7"]);
+  });
+});
+
 const encoderFiles = (): Readonly<Record<string, Uint8Array>> => {
   const { "model.onnx": graph = "", "tokenizer.json": tokenizer = "" } = tinyEncoder();
   return { "encoder.onnx": Buffer.from(graph), "words/tokenizer.json": Buffer.from(tokenizer) };
