@@ -9,7 +9,7 @@ interface Plan {
 /** Plans of the same fleet in other orders, at most. */
 const MAX_ORDERS = 4;
 /** Filters that refuse a node because of what is on it, or has just been planned for it. */
-const ROOM = ["fits-memory", "fits-disk", "has-slot"];
+const ROOM = ["fits-memory", "fits-disk", "has-slot", "has-streams"];
 
 /**
  * Higher priority first, so that it has the room; of equal priority those of `first` in their order, then by name, so that a

@@ -48,6 +48,8 @@ export interface Candidate {
   readonly usableDiskMiB: number;
   /** Bytes that it receives in a ms; undefined: that was not measured lately. */
   readonly pushBytesPerMs: number | undefined;
+  /** Streams that deployments with placements there declare, by the name of the deployment, as far as it declares any. */
+  readonly streamsBy: ReadonlyMap<string, number>;
   /** Disk that its placements hold, by the name of the deployment, in MiB. */
   readonly diskBy: ReadonlyMap<string, number>;
   /** Ids of placements that are loaded when an older version has left. */
@@ -90,6 +92,7 @@ export function candidatesOf(
         reservedMiB: holdings.reservedMiB,
         reservedBy: holdings.reservedBy,
         diskBy: holdings.diskBy,
+        streamsBy: holdings.streamsBy,
         held: holdings.held,
         stallTimes: state === "ready" && !isAtRest ? stallTimes(fleet, node) : NONE,
         usableMiB: usableMemoryMiB(node),
@@ -109,7 +112,7 @@ const NONE: ReadonlyMap<string, number> = new Map();
 
 const NO_PLACEMENTS: readonly FleetPlacement[] = [];
 
-type Holdings = Pick<Candidate, "placements" | "held" | "diskBy" | "reservedBy" | "reservedMiB">;
+type Holdings = Pick<Candidate, "placements" | "held" | "diskBy" | "streamsBy" | "reservedBy" | "reservedMiB">;
 
 /** What is known of the placements that are on a node. */
 interface Known {
@@ -134,6 +137,7 @@ const NOTHING: Known = {
     placements: NO_PLACEMENTS,
     held: NONE_HELD,
     diskBy: new Map(),
+    streamsBy: NONE,
     reservedBy: new Map(),
     reservedMiB: 0,
   },
@@ -161,6 +165,7 @@ function knownOf(fleet: Fleet, node: FleetNode): Known {
       placements: present.filter(isWanted),
       held,
       diskBy: diskByDeployment(fleet, present),
+      streamsBy: streamsByDeployment(fleet, present),
       reservedBy,
       reservedMiB: reservedBy.values().reduce((sum, each) => sum + each, 0),
     },
@@ -228,6 +233,12 @@ function diskByDeployment(fleet: Fleet, present: readonly FleetPlacement[]): Rea
   return byDeployment;
 }
 
+function streamsByDeployment(fleet: Fleet, present: readonly FleetPlacement[]): ReadonlyMap<string, number> {
+  const names = new Set(present.map(({ deployment = "" }) => deployment));
+  const declared = [...names].map((name) => [name, fleet.deployments.get(name)?.spec.streams?.length ?? 0] as const);
+  return declared.some(([, streams]) => streams > 0) ? new Map(declared) : NONE;
+}
+
 /** Its placements of the request's model or deployment. */
 export function ownPlacements(
   { placements }: Candidate,
@@ -242,14 +253,16 @@ export function ownPlacements(
 export function withPlacement(
   candidate: Candidate,
   placement: FleetPlacement,
-  { memMiB, diskMiB }: Pick<PlacementRequest, "memMiB" | "diskMiB">,
+  { deployment, memMiB, diskMiB }: Pick<PlacementRequest, "deployment" | "memMiB" | "diskMiB">,
 ): Candidate {
   const name = placement.deployment ?? "";
+  const streams = deployment.spec.streams?.length ?? 0;
   return {
     ...candidate,
     placements: [...candidate.placements, placement],
     reservedMiB: candidate.reservedMiB + memMiB,
     reservedBy: new Map(candidate.reservedBy).set(name, (candidate.reservedBy.get(name) ?? 0) + memMiB),
+    ...(streams > 0 && { streamsBy: new Map(candidate.streamsBy).set(name, streams) }),
     comingDiskMiB: candidate.comingDiskMiB + diskMiB,
     usableDiskMiB: candidate.usableDiskMiB - diskMiB,
   };

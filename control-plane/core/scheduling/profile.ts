@@ -13,6 +13,7 @@ import { pushInTime } from "./filters/push-in-time.ts";
 import { pushSlot } from "./filters/push-slot.ts";
 import { residencyFilter } from "./filters/residency.ts";
 import { runtimeSupported } from "./filters/runtime-supported.ts";
+import { streamLimit } from "./filters/stream-limit.ts";
 import { selectorMatches } from "./filters/selector-matches.ts";
 import { balance } from "./scores/balance.ts";
 import { cost } from "./scores/cost.ts";
@@ -46,6 +47,7 @@ export const DEFAULT_PROFILE: Profile = {
     noRecentFailure,
     onePerNode,
     placementLimit,
+    streamLimit,
     fitsMemory,
     fitsDisk,
     pushInTime,

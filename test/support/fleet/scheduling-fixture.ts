@@ -23,6 +23,7 @@ export function aCandidate(over: Partial<Candidate> & { of?: Partial<FleetNode> 
     placements: [],
     reservedMiB: 0,
     reservedBy: new Map(),
+    streamsBy: new Map(),
     pushBytesPerMs: undefined,
     diskBy: new Map(),
     held: new Set(),

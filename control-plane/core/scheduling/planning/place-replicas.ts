@@ -64,7 +64,7 @@ export function placeReplicas(
     });
     const before = present.at(node.id) ?? chosen.candidate;
     const memMiB = addedMiB(before, need, { isBreak });
-    const after = withPlacement(before, placementOn(node.id, need, record), { memMiB, diskMiB: need.diskMiB });
+    const after = withPlacement(before, placementOn(node.id, need, record), { ...need, memMiB });
     present.put(after);
   }
   return { create, records, shortfall, candidates: present.candidates };

@@ -32,6 +32,16 @@ describe("planFleet", () => {
     expect(new Set(steps).size).toBe(2);
   });
 
+  it("puts deployments with more streams than one node runs on different nodes, and none where they would not run", () => {
+    const streams = ["a", "b", "c", "d"].map((name) => ({ name, source: "inbox", sink: "outbox" }));
+    const reading = ["mill", "press"].map((name) =>
+      aDeployment({ name, model: "digits", version: 1, placement: { edge: { min: 1 } }, streams }),
+    );
+    const both = plan(aFleet({ nodes: [a, b], deployments: reading, versions }));
+    expect(both.toSorted()).toEqual(["place digits:1 on edge-a", "place digits:1 on edge-b"]);
+    expect(plan(aFleet({ nodes: [a], deployments: reading, versions }))).toEqual(["place digits:1 on edge-a"]);
+  });
+
   it("plans nothing when every desired placement is there", () => {
     expect(
       plan(aFleet({ nodes: [a, b], deployments: [two], versions, placements: [aPlacement(a), aPlacement(b)] })),

@@ -8,7 +8,7 @@ import type { Capabilities } from "../../../../../shared/protocol/messages.ts";
 import type { EncoderModel } from "../../../../../shared/text/encoder-model.ts";
 import type { TextModel } from "../../../../../shared/text/text-model.ts";
 import { aFleetSession, aNode } from "../../../../support/fleet/fleet-builder.ts";
-import { aCandidate, aLoad, aRequest } from "../../../../support/fleet/scheduling-fixture.ts";
+import { aCandidate, aLoad, aRequest, onEdgeA } from "../../../../support/fleet/scheduling-fixture.ts";
 
 const optional = { name: "w", datatype: "FP32" as const, shape: [1], parameters: { optional: true as const } };
 
@@ -34,6 +34,7 @@ const anySpec = {
   residency: fc.constantFrom("any" as const, "edge-only" as const, "cloud-only" as const),
   where: fc.constantFrom({}, { matchLabels: { gpu: "t4" } }, { matchLabels: { zone: "a" } }),
   p95Ms: fc.constantFrom(10, 250),
+  streams: fc.constantFrom(0, 1, 4),
 };
 const anyHops = {
   hops: fc.constantFrom(undefined, hopsOf(new Map([["r-1", 0]]), 40), hopsOf(new Map([["r-2", 15]]), 0)),
@@ -51,11 +52,20 @@ const anyTwo = fc
     requestOf({ ...first, [field]: other[field as keyof Facts] }),
   ]);
 
-function requestOf({ residency, where, p95Ms, memMiB, diskMiB, hops, ...of }: Facts): PlacementRequest {
-  return aRequest({ spec: { placement: { residency, where }, slo: { p95Ms } }, of, memMiB, diskMiB, hops });
+function requestOf({ residency, where, p95Ms, streams, memMiB, diskMiB, hops, ...of }: Facts): PlacementRequest {
+  return aRequest({
+    spec: { placement: { residency, where }, slo: { p95Ms }, streams: someStreams(streams) },
+    of,
+    memMiB,
+    diskMiB,
+    hops,
+  });
 }
 
-/** A node that holds nothing. */
+const someStreams = (count: number) =>
+  Array.from({ length: count }, (_, i) => ({ name: `s${i}`, source: "inbox", sink: "outbox" }));
+
+/** A node that holds nothing of theirs. */
 const anyCandidate = fc
   .record({
     kind: fc.constantFrom("edge" as const, "cloud" as const),
@@ -68,6 +78,8 @@ const anyCandidate = fc
     reservedMiB: fc.constantFrom(0, 450, 1_000),
     replica: fc.constantFrom("r-1", "r-2"),
     pushBytesPerMs: fc.constantFrom(undefined, 10, 5_000, 100_000),
+    placements: fc.constantFrom([], [onEdgeA({ deployment: "other", model: "other" })]),
+    streamsBy: fc.constantFrom(new Map(), new Map([["other", 4]])),
   })
   .map(({ kind, zone, labels, runtimes, engines, optionalInputs, load, replica, ...room }) => {
     const known = { ...aNode("edge-a").capabilities, runtimes, engines, optionalInputs } as Capabilities;
@@ -102,6 +114,7 @@ describe("on a node that holds nothing of their models and deployments, requests
         "bytes-whole",
         "fits-disk",
         "fits-memory",
+        "has-streams",
         "node-large-enough",
         "push-in-time",
         "residency",
