@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { StreamsFile } from "../../../../edge-node/adapters/streams/streams-file.ts";
@@ -129,5 +129,52 @@ describe("a broker that asks for a name", () => {
     );
     const waiting = await rig.whenShown("it says so", ({ reasons }) => !reasons.join().includes("not taken"));
     expect(waiting.reasons.join()).toMatch(/[Ss]ubscribe error|grant/);
+  });
+});
+
+describe("a broker with TLS", () => {
+  const tls = path.join(import.meta.dirname, "../../../support/network/tls");
+  const file = (name: string): string => path.join(tls, name);
+  const start = async (asks: boolean): Promise<void> => {
+    const [key, cert, ca] = await Promise.all(
+      ["server.key", "server.pem", "stranger.pem"].map((name) => readFile(file(name))),
+    );
+    broker = new MqttBroker({ tls: { key, cert, ...(asks && { ca, requestCert: true, rejectUnauthorized: true }) } });
+    await broker.start();
+  };
+
+  it("is read and published to where its certificate is vouched for", async () => {
+    await start(false);
+    const heard = await broker.listen("results/#");
+    const caFile = file("ca.pem");
+    await rig.open([aStream({ source: "bus", sink: "bus" })], endpoints({ caFile, key: "topic" }, { caFile }));
+    await rig.whenShown("it runs", ({ state }) => state === "running", MINUTE);
+    await publish("line/7/vibration", [1, -2.5]);
+    await rig.whenShown("it is delivered", ({ delivered }) => delivered === 1, MINUTE);
+    await eventually("it is heard", () => heard.length === 1);
+    expect(heard[0]?.topic).toBe("results/press/line%2F7%2Fvibration");
+  });
+
+  it.each([
+    ["nobody", {}],
+    ["another one", { caFile: file("stranger.pem") }],
+  ])("is not spoken to where %s vouches for it", async (_, trusted) => {
+    await start(false);
+    await rig.open([aStream({ source: "bus" })], endpoints(trusted));
+    const waiting = await rig.whenShown("it says so", ({ reasons }) =>
+      /certificate|signed|issuer/i.test(reasons.join()),
+    );
+    expect([waiting.state, broker.connected.size]).toEqual(["waiting", 0]);
+  });
+
+  it("knows the node by the certificate of its files, and refuses it without one", async () => {
+    await start(true);
+    const own = { caFile: file("ca.pem"), certFile: file("stranger.pem"), keyFile: file("stranger.key") };
+    await rig.open([aStream({ source: "bus" })], endpoints(own));
+    await rig.whenShown("it runs", ({ state }) => state === "running", MINUTE);
+    await rig.close();
+    await rig.open([aStream({ source: "bus" })], endpoints({ caFile: file("ca.pem") }));
+    await rig.whenShown("it says so", ({ reasons }) => reasons.length > 0 && !reasons.join().includes("not taken"));
+    expect(broker.connected.size).toBe(0);
   });
 });
