@@ -98,7 +98,7 @@ export async function composeControlPlane(
     onDropped: (count) => metrics.eventsDropped(count),
   });
   const recordEvent = (event: NewEvent): void => recorder.record(event);
-  const fleet = new FleetCache({ replica, store: postgres.fleet, notifier: postgres.notifier, clock, logger });
+  const fleet = new FleetCache({ replica, store: postgres.fleet, notifier: postgres.notifier, clock, random, logger });
   const metrics = new PrometheusMetrics(() => ({
     ...fleetCounts(fleet.snapshot(), clock.now(), timings),
     inFlight: inference.inFlight(),

@@ -1,6 +1,8 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
+import type { Random } from "../../../shared/base/random.ts";
+import { fullJitter, type BackoffPolicy } from "../../../shared/flow/backoff.ts";
 import { isEmptyChange, type ChangeSet } from "../../core/fleet/changes/change-set.ts";
 import type { FleetEvent } from "../../core/fleet/events.ts";
 import { unionOf, type FleetKeys } from "../../core/fleet/changes/fleet-keys.ts";
@@ -11,21 +13,25 @@ import type { ChangeNotifier, FleetStore } from "../../ports/plan.ts";
 
 /** How often it is read what other replicas recorded of their sessions, while they have any: one statement. */
 const LIVENESS_MS = 5_000;
-/** A connection for notifications that is renewed leads to a read, so this one covers faults alone. After a failed read it is tried sooner. */
+/** A connection for notifications that is renewed leads to a read, so this one covers faults alone. */
 const RELOAD_MS = 5 * 60_000;
+/** After a failed read: what a notification named then is shown to nobody before the next one. */
+const RETRY: BackoffPolicy = { baseMs: 500, maxMs: LIVENESS_MS };
 
 type ChangeListener = (change: ChangeSet, fleet: Fleet) => void;
 
 /**
  * Owns the fleet in memory. Reads of Postgres what a notification says has changed, everything every 5 minutes, and every 5 s
  * the little that other replicas record of their open sessions; applies what the nodes of this replica say. One read at a time;
- * requests for a read during a read lead to exactly one more. While Postgres is away the last fleet stays and serves.
+ * requests for a read during a read lead to exactly one more. While Postgres is away the last fleet stays and serves; a read
+ * that failed is tried again after 0.5 s at most, at last every 5 s.
  */
 export class FleetCache {
   readonly #replica: string;
   readonly #store: FleetStore;
   readonly #notifier: ChangeNotifier;
   readonly #clock: Clock;
+  readonly #random: Random;
   readonly #logger: Logger;
   readonly #state = new FleetState();
   readonly #listeners = new Set<ChangeListener>();
@@ -35,14 +41,23 @@ export class FleetCache {
   #loadedAt = -Infinity;
   #isLoaded = false;
   #isStopped = false;
-  #lastReadFailed = false;
+  /** How many reads failed since one succeeded. */
+  #failures = 0;
   #cancelPoll: () => void = () => undefined;
 
-  constructor(ports: { replica: string; store: FleetStore; notifier: ChangeNotifier; clock: Clock; logger: Logger }) {
+  constructor(ports: {
+    replica: string;
+    store: FleetStore;
+    notifier: ChangeNotifier;
+    clock: Clock;
+    random: Random;
+    logger: Logger;
+  }) {
     this.#replica = ports.replica;
     this.#store = ports.store;
     this.#notifier = ports.notifier;
     this.#clock = ports.clock;
+    this.#random = ports.random;
     this.#logger = ports.logger;
   }
 
@@ -53,7 +68,7 @@ export class FleetCache {
 
   /** True while the newest read of Postgres succeeded. */
   get isFresh(): boolean {
-    return this.#isLoaded && !this.#lastReadFailed;
+    return this.#isLoaded && this.#failures === 0;
   }
 
   /** The fleet as it is now: an immutable value, so a caller that awaits looks at the same fleet afterwards. */
@@ -122,7 +137,7 @@ export class FleetCache {
 
   async #poll(): Promise<void> {
     const now = this.#clock.now();
-    if (this.#reading || this.#lastReadFailed || now - this.#loadedAt >= RELOAD_MS) return this.refresh();
+    if (this.#reading || this.#failures > 0 || now - this.#loadedAt >= RELOAD_MS) return this.refresh();
     if (this.#state.nodes.values().some(isOfAnotherReplica))
       await this.#read(async () => ({
         type: "liveness-loaded",
@@ -134,22 +149,24 @@ export class FleetCache {
   async #read(work: () => Promise<FleetEvent>): Promise<void> {
     try {
       const event = await work();
-      if (this.#lastReadFailed) this.#logger.info({}, "PostgreSQL answers again");
-      this.#lastReadFailed = false;
+      if (this.#failures > 0) this.#logger.info({}, "PostgreSQL answers again");
+      this.#failures = 0;
       this.apply(event);
     } catch (error) {
-      if (!this.#lastReadFailed)
+      if (this.#failures === 0)
         this.#logger.error(
           { error: messageOf(error) },
           "PostgreSQL cannot be read; serving goes on with the last known fleet",
         );
-      this.#lastReadFailed = true;
+      this.#failures += 1;
     }
   }
 
   #schedulePoll(): void {
     this.#cancelPoll();
-    if (!this.#isStopped) this.#cancelPoll = this.#clock.after(LIVENESS_MS, () => void this.#poll());
+    if (this.#isStopped) return;
+    const waitMs = this.#failures === 0 ? LIVENESS_MS : fullJitter(RETRY, this.#failures - 1, this.#random);
+    this.#cancelPoll = this.#clock.after(waitMs, () => void this.#poll());
   }
 }
 

@@ -79,6 +79,7 @@ export async function startReplica(
       stop: () => Promise.resolve(),
     },
     clock,
+    random: seededRandom(1),
     logger,
   });
   const registry = new SessionRegistry();

@@ -1,3 +1,4 @@
+import { seededRandom } from "../../../shared/base/random.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { FleetCache } from "../../../control-plane/app/fleet/fleet-cache.ts";
 import type { FleetStore } from "../../../control-plane/ports/plan.ts";
@@ -27,6 +28,7 @@ export async function fleetOf(rows: Partial<FleetRows>, clock: Clock): Promise<F
     store: livingStore(() => all),
     notifier: { listen: () => Promise.resolve(), stop: () => Promise.resolve() },
     clock,
+    random: seededRandom(1),
     logger: silentLogger,
   });
   await holder.start();

@@ -81,6 +81,7 @@ export async function openHttpApi(over: Partial<HttpApiParts> = {}): Promise<Ope
     store: livingStore(() => stores.rows),
     notifier: { listen: async () => undefined, stop: async () => undefined },
     clock,
+    random: seededRandom(1),
     logger: silentLogger,
   });
   await fleet.start();

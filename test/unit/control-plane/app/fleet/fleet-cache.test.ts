@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { FleetCache } from "../../../../../control-plane/app/fleet/fleet-cache.ts";
+import { seededRandom } from "../../../../../shared/base/random.ts";
 import type { FleetKeys } from "../../../../../control-plane/core/fleet/changes/fleet-keys.ts";
 import type { FleetRows } from "../../../../../control-plane/core/fleet/types.ts";
 import type { OnChange } from "../../../../../control-plane/ports/plan.ts";
@@ -22,6 +23,7 @@ function holderOfGrowing(during: (holder: FleetCache) => void = () => undefined)
     store: { load, liveness: async () => [] },
     notifier,
     clock: new TestClock(),
+    random: seededRandom(1),
     logger: silentLogger,
   });
   return holder;
@@ -97,6 +99,7 @@ describe("a notification", () => {
         stop: () => Promise.resolve(),
       },
       clock,
+      random: seededRandom(1),
       logger: silentLogger,
     });
     await holder.start();
@@ -139,6 +142,28 @@ describe("a notification", () => {
     await clock.advance(0);
     expect(reads).toEqual([expect.objectContaining({ nodes: ["n-1"] }), "all"]);
     expect(holder.isFresh).toBe(true);
+    await holder.stop();
+  });
+
+  it("whose read failed is seen within half a second of the return of Postgres, also by those who watch", async () => {
+    const { clock, holder, reads, notify, goAway, comeBack } = await listening();
+    goAway();
+    notify({ nodes: ["n-1"] });
+    await clock.advance(0);
+    comeBack();
+    await clock.advance(500);
+    expect(reads).toEqual([expect.objectContaining({ nodes: ["n-1"] }), "all"]);
+    expect(holder.isFresh).toBe(true);
+    await holder.stop();
+  });
+
+  it("is read for again and again while Postgres stays away, at last every 5 s", async () => {
+    const { clock, holder, reads, notify, goAway } = await listening();
+    goAway();
+    notify();
+    await clock.advance(60_000);
+    expect(reads.length).toBeGreaterThan(12);
+    expect(reads.length).toBeLessThan(60);
     await holder.stop();
   });
 
