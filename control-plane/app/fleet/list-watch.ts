@@ -6,6 +6,11 @@ import { ChangeLog, messageOf } from "../../core/fleet/changes/change-log.ts";
 const SETTLE_MS = 100;
 /** Comparing the whole list takes at most one part in so many of the time, however large it is. So does comparing parts of it. */
 const MAX_SHARE = 10;
+/**
+ * A part is compared so long after the one before at most. How long one took is measured by the clock, so on a busy machine
+ * it has the time of other processes in it: one that was set aside for half a second kept the next change for 5 s.
+ */
+const MAX_PART_WAIT_MS = 500;
 /** Silence makes a node suspect or lost without a change of the fleet. */
 const PERIOD_MS = 1_000;
 /** How often a follower gets something when nothing changes. */
@@ -190,7 +195,8 @@ export class ListWatch<Item> {
     const names = this.#touched;
     this.#touched = new Set();
     this.#wakeOnChange(this.#log.updateSome(names, this.#some?.(names) ?? []));
-    this.#partFrom = this.#clock.now() + MAX_SHARE * (this.#clock.now() - startedAt);
+    const now = this.#clock.now();
+    this.#partFrom = now + Math.min(MAX_PART_WAIT_MS, MAX_SHARE * (now - startedAt));
   }
 
   #wakeOnChange(isChange: boolean): void {
