@@ -1,7 +1,7 @@
 import type { Node } from "../../../shared/api/v1/nodes.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { isSkerryError, SkerryError } from "../../../shared/base/errors.ts";
-import type { NodeTimings } from "../../core/fleet/node-status.ts";
+import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
 import { nodeByName, placementsOn } from "../../core/fleet/queries.ts";
 import type { FleetNode } from "../../core/fleet/types.ts";
 import type { Actor } from "../../ports/audit.ts";
@@ -22,6 +22,14 @@ interface DeclaredNode {
   readonly cordoned?: boolean | undefined;
   readonly draining?: boolean | undefined;
   readonly labels?: Record<string, string> | undefined;
+}
+
+/** What lists of nodes are filtered and sorted by. */
+export type NodeFacts = Pick<Node, "name" | "kind" | "site" | "zone" | "labels" | "state">;
+
+interface ListedNode extends NodeFacts {
+  /** Makes the whole of it. */
+  readonly view: () => Node;
 }
 
 interface Change {
@@ -48,6 +56,21 @@ export class NodeAdmin {
     const fleet = this.#fleet.snapshot();
     const nodes = [...fleet.nodes.values()].filter(({ revoked }) => !revoked);
     return nodes.map((node) => this.#view(node, placementsOn(fleet, node.id)));
+  }
+
+  /**
+   * All that were not removed, before their views are made. Those of 1,000 nodes take some 20 ms, and each open console asks
+   * every 5 s for the few that it shows.
+   */
+  listed(): ListedNode[] {
+    const fleet = this.#fleet.snapshot();
+    const now = this.#fleet.now();
+    const nodes = [...fleet.nodes.values()].filter(({ revoked }) => !revoked);
+    return nodes.map((node) => {
+      const { name, kind, site, zone, labels } = node;
+      const state = nodeState(node, now, this.#timings);
+      return { name, kind, site, zone, labels, state, view: () => this.#view(node, placementsOn(fleet, node.id)) };
+    });
   }
 
   /** Those of `names` that are nodes and were not removed. */

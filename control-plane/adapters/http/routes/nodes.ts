@@ -1,7 +1,7 @@
 import { listOf } from "../../../../shared/api/v1/common.ts";
 import { approveNode, node, nodesQuery, patchNode } from "../../../../shared/api/v1/nodes.ts";
 import type { FleetWatches } from "../../../app/fleet/fleet-watches.ts";
-import type { NodeAdmin } from "../../../app/nodes/node-admin.ts";
+import type { NodeAdmin, NodeFacts } from "../../../app/nodes/node-admin.ts";
 import { nodeLabels } from "../../../app/nodes/node-dto.ts";
 import { etagOf, ifMatchOf } from "../rest/etag.ts";
 import { WatchableList } from "../rest/watchable-list.ts";
@@ -26,9 +26,10 @@ interface NodeParts {
 
 export function nodeRoutes({ nodes, watches }: NodeParts): Route[] {
   const list = new WatchableList({
-    list: () => nodes.list(),
+    list: () => nodes.listed(),
+    toItem: ({ view }) => view(),
     watch: watches.nodes,
-    listing: { keyOf: ({ name }) => name, labelsOf: nodeLabels },
+    listing: { keyOf: ({ name }: NodeFacts) => name, labelsOf: nodeLabels },
   });
   return [
     defineRoute({
