@@ -24,7 +24,7 @@ import { EventRecorder } from "./app/events/event-recorder.ts";
 import { AuditNotes } from "./app/events/audit-notes.ts";
 import { EventFeed } from "./app/events/event-feed.ts";
 import { fleetCounts } from "./app/fleet/fleet-counts.ts";
-import { createFleetWatches } from "./app/fleet/fleet-watches.ts";
+import { createFleetWatches, followersOf } from "./app/fleet/fleet-watches.ts";
 import { FleetCache } from "./app/fleet/fleet-cache.ts";
 import { InferenceService } from "./app/inference/inference-service.ts";
 import { ModelCatalog } from "./app/catalog/model-catalog.ts";
@@ -105,7 +105,7 @@ export async function composeControlPlane(
     pools: cloud.pools.findings,
     peers: peers.links.counts(),
     ...(tls.server && { certificateEndsAt: tls.server.endsAt }),
-    watches: { nodes: watches.nodes.followers, deployments: watches.deployments.followers, events: events.followers },
+    watches: { ...followersOf(watches), events: events.followers },
   }));
   const artifacts = await openArtifacts(config, { clock, logger, metrics });
   const registry = new SessionRegistry();
@@ -226,12 +226,16 @@ export async function composeControlPlane(
     hops,
   });
   const nodes = new NodeAdmin({ store: postgres.nodes, fleet, clock, timings });
+  const rollouts = new RolloutAdmin({ store: postgres.rollouts, fleet, clock });
   const watches = createFleetWatches({
     instance: replica,
     fleet,
     listNodes: () => nodes.list(),
     someNodes: (names) => nodes.some(names),
     listDeployments: () => deployments.list(),
+    listRollouts: () => rollouts.list(),
+    listPlacements: () => deployments.allPlacements(),
+    somePlacements: (ids) => deployments.allPlacements(ids),
     timings,
     clock,
   });
@@ -266,7 +270,7 @@ export async function composeControlPlane(
       publicUrl,
     }),
     deployments,
-    rollouts: new RolloutAdmin({ store: postgres.rollouts, fleet, clock }),
+    rollouts,
     serving: new ModelStatusQuery({ fleet, timings }),
     repository: new ModelRepositoryApi({ deployments, fleet, timings, clock }),
     events,

@@ -15,7 +15,7 @@ const shown = (text: string): readonly string[] =>
   [...text.matchAll(/^# TYPE (skerry_\w+) /gm)].map(([, name = ""]) => name).toSorted();
 
 const POOL = { name: "default", wanted: 0, ready: 0, pending: 0 };
-const NO_WATCHES = { nodes: 0, deployments: 0, events: 0 };
+const NO_WATCHES = { nodes: 0, deployments: 0, rollouts: 0, placements: 0, events: 0 };
 
 const controlPlaneMetrics = async (): Promise<string> => {
   const nothing = {

@@ -111,5 +111,5 @@ export interface FleetCounts {
   /** Open streams of changes. */
   /** When the certificate that is shown to callers ends, in ms since 1970; undefined: TLS is not served. */
   readonly certificateEndsAt?: number;
-  readonly watches: { readonly nodes: number; readonly deployments: number; readonly events: number };
+  readonly watches: Readonly<Record<"nodes" | "deployments" | "rollouts" | "placements" | "events", number>>;
 }

@@ -139,6 +139,13 @@ export class DeploymentAdmin {
     return endpointsOf(this.#fleet.snapshot(), this.#find(name), { now: this.#fleet.now(), timings: this.#timings });
   }
 
+  /** All placements, or those with these ids. */
+  allPlacements(ids?: ReadonlySet<string>): Placement[] {
+    const { placements } = this.#fleet.snapshot();
+    const chosen = ids ? [...ids].flatMap((id) => placements.get(id) ?? []) : [...placements.values()];
+    return chosen.map((placement) => this.#placement(placement));
+  }
+
   /** Where a version runs, whichever deployment wants it there. */
   placementsOfVersion(model: string, version: number): Placement[] {
     return [...this.#fleet.snapshot().placements.values()]

@@ -1,7 +1,14 @@
-import { lastingDeployment, type Deployment } from "../../../shared/api/v1/deployments.ts";
+import {
+  lastingDeployment,
+  lastingPlacement,
+  type Deployment,
+  type Placement,
+} from "../../../shared/api/v1/deployments.ts";
 import { lastingNode, type Node } from "../../../shared/api/v1/nodes.ts";
+import type { Rollout } from "../../../shared/api/v1/rollouts.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
+import { placementsOn } from "../../core/fleet/queries.ts";
 import { quarantineOf } from "../../core/fleet/quarantine.ts";
 import type { ChangeSet } from "../../core/fleet/changes/change-set.ts";
 import type { Fleet } from "../../core/fleet/types.ts";
@@ -11,6 +18,9 @@ import { ListWatch } from "./list-watch.ts";
 export interface FleetWatches {
   readonly nodes: ListWatch<Node>;
   readonly deployments: ListWatch<Deployment>;
+  /** The newest rollout of each deployment. */
+  readonly rollouts: ListWatch<Rollout>;
+  readonly placements: ListWatch<Placement>;
 }
 
 /** The lists of the fleet that can be followed. Each change of the fleet wakes them. */
@@ -24,18 +34,20 @@ export function createFleetWatches(parts: {
   /** Of those with these names, the nodes of the list. */
   readonly someNodes: (names: ReadonlySet<string>) => readonly Node[];
   readonly listDeployments: () => readonly Deployment[];
+  readonly listRollouts: () => readonly Rollout[];
+  readonly listPlacements: () => readonly Placement[];
+  /** Of those with these ids, the placements of the list. */
+  readonly somePlacements: (ids: ReadonlySet<string>) => readonly Placement[];
   readonly timings: NodeTimings;
   readonly clock: Clock;
 }): FleetWatches {
   const { instance, fleet, listNodes, someNodes, listDeployments, timings, clock } = parts;
-  const common = {
-    instance,
-    clock,
-    nameOf: ({ name }: { readonly name: string }) => name,
-  };
+  const common = { instance, clock };
+  const nameOf = ({ name }: { readonly name: string }): string => name;
   const states = (): string => statesOf(fleet.snapshot(), fleet.now(), timings);
   const nodes = new ListWatch({
     ...common,
+    nameOf,
     list: listNodes,
     some: someNodes,
     lasting: lastingNode,
@@ -43,16 +55,48 @@ export function createFleetWatches(parts: {
   });
   const deployments = new ListWatch({
     ...common,
+    nameOf,
     list: listDeployments,
     lasting: lastingDeployment,
     fingerprint: () => `${fleet.snapshot().revision} ${states()}`,
   });
+  const rollouts = new ListWatch({
+    ...common,
+    nameOf: ({ deployment }) => deployment,
+    list: parts.listRollouts,
+    lasting: (rollout) => rollout,
+    // Nothing of it changes without a change of its deployment.
+    fingerprint: () => "",
+  });
+  const placements = new ListWatch({
+    ...common,
+    nameOf: ({ id }) => id,
+    list: parts.listPlacements,
+    some: parts.somePlacements,
+    lasting: lastingPlacement,
+    fingerprint: () => `${states()} ${progressOf(fleet.snapshot())}`,
+  });
   fleet.onChange((change, now) => {
     nodes.wake(touchedNodes(change, now));
     deployments.wake();
+    placements.wake(touchedPlacements(change, now));
+    if (change.deployments.size > 0) rollouts.wake();
   });
-  return { nodes, deployments };
+  return { nodes, deployments, rollouts, placements };
 }
+
+/** How many follow each list. */
+export const followersOf = ({
+  nodes,
+  deployments,
+  rollouts,
+  placements,
+}: FleetWatches): Record<keyof FleetWatches, number> => ({
+  nodes: nodes.followers,
+  deployments: deployments.followers,
+  rollouts: rollouts.followers,
+  placements: placements.followers,
+});
 
 /** Time alone changes what a node is, and what its deployments are, without a change of the fleet. */
 const statesOf = ({ nodes }: Fleet, now: number, timings: NodeTimings): string =>
@@ -61,6 +105,19 @@ const statesOf = ({ nodes }: Fleet, now: number, timings: NodeTimings): string =
     .map((node) => `${nodeState(node, now, timings)}${quarantineOf(node, now) ? "!" : ""}`)
     .toArray()
     .join(" ");
+
+/** How far pushes are, in percent: a change of the fleet does not report it. */
+const progressOf = ({ placements }: Fleet): string =>
+  placements
+    .values()
+    .filter(({ state }) => state === "downloading")
+    .map(({ id, progress }) => `${id} ${progress ? Math.floor((100 * progress.done) / progress.total) : ""}`)
+    .toArray()
+    .join(" ");
+
+/** Ids of the placements that a change is about; those of a node show its state. */
+const touchedPlacements = ({ nodes, placements }: ChangeSet, fleet: Fleet): ReadonlySet<string> =>
+  new Set([...placements.keys(), ...[...nodes].flatMap((id) => placementsOn(fleet, id).map((each) => each.id))]);
 
 /** Names of the nodes that a change is about; undefined when one of them is gone, whose name nobody knows any more. */
 function touchedNodes({ nodes, placements }: ChangeSet, fleet: Fleet): ReadonlySet<string> | undefined {

@@ -32,6 +32,13 @@ export class RolloutAdmin {
     return toRolloutDto(deployment, this.#find(deployment).rollout);
   }
 
+  /** The newest rollout of each deployment that had one. */
+  list(): Rollout[] {
+    return [...this.#fleet.snapshot().deployments.values()].flatMap(({ name, rollout }) =>
+      rollout ? [toRolloutDto(name, rollout)] : [],
+    );
+  }
+
   /** The rollouts of a deployment, newest first. Throws `NOT_FOUND`, `DATABASE_UNAVAILABLE`. */
   async history(deployment: string): Promise<readonly Rollout[]> {
     const rows = await this.#store.history(this.#find(deployment).deployment.name);

@@ -77,20 +77,25 @@ const labelSelector = z.string().max(500).optional();
 export const listQuery = z.strictObject({ limit, cursor, labelSelector });
 export type ListQuery = z.infer<typeof listQuery>;
 
+const watch = z
+  .enum(["", "true", "false"])
+  .default("false")
+  .describe(
+    "`true`, or without a value: the answer is a stream of server-sent events (`text/event-stream`). " +
+      "First `reset`, `added` for each object and a `bookmark`, then `added`, `modified` or `deleted` for each change, with the object as `data`. " +
+      "`Last-Event-ID` resumes after a message; where that is not possible, the stream begins with `reset` again.",
+  );
+
+/** For one object that can be followed. */
+export const watchQuery = z.strictObject({ watch });
+
 /** For lists that can be followed. */
 export const watchableListQuery = z
   .strictObject({
     limit: pageSize.optional().describe("Items of a page, 100 unless given. Not together with `watch`."),
     cursor: cursor.describe("The `nextCursor` of the page before. Not together with `watch`."),
     labelSelector,
-    watch: z
-      .enum(["", "true", "false"])
-      .default("false")
-      .describe(
-        "`true`, or without a value: the answer is a stream of server-sent events (`text/event-stream`). " +
-          "First `reset`, `added` for each object and a `bookmark`, then `added`, `modified` or `deleted` for each change, with the object as `data`. " +
-          "`Last-Event-ID` resumes after a message; where that is not possible, the stream begins with `reset` again.",
-      ),
+    watch,
   })
   .superRefine(({ watch, ...page }, context) => {
     if (watch === "false") return;

@@ -318,3 +318,6 @@ export const placement = z
   })
   .meta({ id: "Placement" });
 export type Placement = z.infer<typeof placement>;
+
+/** What of a placement makes a change for those who watch it: all but its age. */
+export const lastingPlacement = (of: Placement): Placement => ({ ...of, stateAgeMs: 0 });

@@ -1,6 +1,12 @@
 import { z } from "zod";
 import { listOf, listQuery, watchableListQuery } from "../../../../shared/api/v1/common.ts";
-import { deployment, deploymentSpec, placement, retryResponse } from "../../../../shared/api/v1/deployments.ts";
+import {
+  deployment,
+  type Deployment,
+  deploymentSpec,
+  placement,
+  retryResponse,
+} from "../../../../shared/api/v1/deployments.ts";
 import { explainResponse } from "../../../../shared/api/v1/explain.ts";
 import { endpoint } from "../../../../shared/api/v1/inference.ts";
 import { planResponse, planRequest } from "../../../../shared/api/v1/plan.ts";
@@ -10,9 +16,9 @@ import type { DeploymentAdmin } from "../../../app/deployments/deployment-admin.
 import type { FleetWatches } from "../../../app/fleet/fleet-watches.ts";
 import { endpointLabels } from "../../../app/deployments/deployment-endpoints.ts";
 import { deploymentLabels } from "../../../app/deployments/deployment-dto.ts";
-import { placementLabels } from "../../../app/deployments/placement-dto.ts";
 import { etagOf, ifMatchOf } from "../rest/etag.ts";
 import { paginate } from "../rest/paginate.ts";
+import { placementList } from "../rest/placement-list.ts";
 import { WatchableList } from "../rest/watchable-list.ts";
 import { STREAM_TYPE } from "../server/event-stream.ts";
 import { invalidFields } from "../../../../shared/base/invalid-fields.ts";
@@ -26,14 +32,15 @@ const explainQuery = z.strictObject({ node: z.string().regex(NODE_NAME, "the nam
 
 interface DeploymentParts {
   readonly deployments: DeploymentAdmin;
-  readonly watches: Pick<FleetWatches, "deployments">;
+  readonly watches: Pick<FleetWatches, "deployments" | "placements">;
 }
 
 export function deploymentRoutes({ deployments, watches }: DeploymentParts): Route[] {
   const list = new WatchableList({
     list: () => deployments.list(),
+    toItem: (each) => each,
     watch: watches.deployments,
-    listing: { keyOf: ({ name }) => name, labelsOf: deploymentLabels },
+    listing: { keyOf: ({ name }: Deployment) => name, labelsOf: deploymentLabels },
   });
   return [
     defineRoute({
@@ -118,18 +125,19 @@ export function deploymentRoutes({ deployments, watches }: DeploymentParts): Rou
     defineRoute({
       method: "GET",
       path: `${PATH}/placements`,
-      summary: "A deployment's placements",
+      summary: "A deployment's placements; with `watch`, what changes of them",
       tag: TAG,
       action: "deployments.read",
       params: deploymentParams,
-      query: listQuery,
+      query: watchableListQuery,
       answer: listOf(placement),
+      streams: [STREAM_TYPE],
       statuses: [200],
-      async handle({ params, query }) {
-        const placements = deployments.placements(params.deployment);
-        return {
-          body: paginate(placements, query, { keyOf: ({ node, id }) => `${node} ${id}`, labelsOf: placementLabels }),
-        };
+      async handle(request) {
+        const { deployment: of } = request.params;
+        // For a stream too: it throws where there is no such deployment.
+        const placements = deployments.placements(of);
+        return placementList(placements, watches.placements).answer(request, (each) => each.deployment === of);
       },
     }),
     defineRoute({

@@ -1,7 +1,10 @@
-import { listOf, pageQuery } from "../../../../shared/api/v1/common.ts";
+import { listOf, pageQuery, watchQuery } from "../../../../shared/api/v1/common.ts";
 import { rollout, rolloutAction, rolloutActionBody, type RolloutAction } from "../../../../shared/api/v1/rollouts.ts";
+import type { FleetWatches } from "../../../app/fleet/fleet-watches.ts";
 import type { RolloutAdmin } from "../../../app/rollouts/rollout-admin.ts";
 import { paginate } from "../rest/paginate.ts";
+import { streamOfChanges } from "../rest/watchable-list.ts";
+import { STREAM_TYPE } from "../server/event-stream.ts";
 import { defineRoute, type Route } from "../server/route.ts";
 import { deploymentParams } from "./params.ts";
 
@@ -19,21 +22,29 @@ const SUMMARIES: Readonly<Record<RolloutAction, string>> = {
 
 interface RolloutParts {
   readonly rollouts: RolloutAdmin;
+  readonly watches: Pick<FleetWatches, "rollouts">;
 }
 
-export function rolloutRoutes({ rollouts }: RolloutParts): Route[] {
+export function rolloutRoutes({ rollouts, watches }: RolloutParts): Route[] {
   return [
     defineRoute({
       method: "GET",
       path: PATH,
-      summary: "The newest rollout of a deployment: its phase, waves, nodes and why",
+      summary:
+        "The newest rollout of a deployment: its phase, waves, nodes and why; with `watch`, each change, also to a newer one",
       tag: TAG,
       action: "deployments.read",
       params: deploymentParams,
+      query: watchQuery,
       answer: rollout,
+      streams: [STREAM_TYPE],
       statuses: [200],
-      async handle({ params }) {
-        return { body: rollouts.get(params.deployment) };
+      async handle(request) {
+        const { deployment: of } = request.params;
+        // For a stream too: it throws where there is none.
+        const body = rollouts.get(of);
+        if (request.query.watch === "false") return { body };
+        return streamOfChanges(watches.rollouts, request, ({ deployment }) => deployment === of);
       },
     }),
     defineRoute({

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { listOf, listQuery } from "../../../../shared/api/v1/common.ts";
+import { listOf, listQuery, watchableListQuery } from "../../../../shared/api/v1/common.ts";
 import { type Placement, placement } from "../../../../shared/api/v1/deployments.ts";
 import {
   declaredVersion,
@@ -12,11 +12,13 @@ import {
 import { release } from "../../../../shared/protocol/release.ts";
 import { MAX_PATH_CHARACTERS } from "../../../../shared/protocol/bundle.ts";
 import type { DeploymentAdmin } from "../../../app/deployments/deployment-admin.ts";
-import { placementLabels } from "../../../app/deployments/placement-dto.ts";
+import type { FleetWatches } from "../../../app/fleet/fleet-watches.ts";
 import { versionDiff as diffOf } from "../../../app/catalog/version-diff.ts";
 import { isInScope } from "../../../core/access/decide.ts";
 import type { Catalog } from "../server/route-catalog.ts";
 import { numberKey, paginate } from "../rest/paginate.ts";
+import { placementList } from "../rest/placement-list.ts";
+import { STREAM_TYPE } from "../server/event-stream.ts";
 import { defineRoute, type Route } from "../server/route.ts";
 import { diffParams, modelParams, versionParams } from "./params.ts";
 
@@ -42,9 +44,11 @@ async function* oneOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 export function versionRoutes({
   catalog,
   deployments,
+  watches,
 }: {
   catalog: Catalog;
   deployments: Pick<DeploymentAdmin, "placementsOfVersion">;
+  watches: Pick<FleetWatches, "placements">;
 }): Route[] {
   return [
     defineRoute({
@@ -184,23 +188,25 @@ export function versionRoutes({
     defineRoute({
       method: "GET",
       path: `${PATH}/{version}/placements`,
-      summary: "Where a version runs, and how far each placement is",
+      summary: "Where a version runs, and how far each placement is; with `watch`, what changes of them",
       tag: TAG,
       action: "models.read",
       params: versionParams,
-      query: listQuery,
+      query: watchableListQuery,
       answer: listOf(placement),
+      streams: [STREAM_TYPE],
       statuses: [200],
-      async handle({ params, query, caller }) {
-        await catalog.getVersion(params.model, params.version);
-        const { model } = params;
+      async handle(request) {
+        const { params, caller } = request;
+        const { model, version } = params;
+        await catalog.getVersion(model, version);
         // A key for one deployment of a model does not show where another one runs.
-        const isVisible = ({ deployment }: Placement): boolean =>
-          isInScope(caller, { kind: "deployment", name: deployment ?? "", model });
-        const placements = deployments.placementsOfVersion(model, params.version).filter(isVisible);
-        return {
-          body: paginate(placements, query, { keyOf: ({ node, id }) => `${node} ${id}`, labelsOf: placementLabels }),
-        };
+        const isVisible = (each: Placement): boolean =>
+          each.model === model &&
+          each.version === version &&
+          isInScope(caller, { kind: "deployment", name: each.deployment ?? "", model });
+        const placements = deployments.placementsOfVersion(model, version);
+        return placementList(placements, watches.placements).answer(request, isVisible);
       },
     }),
     defineRoute({

@@ -20,7 +20,7 @@ import { DeploymentAdmin } from "../../../../control-plane/app/deployments/deplo
 import { RolloutAdmin } from "../../../../control-plane/app/rollouts/rollout-admin.ts";
 import { EventFeed } from "../../../../control-plane/app/events/event-feed.ts";
 import { fleetCounts } from "../../../../control-plane/app/fleet/fleet-counts.ts";
-import { createFleetWatches } from "../../../../control-plane/app/fleet/fleet-watches.ts";
+import { createFleetWatches, followersOf } from "../../../../control-plane/app/fleet/fleet-watches.ts";
 import { livingStore } from "../../../support/fleet/fleet-in-memory.ts";
 import { FleetCache } from "../../../../control-plane/app/fleet/fleet-cache.ts";
 import type { InferenceResponse } from "../../../../control-plane/app/inference/inference-request.ts";
@@ -112,18 +112,22 @@ export async function openHttpApi(over: Partial<HttpApiParts> = {}): Promise<Ope
     }),
   });
   const nodes = new NodeAdmin({ store: stores.nodes, ...common });
+  const rollouts = new RolloutAdmin({ store: stores.rollouts, fleet, clock });
   const watches = createFleetWatches({
     instance: "r-1",
     ...common,
     listNodes: () => nodes.list(),
     someNodes: (names) => nodes.some(names),
     listDeployments: () => deployments.list(),
+    listRollouts: () => rollouts.list(),
+    listPlacements: () => deployments.allPlacements(),
+    somePlacements: (ids) => deployments.allPlacements(ids),
   });
   const metrics = new PrometheusMetrics(() => ({
     ...fleetCounts(fleet.snapshot(), clock.now(), TIMINGS),
     inFlight: 0,
     pools: [],
-    watches: { nodes: watches.nodes.followers, deployments: watches.deployments.followers, events: feed.followers },
+    watches: { ...followersOf(watches), events: feed.followers },
     peers: { open: 0, broken: 0 },
   }));
   const parts: HttpApiParts = {
@@ -139,7 +143,7 @@ export async function openHttpApi(over: Partial<HttpApiParts> = {}): Promise<Ope
       publicUrl: common.publicUrl,
     }),
     deployments,
-    rollouts: new RolloutAdmin({ store: stores.rollouts, fleet, clock }),
+    rollouts,
     serving: new ModelStatusQuery(common),
     repository: new ModelRepositoryApi({ deployments, ...common }),
     events: feed,
