@@ -26,22 +26,21 @@ interface WatchedList<Schema extends z.ZodType> {
 }
 
 /**
- * What changes in a list, until the run is interrupted; first the whole list as one batch of `added`, which may be empty.
+ * What changes in a list, until the run is interrupted or the reader leaves; first the whole list as one batch of `added`, which may be empty.
  * When the stream has to begin anew, only what differs from what was known comes.
  */
 export async function* watchList<Schema extends z.ZodType>(
   run: CommandContext,
   api: ApiClient,
   { path, schema, selector, state, nameOf, lasting, what }: WatchedList<Schema>,
-): AsyncGenerator<readonly ItemChange<z.infer<Schema>>[], never> {
+): AsyncGenerator<readonly ItemChange<z.infer<Schema>>[]> {
   type Change = ItemChange<z.infer<Schema>>;
   let known = new Map<string, Change>();
   /** The whole list, while it arrives. */
   let arriving: Map<string, Change> | undefined;
   const query = (): Readonly<Record<string, string | undefined>> => ({ watch: "true", labelSelector: selector, state });
-  const messages = followStream(run, api, { path, query, what });
-  for (;;) {
-    const { value: message } = await messages.next();
+  // A reader that leaves ends the stream with this loop.
+  for await (const message of followStream(run, api, { path, query, what })) {
     if (message.event === "reset") {
       arriving = new Map();
     } else if (message.event === "bookmark") {

@@ -28,10 +28,12 @@ export function registerDeployments(program: Command, shell: CommandRunner): voi
       .command("get")
       .description("one deployment: conditions, replicas, what could not be placed; with --wait until it is ready")
       .argument("<deployment>", "name of the deployment")
-      .action((name: string, _options: object, command: Command) =>
-        shell.run(command, async (run) => (await actions()).getDeployment(run, name)),
+      .addOption(watchOption())
+      .action((name: string, options: { watch?: boolean }, command: Command) =>
+        shell.run(command, async (run) => (await actions()).getDeployment(run, name, options)),
       ),
     "skerry deployments get digits --wait --timeout 2m",
+    "skerry deployments get digits -w",
   );
   withExamples(
     deployments

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { withExamples } from "../examples.ts";
-import { collectPair, wholeNumber } from "../globals.ts";
+import { collectPair, watchOption, wholeNumber } from "../globals.ts";
 import type { CommandRunner } from "../shell.ts";
 import type { PushOptions } from "../actions/models/model-push.ts";
 
@@ -130,10 +130,12 @@ export function registerModels(program: Command, shell: CommandRunner): void {
       .command("where")
       .description("the nodes that hold a version, and how far each is")
       .argument("<model[:version]>", "a number or an alias after the colon; the newest version without")
-      .action((reference: string, _options: object, command: Command) =>
-        shell.run(command, async (run) => (await actions()).whereVersion(run, reference)),
+      .addOption(watchOption())
+      .action((reference: string, options: { watch?: boolean }, command: Command) =>
+        shell.run(command, async (run) => (await actions()).whereVersion(run, reference, options)),
       ),
     "skerry models where digits:1",
+    "skerry models where digits:champion -w",
   );
   withExamples(
     models

@@ -35,10 +35,12 @@ export function registerNodes(program: Command, shell: CommandRunner): void {
       .command("get")
       .description("one node, as a row")
       .argument("<node>", "name of the node")
-      .action((name: string, _options: object, command: Command) =>
-        shell.run(command, async (run) => (await actions()).getNode(run, name)),
+      .addOption(watchOption())
+      .action((name: string, options: { watch?: boolean }, command: Command) =>
+        shell.run(command, async (run) => (await actions()).getNode(run, name, options)),
       ),
     "skerry nodes get edge-a -o json",
+    "skerry nodes get edge-a -w",
   );
   withExamples(
     nodes

@@ -8,6 +8,8 @@ export interface View<Row> {
   readonly columns: readonly Column<Row>[];
   /** What `-o name` prints: fit to be the argument of the next command. */
   readonly name: (row: Row) => string;
+  /** What tells a row from all others, where `name` does not. */
+  readonly keyOf?: (row: Row) => string;
 }
 
 interface Listing<Row> {

@@ -56,7 +56,8 @@ export class LiveRows<Item> {
     ];
     const draw = (): void => {
       const { paint } = this.#output;
-      const rows = [...this.#rows].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, shown]) => shown);
+      const { name } = this.#view;
+      const rows = [...this.#rows.values()].toSorted((a, b) => (name(a.item) < name(b.item) ? -1 : 1));
       const head = paint.faint(`${count(rows.length, "row")}, live; Ctrl-C ends`);
       const body = rows.length === 0 ? this.#empty : renderTable(rows, columns, { wide: this.#isWide, paint });
       this.#table.draw(`${body}\n${head}`);
@@ -79,8 +80,8 @@ export class LiveRows<Item> {
   }
 
   #apply({ event, item }: ItemChange<Item>): void {
-    const name = this.#view.name(item);
-    if (event === "deleted") this.#rows.delete(name);
-    else this.#rows.set(name, { item, at: systemClock.now() });
+    const key = (this.#view.keyOf ?? this.#view.name)(item);
+    if (event === "deleted") this.#rows.delete(key);
+    else this.#rows.set(key, { item, at: systemClock.now() });
   }
 }

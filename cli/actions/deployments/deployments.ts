@@ -81,14 +81,23 @@ const watched = {
   what: "deployments",
 } as const;
 
-/** Exit code 2 while something of it cannot be placed: a script may ask and decide. */
-export async function getDeployment(run: CommandContext, name: string): Promise<ExitCode> {
+/** Exit code 2 while something of it cannot be placed: a script may ask and decide. `watch`: never returns. */
+export async function getDeployment(
+  run: CommandContext,
+  name: string,
+  { watch }: { readonly watch?: boolean } = {},
+): Promise<ExitCode> {
   const api = await run.api();
   if (run.globals.wait) {
     const { generation } = decode(deployment, (await api.get(pathOf(name))).body, "a deployment");
     await waitForDeployment(run, api, name, generation);
   }
   const { body } = await api.get(pathOf(name));
+  if (watch === true) {
+    const changes = watchList(run, api, { ...watched, selector: `name=${name}` });
+    const { output, globals, signal } = run;
+    await printChanges(changes, { output, format: globals.format, view, empty: `${name} is gone.`, signal });
+  }
   const found = decode(deployment, body, "a deployment");
   await printObject(run.output, run.globals.format, {
     raw: body,

@@ -1,7 +1,7 @@
 import { ENDED_PHASES, rollout, type Rollout, type RolloutNode } from "../../../shared/api/v1/rollouts.ts";
-import { sleep, systemClock } from "../../../shared/base/clock.ts";
 import { type ApiClient, decode } from "../../api/client.ts";
 import { readList } from "../../api/lists.ts";
+import { watchList } from "../../api/watch-list.ts";
 import { EXIT, type ExitCode } from "../../exit-codes.ts";
 import { CliFailure } from "../../failure.ts";
 import { isMachineFormat, printList, printObject, printRaw, type View } from "../../output/format.ts";
@@ -10,8 +10,6 @@ import type { Style } from "../../output/paint.ts";
 import { formatSince } from "../../output/units.ts";
 import type { CommandContext } from "../../run.ts";
 import { waitUntil } from "../../wait/wait-until.ts";
-
-const POLL_MS = 500;
 
 const pathOf = (name: string, verb = ""): string => `/api/v1/deployments/${encodeURIComponent(name)}/rollout${verb}`;
 const isEnded = ({ phase }: Rollout): boolean => ENDED_PHASES.includes(phase);
@@ -35,21 +33,31 @@ export async function rolloutStatus(
   return options.watch === true ? exitOf(found) : EXIT.ok;
 }
 
+const watched = {
+  schema: rollout,
+  selector: undefined,
+  nameOf: ({ deployment }: Rollout) => deployment,
+  lasting: (of: Rollout) => of,
+  what: "rollouts",
+} as const;
+
 /** A line for the rollout and one for each node, until the rollout has ended. */
 async function follow(run: CommandContext, api: ApiClient, name: string): Promise<void> {
   const lines = new LiveLines(run.output);
+  const { wordPaint } = run.output;
   try {
-    for (;;) {
-      const found = decode(rollout, (await api.get(pathOf(name))).body, "a rollout");
-      const { wordPaint } = run.output;
+    for await (const changes of watchList(run, api, { ...watched, path: pathOf(name) })) {
+      const change = changes.at(-1);
+      if (!change) continue;
+      const { item: found, event } = change;
       lines.show(
         new Map([
           ["", `${phaseText(found, wordPaint)}  ${found.waitsFor?.sentence ?? found.reason}`],
           ...found.nodes.map((node): [string, string] => [node.nodeId, nodeLine(node, wordPaint)]),
         ]),
       );
-      if (isEnded(found)) return;
-      await sleep(systemClock, POLL_MS, run.signal);
+      // Gone with its deployment: the next read says so.
+      if (isEnded(found) || event === "deleted") return;
     }
   } finally {
     lines.end({ keep: false });

@@ -1,7 +1,8 @@
 import { keyIdOf } from "../../../shared/protocol/release.ts";
-import { placement, type Placement } from "../../../shared/api/v1/deployments.ts";
+import { lastingPlacement, placement, type Placement } from "../../../shared/api/v1/deployments.ts";
 import { model, type Model, modelVersion, type ModelVersion } from "../../../shared/api/v1/models.ts";
 import { readList } from "../../api/lists.ts";
+import { watchList } from "../../api/watch-list.ts";
 import {
   modelPath,
   parseModelReference,
@@ -11,6 +12,7 @@ import {
   versionPath,
 } from "../../models/reference.ts";
 import { printList, printObject, type View } from "../../output/format.ts";
+import { printChanges } from "../../output/print-changes.ts";
 import type { Style } from "../../output/paint.ts";
 import { formatAge, formatBytes, formatSince, hostText } from "../../output/units.ts";
 import { encoderLine } from "../../models/encoder-line.ts";
@@ -191,12 +193,13 @@ const formatClasses = (classes: readonly (string | number)[]): string =>
 /** Placements as rows, wherever they are listed. */
 export const placementView: View<Placement> = {
   name: (row) => row.node,
+  keyOf: (row) => row.id,
   columns: [
     { header: "NODE", value: (row) => row.node },
     { header: "KIND", value: (row) => row.kind },
     { header: "MODEL", value: (row) => `${row.model}:${row.version}` },
     { header: "STATE", value: placementStateText },
-    { header: "SINCE", value: (row) => formatAge(row.stateAgeMs) },
+    { header: "SINCE", value: (row) => formatAge(row.stateAgeMs), isMeasured: true },
     { header: "DEPLOYMENT", value: (row) => row.deployment, wide: true },
     { header: "NODE IS", value: (row) => row.nodeState, wide: true },
     { header: "ID", value: (row) => row.id, wide: true },
@@ -206,6 +209,14 @@ export const placementView: View<Placement> = {
     { header: "WHY HERE", value: (row) => row.why },
   ],
 };
+
+const watchedPlacements = {
+  schema: placement,
+  selector: undefined,
+  nameOf: ({ id }: Placement) => id,
+  lasting: lastingPlacement,
+  what: "placements",
+} as const;
 
 const memoryText = (limitMiB: number | null): string =>
   limitMiB === null ? "" : limitMiB === 0 ? "any" : `${limitMiB} MiB`;
@@ -225,17 +236,19 @@ function placementStateText(of: Placement, paint: Style): string {
   return of.state === "ready" && removal === "" ? paint.good(text) : text;
 }
 
-export async function whereVersion(run: CommandContext, reference: string): Promise<void> {
+export async function whereVersion(
+  run: CommandContext,
+  reference: string,
+  { watch }: { readonly watch?: boolean } = {},
+): Promise<void> {
   const api = await run.api();
   const parsed = parseModelReference(reference);
   const version = await resolveVersion(api, parsed);
-  const { raw, items } = await readList(api, `${versionPath(parsed.model, version)}/placements`, placement);
-  await printList({
-    output: run.output,
-    format: run.globals.format,
-    raw,
-    rows: items,
-    view: placementView,
-    empty: `${parsed.model}:${version} is nowhere. Deploy it with \`skerry apply -f FILE\`.`,
-  });
+  const path = `${versionPath(parsed.model, version)}/placements`;
+  const { output, globals } = run;
+  const empty = `${parsed.model}:${version} is nowhere. Deploy it with \`skerry apply -f FILE\`.`;
+  const common = { output, format: globals.format, view: placementView, empty, signal: run.signal };
+  if (watch === true) return printChanges(watchList(run, api, { ...watchedPlacements, path }), common);
+  const { raw, items } = await readList(api, path, placement);
+  await printList({ ...common, raw, rows: items });
 }

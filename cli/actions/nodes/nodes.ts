@@ -101,8 +101,19 @@ const watched = {
   what: "nodes",
 } as const;
 
-export async function getNode(run: CommandContext, name: string): Promise<void> {
-  const { body } = await (await run.api()).get(`/api/v1/nodes/${encodeURIComponent(name)}`);
+/** `watch`: never returns. */
+export async function getNode(
+  run: CommandContext,
+  name: string,
+  { watch }: { readonly watch?: boolean } = {},
+): Promise<void> {
+  const api = await run.api();
+  const { body } = await api.get(`/api/v1/nodes/${encodeURIComponent(name)}`);
+  if (watch === true) {
+    const changes = watchList(run, api, { ...watched, selector: `name=${name}` });
+    const { output, globals, signal } = run;
+    await printChanges(changes, { output, format: globals.format, view, empty: `${name} is gone.`, signal });
+  }
   await printList({
     output: run.output,
     format: run.globals.format,

@@ -102,13 +102,21 @@ describe("skerry rollout", () => {
     ["rolled-back", 2],
     ["superseded", 2],
   ] as const)("follows a rollout until it is %s: exit code %i", async (phase, expected) => {
-    let asked = 0;
-    api.on(`GET ${PATH}`, (_: Asked, response: ServerResponse) => {
-      asked += 1;
-      json(response, 200, aRollout(asked < 3 ? {} : { phase, reason: "it has ended" }));
+    const ended = aRollout({ phase, reason: "it has ended" });
+    const asked: (string | null)[] = [];
+    api.on(`GET ${PATH}`, ({ path }: Asked, response: ServerResponse) => {
+      const watch = new URL(path, "http://x").searchParams.get("watch");
+      asked.push(watch);
+      if (watch === null) return json(response, 200, ended);
+      response.writeHead(200, { "Content-Type": "text/event-stream" });
+      const message = (event: string, data: object = {}): string =>
+        `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+      response.write(
+        message("reset") + message("added", aRollout()) + message("bookmark") + message("modified", ended),
+      );
     });
     const { exitCode, stderr } = await cli("status", "digits", "-w");
-    expect(exitCode).toBe(expected);
+    expect([exitCode, asked]).toEqual([expected, ["true", null]]);
     expect(stderr).toContain("baking  wave 1 of 2: digits:2 answers 10 % of the requests");
     expect(stderr).toContain(`${phase}  it has ended`);
   });

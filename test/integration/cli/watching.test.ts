@@ -3,7 +3,7 @@ import type { ServerResponse } from "node:http";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { runCli, type CliResult } from "../../unit/cli/support/run-cli.ts";
 import { FakeApi, json, type Asked } from "./support/fake-api.ts";
-import { deploymentNamed, listOf, nodeNamed } from "./support/objects.ts";
+import { deploymentNamed, listOf, nodeNamed, placementOn } from "./support/objects.ts";
 
 let api: FakeApi;
 let env: NodeJS.ProcessEnv;
@@ -124,6 +124,54 @@ describe("ls -w", () => {
     api.problem("GET /api/v1/nodes", 403, "FORBIDDEN", "no");
     expect((await runCli(["nodes", "ls", "-w"], { env })).exitCode).toBe(4);
     expect((await runCli(["nodes", "ls", "-w", "--limit", "3"], { env })).exitCode).toBe(64);
+  });
+});
+
+describe("-w of one object", () => {
+  it.each([
+    ["deployments", deploymentNamed("digits", false), deploymentNamed("digits", true), "digits:1 1 Ready"],
+    ["nodes", nodeNamed("edge-a"), nodeNamed("edge-a", { state: "suspect" }), "edge harbour suspect"],
+  ] as const)("follows one of %s alone by the watch of the list", async (kind, before, after, seen) => {
+    const path = `/api/v1/${kind}`;
+    api.on(`GET ${path}/${before.name}`, before);
+    stream(path, whole("r.1", before) + message("modified", after, "r.2"));
+    const { exitCode, stdout } = await cli(3, kind, "get", before.name, "-w");
+    expect(exitCode).toBe(130);
+    expect(stdout.replaceAll(/ +/g, " ")).toContain(`modified ${before.name} ${seen}`);
+    const { searchParams } = new URL(api.asked.at(-1)?.path ?? "", "http://x");
+    expect([searchParams.get("watch"), searchParams.get("labelSelector")]).toEqual(["true", `name=${before.name}`]);
+  });
+
+  it("ends where there is no such object: exit code 5", async () => {
+    expect((await runCli(["deployments", "get", "none", "-w"], { env })).exitCode).toBe(5);
+    expect((await runCli(["nodes", "get", "none", "-w"], { env })).exitCode).toBe(5);
+  });
+
+  it("follows where a version runs, two placements on one node too", async () => {
+    const path = "/api/v1/models/digits/versions/1/placements";
+    const other = { ...placementOn("edge-a", "ready"), id: "p-other", deployment: "other" };
+    stream(
+      path,
+      whole("r.1", placementOn("edge-a", "downloading"), other) +
+        message("modified", placementOn("edge-a", "ready"), "r.2") +
+        message("deleted", other, "r.3"),
+    );
+    const { stdout } = await cli(5, "models", "where", "digits:1", "-w");
+    expect(stdout.split("\n").map((line) => line.split(/ {2,}/).slice(0, 5).join(" | "))).toEqual([
+      "EVENT | NODE | KIND | MODEL | STATE",
+      "added | edge-a | edge | digits:1 | downloading 43 %",
+      "added | edge-a | edge | digits:1 | ready",
+      "modified | edge-a | edge | digits:1 | ready",
+      "deleted | edge-a | edge | digits:1 | ready",
+      "",
+    ]);
+    const signals = new EventEmitter();
+    const onOutput = (text: string): void => {
+      if (text.includes("1 row,")) signals.emit("SIGINT");
+    };
+    const run = { env, signals, onOutput, terminal: { columns: 80, rows: 20 } };
+    stream(path, whole("r.1", placementOn("edge-a", "downloading"), other) + message("deleted", other, "r.2"));
+    expect((await runCli(["models", "where", "digits:1", "-w", "--no-color"], run)).stdout).toContain("2 rows, live");
   });
 });
 
