@@ -78,6 +78,19 @@ describe("skerry rollout", () => {
     expect(stderr).toContain(`it is ${phase}`);
   });
 
+  it("goes on waiting while the control plane has no answer", async () => {
+    let looks = 0;
+    api.on(`POST ${PATH}/promote`, aRollout());
+    api.on(`GET ${PATH}`, (_: Asked, response: ServerResponse) => {
+      looks += 1;
+      if (looks === 2)
+        return json(response, 503, { status: 503, code: "DATABASE_UNAVAILABLE", detail: "no answer within 2000 ms" });
+      json(response, 200, looks === 1 ? aRollout() : aRollout({ phase: "promoted", endedAt: AT }));
+    });
+    const { exitCode } = await cli("promote", "digits", "--wait");
+    expect([exitCode, looks]).toEqual([0, 3]);
+  });
+
   it("says where a rollout is that does not end in time", async () => {
     api.on(`POST ${PATH}/promote`, aRollout());
     api.on(`GET ${PATH}`, aRollout());
