@@ -2,7 +2,7 @@ import { isSkerryError, messageOf, SkerryError } from "../../../shared/base/erro
 import type { EncodedBody } from "../../../shared/inference/body.ts";
 import type { Tensor } from "../../../shared/inference/datatypes.ts";
 import { invalid } from "../../../shared/inference/faults.ts";
-import type { InferRequest } from "../../../shared/inference/request.ts";
+import type { Explanation, InferRequest } from "../../../shared/inference/request.ts";
 import { encodeResponse, errorBody, type ResponseParameters } from "../../../shared/inference/response.ts";
 import { JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";
 import { MAX_ANSWER_BYTES } from "../../../shared/protocol/limits.ts";
@@ -32,7 +32,7 @@ export function responseOf(
 ): EncodedResponse {
   checkOutputs(tensors, request.outputs);
   const outputs = tensors.map((tensor, i) => ({ tensor, binary: request.outputs[i]?.binary === true }));
-  const said = { ...parameters, ...(request.explain && { skerry_explain: request.explain.method }) };
+  const said = { ...parameters, ...explained(request.explain) };
   const answer = encodeResponse({
     modelName: name,
     modelVersion: version,
@@ -45,6 +45,18 @@ export function responseOf(
     throw tooLarge(String(answer.body.byteLength), 0);
   }
   return { code: 0, ...answer };
+}
+
+/** What an explanation is about, so that its reader need not know the defaults of the version. */
+function explained(explain: Explanation | undefined): ResponseParameters {
+  if (explain === undefined) return {};
+  const { method, input, output, element } = explain;
+  return {
+    skerry_explain: method,
+    skerry_explain_input: input,
+    skerry_explain_output: output,
+    ...(element !== undefined && { skerry_explain_element: element }),
+  };
 }
 
 /** What went wrong, as a response with a code and an `{"error"}` body. */

@@ -72,7 +72,7 @@ function Choice({ deployments }: { readonly deployments: readonly Deployment[] }
           <Link to="/deployments">Deployments</Link>
         </Empty>
       ) : (
-        <Asked key={model} model={model} version={chosen.status.activeVersion} node={node} />
+        <Asked key={model} model={model} version={chosen.status.activeVersion} deployment={chosen.name} node={node} />
       )}
     </>
   );
@@ -81,10 +81,12 @@ function Choice({ deployments }: { readonly deployments: readonly Deployment[] }
 function Asked({
   model,
   version,
+  deployment,
   node,
 }: {
   readonly model: string;
   readonly version: number;
+  readonly deployment: string;
   readonly node: string | undefined;
 }) {
   const query = useQuery({
@@ -103,7 +105,7 @@ function Asked({
           case "embeddings":
             return <Embeddings model={model} node={node} />;
           case "tensors":
-            return <Tensors version={of} node={node} />;
+            return <Tensors version={of} node={node} deployment={deployment} />;
         }
       }}
     </QueryState>

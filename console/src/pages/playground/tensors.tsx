@@ -1,6 +1,8 @@
-import { useMutation } from "@tanstack/react-query";
+import { useMutation, useQuery } from "@tanstack/react-query";
 import { useId, useState } from "react";
+import { api, bodyOf } from "../../api/client.ts";
 import type { ModelVersion } from "../../api/types.ts";
+import { type ExplainedBody, type Influences, influencesOf } from "../../core/playground/explanation.ts";
 import { elementsText, type OutputTensor, scoresOf } from "../../core/playground/output-rows.ts";
 import { formOf, type InputForm, type InputSpec, parseNumbers } from "../../core/playground/playground-inputs.ts";
 import { shapeText } from "../../core/playground/tensor-text.ts";
@@ -10,27 +12,45 @@ import { Meter } from "../../ui/status.tsx";
 import { type AnswerFacts, Facts, factsOf } from "./answer-facts.tsx";
 import { ask, nodeHeaders } from "./ask.ts";
 import { Code, here } from "./code.tsx";
+import { Explained, type ExplainedInput } from "./explained.tsx";
 import { ImageInput } from "./image-input.tsx";
 
 interface Answer {
   readonly outputs: readonly OutputTensor[];
   readonly facts: AnswerFacts;
+  /** Of an answer that was asked to explain itself. */
+  readonly why: { readonly of: Influences; readonly input: ExplainedInput | undefined } | undefined;
 }
 
 /** A form made of a model's signature, and what it answers. */
-export function Tensors({ version, node }: { readonly version: ModelVersion; readonly node: string | undefined }) {
+export function Tensors({
+  version,
+  node,
+  deployment,
+}: {
+  readonly version: ModelVersion;
+  readonly node: string | undefined;
+  /** Whose replicas answer. */
+  readonly deployment: string;
+}) {
   const inputs = version.inputs.filter(({ parameters }) => parameters?.optional !== true);
   const [values, setValues] = useState<Readonly<Record<string, InputValue>>>(() =>
     Object.fromEntries(inputs.map((spec) => [spec.name, emptyOf(spec)])),
   );
-  const path = `/v2/models/${encodeURIComponent(version.model)}/infer`;
+  const url = `/v2/models/${encodeURIComponent(version.model)}`;
+  const path = `${url}/infer`;
+  const canExplain = useExplainers(version.model);
   const send = useMutation({
-    mutationFn: async (): Promise<Answer> => {
+    mutationFn: async ({ explain }: { readonly explain: boolean }): Promise<Answer> => {
       const body = requestOf(inputs, values);
       const startedAt = performance.now();
-      const response = await ask(path, { body, headers: nodeHeaders(node) });
-      const answer: { readonly outputs?: readonly OutputTensor[] } = await response.json();
-      return { outputs: answer.outputs ?? [], facts: factsOf(response.headers, performance.now() - startedAt) };
+      const response = await ask(explain ? `${url}:explain` : path, { body, headers: nodeHeaders(node) });
+      const answer: ExplainedBody = await response.json();
+      const facts = factsOf(response.headers, performance.now() - startedAt);
+      const of = influencesOf(answer);
+      const why = of && { of, input: explainedInput(body.inputs, { name: of.input, specs: inputs }) };
+      const outputs = (answer.outputs ?? []).filter(({ name }) => why === undefined || !isExplanation(name));
+      return { outputs, facts, why };
     },
   });
   const written = tryRequest(inputs, values);
@@ -39,7 +59,7 @@ export function Tensors({ version, node }: { readonly version: ModelVersion; rea
       className="playground columns"
       onSubmit={(event) => {
         event.preventDefault();
-        send.mutate();
+        send.mutate({ explain: false });
       }}
     >
       <Section title="Input">
@@ -49,19 +69,32 @@ export function Tensors({ version, node }: { readonly version: ModelVersion; rea
             spec={spec}
             value={values[spec.name] ?? emptyOf(spec)}
             onChange={(value) => setValues((before) => ({ ...before, [spec.name]: value }))}
-            onDone={() => send.mutate()}
+            onDone={() => send.mutate({ explain: false })}
           />
         ))}
         {inputs.length === 0 && <p className="faint">This model takes nothing.</p>}
         <button type="submit" className="primary" disabled={send.isPending}>
           Ask
-        </button>
+        </button>{" "}
+        {canExplain && (
+          <button type="button" disabled={send.isPending} onClick={() => send.mutate({ explain: true })}>
+            Ask and explain
+          </button>
+        )}
       </Section>
       <Section title="Answer">
         {send.isError && <Complaint error={send.error} />}
         {send.data ? (
           <>
             <Facts facts={send.data.facts} />
+            {send.data.why !== undefined && (
+              <Explained
+                {...send.data.why}
+                label={classesOf(version, send.data.why.of)}
+                deployment={deployment}
+                route={send.data.facts.route}
+              />
+            )}
             {send.data.outputs.map((output) => (
               <Output
                 key={output.name}
@@ -77,6 +110,33 @@ export function Tensors({ version, node }: { readonly version: ModelVersion; rea
       </Section>
     </form>
   );
+}
+
+/** Whether the version that serves has methods by which its answers can be explained. */
+function useExplainers(model: string): boolean {
+  const query = useQuery({
+    queryKey: ["playground", "metadata", model],
+    queryFn: () => bodyOf(api.GET("/v2/models/{model}", { params: { path: { model } } })),
+    retry: false,
+  });
+  return query.data?.properties?.["skerry.explainers"] !== undefined;
+}
+
+const isExplanation = (name: string): boolean => name === "explanation" || name === "skerry.explanation";
+
+/** The class of the element that is explained, where the model's file names it. */
+const classesOf = ({ outputs }: ModelVersion, { output, element }: Influences): string | number | undefined =>
+  outputs.find(({ name }) => name === output)?.parameters?.classes?.[element];
+
+function explainedInput(
+  given: readonly GivenInput[],
+  { name, specs }: { readonly name: string; readonly specs: readonly InputSpec[] },
+): ExplainedInput | undefined {
+  const spec = specs.find((each) => each.name === name);
+  const input = given.find((each) => each.name === name);
+  if (spec === undefined || input === undefined) return undefined;
+  const rows = input.shape[0] ?? 1;
+  return { form: formOf(spec), values: input.data.slice(0, input.data.length / rows).map(Number) };
 }
 
 /** Numbers and texts as they are typed; of an image the numbers that its pixels are. */
@@ -95,8 +155,18 @@ function emptyOf(spec: InputSpec): InputValue {
   return { form, text, pixels: form.kind === "image" ? Array.from({ length: elements }, () => 0) : undefined };
 }
 
+interface GivenInput {
+  readonly name: string;
+  readonly datatype: string;
+  readonly shape: readonly number[];
+  readonly data: readonly (string | number | boolean)[];
+}
+
 /** Throws what is wrong with an input, with its name. */
-function requestOf(inputs: readonly InputSpec[], values: Readonly<Record<string, InputValue>>): object {
+function requestOf(
+  inputs: readonly InputSpec[],
+  values: Readonly<Record<string, InputValue>>,
+): { readonly inputs: readonly GivenInput[] } {
   return {
     inputs: inputs.map((spec) => {
       const { name, datatype, shape } = spec;

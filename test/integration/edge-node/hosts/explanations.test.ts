@@ -88,7 +88,9 @@ describe("an explained answer of a model host", () => {
     const [probabilities, explanation] = outputsOf(answer);
     expect(probabilities).toEqual(plain[0]);
     expect(explanation).toMatchObject({ name: "explanation", datatype: "FP32", shape: [2, 1, 28, 28] });
-    expect(Buffer.from(bytesOf(answer)).toString("latin1")).toContain('"parameters":{"skerry_explain":"occlusion"}');
+    expect(Buffer.from(bytesOf(answer)).toString("latin1")).toContain(
+      '"parameters":{"skerry_explain":"occlusion","skerry_explain_input":"image","skerry_explain_output":"probabilities"}',
+    );
   });
 
   it("is the same, bit by bit, from two hosts and twice from one, and of a row with or without others", async () => {
