@@ -138,6 +138,11 @@ inBrowser("a model in the console", () => {
     await admin.shows("in the model");
     const best = admin.page.getByRole("table", { name: "Scores of probabilities" }).locator("tr.best th");
     expect(await best.innerText()).toBe("7");
+    await admin.page.getByRole("button", { name: "Ask and explain" }).click();
+    const why = admin.page.getByRole("region", { name: "Why" });
+    await why.getByText("Decided: 7, because probabilities[7] = ").waitFor();
+    await why.getByRole("img", { name: "Influence of each part of the picture" }).waitFor();
+    await why.getByText(/It is there: .*edge-a/).waitFor();
     await admin.page.getByText("As a program").click();
     await admin.shows("$SKERRY_API_KEY");
     expect(await admin.seriousFindings()).toEqual([]);
