@@ -157,13 +157,17 @@ export class InferenceService {
     const isAlone = cascade === undefined || asks === "embeddings" || prefer?.kind === "node" || explain;
     if (isAlone || deployment === undefined) return this.#serve(first, common);
     let by = first;
+    let small: { readonly answer: InferenceResponse; readonly ms: number } | undefined;
     const answer = await this.#cascades.answer({ deployment, cascade, request, startedAt, deadline }, async (asked) => {
       const served = await this.#serve(first, { ...common, request: asked });
       ({ by } = served);
+      small = { answer: served.answer, ms: this.#parts.clock.now() - startedAt };
       return served.answer;
     });
-    // The large model's answers say nothing about versions of the small one.
-    return { answer, by: answer.route.reason === "cascade" ? { ...by, measured: undefined } : by };
+    if (answer.route.reason !== "cascade") return { answer, by };
+    // The large model's answer says nothing about versions of the small one, whose own, in doubt, does.
+    if (small !== undefined && by.measured !== undefined) this.#addEvidence(by, small.answer, small);
+    return { answer, by: { ...by, measured: undefined } };
   }
 
   #resolve({ model, version, deployment, site, sticky, session, stream }: InferenceRequest): Resolved {
@@ -201,17 +205,25 @@ export class InferenceService {
   }
 
   /** A streamed answer counts when it has ended, with the time to its head. */
-  #count({ measured, version, ready }: Found, answer: InferenceResponse, startedAt: number): void {
-    if (measured === undefined) return;
-    const { clock, evidence } = this.#parts;
-    const kind = ready.find(({ placement }) => placement.id === answer.route.placement)?.kind;
-    const ms = clock.now() - startedAt;
-    const add = (code: string | undefined): void => evidence.answered(measured, { version, code, kind, ms });
+  #count(by: Found, answer: InferenceResponse, startedAt: number): void {
+    const ms = this.#parts.clock.now() - startedAt;
+    const add = (code: string | undefined): void => this.#addEvidence(by, answer, { ms, code });
     if (answer.code !== undefined || answer.body instanceof Uint8Array) return add(answer.code);
     void answer.body.ended.then((end) => {
       if (end.kind === "complete") add(undefined);
       else if (end.kind === "failed") add(end.code);
     });
+  }
+
+  /** `code`: how it ended, if not as its head says. */
+  #addEvidence(
+    { measured, version, ready }: Found,
+    answer: InferenceResponse,
+    { ms, code = answer.code }: { readonly ms: number; readonly code?: string | undefined },
+  ): void {
+    if (measured === undefined) return;
+    const kind = ready.find(({ placement }) => placement.id === answer.route.placement)?.kind;
+    this.#parts.evidence.answered(measured, { version, code, kind, ms });
   }
 
   /** Until when a request may wait for nodes that are on their way back; undefined: not at all. */

@@ -11,11 +11,13 @@ import { aService, request } from "./service-rig.ts";
 const WAVE = { deployment: "digits", rollout: 1, wave: 1 };
 
 /** `edge-a` has version 1, `edge-b` version 2, and the rollout gives `share` percent of the requests to version 2. */
-async function aRolloutService(over: Partial<RolloutRecord>) {
+async function aRolloutService(over: Partial<RolloutRecord>, isCascade = false) {
   const spec = { name: "digits", model: "digits", version: 2, rollout: { strategy: "canary" as const } };
+  const cascade = { to: "big", when: { answer: { measure: "confidence" as const, threshold: 0.9 } } };
   const scene = await aService({
-    deployment: aDeployment(spec, { rollout: aRollout(over) }),
+    deployment: aDeployment({ ...spec, ...(isCascade && { cascade }) }, { rollout: aRollout(over) }),
     versionsOnNodes: [1, 2],
+    second: isCascade ? aDeployment({ name: "big", model: "big", version: 1 }) : undefined,
   });
   const { service, named, clock, evidence } = scene;
   const ask = async (
@@ -48,6 +50,31 @@ describe("requests of a rollout", () => {
     const { ask, counted } = await aRolloutService({ share: 0 });
     await ask({ node: "edge-a", takesMs: 1, status: 500, meta: { code: "RUN_FAILED" } });
     expect(counted()).toMatchObject({ old: { requests: 1, errors: { RUN_FAILED: 1 }, latency: { edge: [] } } });
+  });
+
+  it("count for the small model of a cascade by its own answer, when the large one answers in its place", async () => {
+    const { service, named, clock, counted } = await aRolloutService({ share: 100 }, true);
+    const pending = service.infer(request());
+    await settle();
+    await clock.advance(20);
+    named("edge-b").answer({ meta: { doubtful: true } });
+    await settle();
+    await clock.advance(300);
+    named("edge-a").answer();
+    expect(await pending).toMatchObject({ modelVersion: "big:1", route: { reason: "cascade" } });
+    expect(counted()).toMatchObject({
+      old: { requests: 0 },
+      new: { requests: 1, errors: {}, latency: { edge: once(20), cloud: [] } },
+    });
+  });
+
+  it("do not count for a small model that was not asked", async () => {
+    const { service, named, counted } = await aRolloutService({ share: 100 }, true);
+    const pending = service.infer(request({ cascade: { wants: "large", promptCharacters: 0 } }));
+    await settle();
+    named("edge-a").answer();
+    expect(await pending).toMatchObject({ modelVersion: "big:1" });
+    expect(counted()).toEqual({});
   });
 
   it("are not counted when their caller left, nor when they name a version", async () => {
