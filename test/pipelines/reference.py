@@ -155,6 +155,40 @@ def tables():
     case("iris: vocabulary", "table", data, steps, ordinal.transform(column))
 
 
+def windows():
+    bunch = sklearn.datasets.load_breast_cancer()
+    radius, texture = bunch.data[:, 0], bunch.data[:, 1]
+    rows = [{"cell": {"radius": float(r)}, "texture": float(t)} for r, t in zip(radius, texture)]
+    data = json.dumps({"rows": rows}).encode()
+    columns = {"radius": {"path": "cell.radius", "type": "number"}, "texture": {"path": "texture", "type": "number"}}
+    decode = {"decode-json": {"rows": "rows", "columns": columns}}
+    both = {"columns": {"names": ["radius", "texture"], "datatype": "FP64"}}
+    case("breast cancer: columns by JSON path", "table", data, [decode, both], np.stack([radius, texture], axis=1))
+    clamp = {"clamp": {"columns": {"radius": {"min": 10.0, "max": 15.5}, "texture": {"max": 20.0}}}}
+    clipped = np.stack([np.clip(radius, 10.0, 15.5), np.clip(texture, None, 20.0)], axis=1)
+    case("breast cancer: clamped", "table", data, [decode, clamp, both], clipped)
+    statistics = {
+        "mean": np.mean,
+        "min": np.min,
+        "max": np.max,
+        "sum": np.sum,
+        "std": np.std,
+        "last": lambda window: window[-1],
+        "p90": lambda window: np.percentile(window, 90),
+        "p12.5": lambda window: np.percentile(window, 12.5),
+    }
+    for size, step in ((64, 64), (50, 7), (1, 1)):
+        made = {
+            name: {"of": "radius", "how": "percentile", "percentile": float(name[1:])} if name[0] == "p" else {"of": "radius", "how": name}
+            for name in statistics
+        }
+        starts = range(0, len(radius) - size + 1, step)
+        expected = np.array([[of(radius[start : start + size]) for of in statistics.values()] for start in starts])
+        steps = [decode, {"aggregate": {"rows": size, "step": step, "columns": made}}]
+        steps.append({"columns": {"names": list(statistics), "datatype": "FP64"}})
+        case(f"breast cancer: windows of {size} rows, every {step}", "table", data, steps, expected)
+
+
 def tokenizers_of(corpus):
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
     bert = Tokenizer(models.WordPiece(unk_token="[UNK]"))
@@ -206,5 +240,6 @@ def texts():
 pictures()
 sound()
 tables()
+windows()
 texts()
 (out / "cases.json").write_text(json.dumps(cases))
