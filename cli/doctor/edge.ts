@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { z } from "zod";
 import { isAlive } from "../config/dev-directory.ts";
-import { CONFINEMENT_REPORT } from "../processes/programs.ts";
+import { CONFINEMENT_REPORT, STREAMS_REPORT } from "../processes/programs.ts";
 import type { CommandContext } from "../run.ts";
 import { count, formatBytes } from "../output/units.ts";
 import { type Finding, good } from "./finding.ts";
@@ -13,6 +13,11 @@ import { type Finding, good } from "./finding.ts";
 const report = z.object({
   measures: z.array(z.object({ what: z.string(), isActive: z.boolean(), how: z.string() })),
 });
+const streamsReport = z.object({
+  entries: z.array(z.object({ entry: z.string(), problem: z.string().optional() })),
+  fault: z.string().optional(),
+});
+const STREAMS_FIX = "mend it, or change the entry; streams that name it wait until then";
 const lock = z.object({ pid: z.number().int() });
 
 /** A node takes no model when less than this share of its disk is free. */
@@ -28,7 +33,13 @@ const INSTALL = "install util-linux and a POSIX shell";
 export async function examineEdge(run: CommandContext): Promise<readonly Finding[]> {
   const { env } = run.processEnv;
   const folder = join(env["XDG_STATE_HOME"] ?? join(homedir(), ".local", "state"), "skerry");
-  const parts = await Promise.all([examineDisk(folder), examineNodes(folder), examineConfinement(folder)]);
+  const streamsFile = env["SKERRY_STREAMS_FILE"];
+  const parts = await Promise.all([
+    examineDisk(folder),
+    examineNodes(folder),
+    examineConfinement(folder),
+    streamsFile === undefined ? [] : examineStreams(streamsFile),
+  ]);
   return parts.flat();
 }
 
@@ -40,6 +51,21 @@ async function examineConfinement(folder: string): Promise<readonly Finding[]> {
     isActive
       ? good("edge", `model hosts: ${what}`, how)
       : { about: "edge", level: "warning", what: `model hosts: ${what}`, how, fix: FIXES[what] ?? INSTALL },
+  );
+}
+
+/** What a streams file offers, and what of it this user could not use. */
+async function examineStreams(file: string): Promise<readonly Finding[]> {
+  const { stdout } = await promisify(execFile)(process.execPath, [STREAMS_REPORT, file], { timeout: 30_000 });
+  const { entries, fault } = streamsReport.parse(JSON.parse(stdout));
+  if (fault !== undefined) {
+    const fix = "mend it as docs/streams.md says: a node does not start with it";
+    return [{ about: "edge", level: "bad", what: "streams file", how: fault, fix }];
+  }
+  return entries.map(({ entry, problem }): Finding =>
+    problem === undefined
+      ? good("edge", `streams: ${entry}`, "usable")
+      : { about: "edge", level: "warning", what: `streams: ${entry}`, how: problem, fix: STREAMS_FIX },
   );
 }
 

@@ -101,6 +101,14 @@ function examineNodes(nodes: readonly Node[]): readonly Finding[] {
     ...each(full, "disks", ({ name, load }) => `${name} has ${Math.round(load?.diskFreeMiB ?? 0)} MiB free`, {
       fix: "free space: a node takes no model while less than 5 % of its disk is free",
     }),
+    ...each(
+      nodes.filter(({ load }) => waitingOf(load).length > 0),
+      "streams that wait",
+      ({ name, load }) => `${name}: ${waitingOf(load).join("; ")}`,
+      {
+        fix: "`skerry streams get DEPLOYMENT/STREAM`; on the machine `SKERRY_STREAMS_FILE=FILE skerry doctor edge` says more",
+      },
+    ),
     ...each(older, "agents of another version", ({ name, agentVersion }) => `${name} (${agentVersion})`, {
       fix: `install ${VERSION} there when it suits`,
     }),
@@ -114,6 +122,12 @@ function examineNodes(nodes: readonly Node[]): readonly Finding[] {
     ),
   ];
 }
+
+/** Streams of a node that cannot read, run or send, each with why. */
+const waitingOf = (load: Node["load"]): readonly string[] =>
+  (load?.streams ?? []).flatMap(({ deployment: of, name, state, reason }) =>
+    state === "waiting" && reason !== undefined ? [`${of}/${name} (${reason})`] : [],
+  );
 
 function examineDeployments(deployments: readonly Deployment[]): readonly Finding[] {
   if (deployments.length === 0)

@@ -21,6 +21,9 @@ export const EDGE_NODE = {
 /** Prints what keeps model hosts inside on this machine. */
 export const CONFINEMENT_REPORT = fileURLToPath(new URL("../../edge-node/confinement-report.ts", import.meta.url));
 
+/** Prints what of a streams file could not be read, written or reached. */
+export const STREAMS_REPORT = fileURLToPath(new URL("../../edge-node/streams-report.ts", import.meta.url));
+
 /** Makes an admin key in the database. */
 export const RECOVER_KEY = fileURLToPath(new URL("../../control-plane/recover-key.ts", import.meta.url));
 

@@ -113,6 +113,29 @@ describe("skerry doctor", () => {
     ]);
   });
 
+  it("names streams that wait, with why", async () => {
+    const counts = { produced: 1, delivered: 0, deduplicated: 0, expired: 0, dropped: 0, waiting: 1, waitingBytes: 1 };
+    const stream = { deployment: "reader", name: "scans", state: "waiting" as const, reason: "there is no sink plant" };
+    const load = {
+      cpuPct: 0,
+      memFreeMiB: 0,
+      diskFreeMiB: 1_000,
+      rttMs: 1,
+      rif: 0,
+      pushBytesPerMs: null,
+      streams: [
+        { ...counts, ...stream },
+        { ...counts, ...stream, name: "fine", state: "running" as const },
+      ],
+      ageMs: 0,
+    };
+    api.on("GET /api/v1/nodes", listOf(nodeNamed("edge-a", { load, agentVersion: VERSION })));
+    const { found } = await faults("server");
+    expect(found).toEqual([
+      expect.stringContaining("warning: streams that wait: edge-a: reader/scans (there is no sink plant) → "),
+    ]);
+  });
+
   it("stops at a server that does not answer, or is another one, or takes no key", async () => {
     const nowhere = await runCli(["doctor", "client", "-o", "json", "--server", "http://127.0.0.1:2999"], { env });
     expect([nowhere.exitCode, nowhere.stdout.includes("nothing listens at")]).toEqual([1, true]);
@@ -150,5 +173,50 @@ describe("skerry doctor", () => {
     expect(stdout).toMatch(/edge +model hosts: process of its own +good/);
     await writeFile(join(node, "node.lock"), JSON.stringify({ pid: process.pid }));
     expect((await cli("edge")).stdout).toContain(`runs as process ${process.pid}`);
+  });
+});
+
+describe("skerry doctor edge with a streams file", () => {
+  const examined = async (text: string): Promise<readonly string[]> => {
+    const file = join(folder, "streams.yaml");
+    await writeFile(file, text);
+    env["SKERRY_STREAMS_FILE"] = file;
+    const { items } = JSON.parse((await cli("edge", "-o", "json")).stdout) as {
+      items: { level: string; what: string; how: string }[];
+    };
+    return items
+      .filter(({ what }) => what.startsWith("streams"))
+      .map(({ level, what, how }) => `${level}: ${what}: ${how}`);
+  };
+
+  it("says of each entry whether this user could use it", async () => {
+    await mkdir(join(folder, "inbox"));
+    const found = await examined(
+      [
+        "sources:",
+        `  inbox: { directory: { path: ${join(folder, "inbox")} } }`,
+        `  away: { directory: { path: ${join(folder, "away")} } }`,
+        "  push: { http: {} }",
+        '  bus: { mqtt: { url: "mqtt://127.0.0.1:1", topics: [a] } }',
+        "sinks:",
+        `  outbox: { folder: { path: ${join(folder, "made/later")} } }`,
+        `  plant: { webhook: { url: "${env["SKERRY_SERVER"]}/results" } }`,
+        `  closed: { webhook: { url: "${env["SKERRY_SERVER"]}/results", tokenFile: ${join(folder, "token")} } }`,
+      ].join("\n"),
+    );
+    expect(found).toEqual([
+      "good: streams: source inbox: usable",
+      `warning: streams: source away: there is no ${join(folder, "away")}`,
+      "good: streams: source push: usable",
+      expect.stringMatching(/^warning: streams: source bus: 127\.0\.0\.1 takes no connection: .*ECONNREFUSED/),
+      "good: streams: sink outbox: usable",
+      "good: streams: sink plant: usable",
+      `warning: streams: sink closed: this user cannot read ${join(folder, "token")}`,
+    ]);
+  });
+
+  it("says what is wrong with the file", async () => {
+    const [fault] = await examined("sources: { inbox: { directory: { path: relative } } }");
+    expect(fault).toMatch(/^bad: streams file: .*sources\.inbox\.directory\.path: an absolute path/);
   });
 });
