@@ -15,6 +15,7 @@ import { isInspectionRefused } from "../core/catalog/inspection-refused.ts";
 import { decoderNodes, newOutputsOnly } from "../core/catalog/onnx/cache-outputs.ts";
 import { BundleFiles } from "./bundle-files.ts";
 import { checkPipeline } from "./check-pipeline.ts";
+import { checkVariants, declaredVariants, filesOfGraph } from "./check-variants.ts";
 import { digestFile } from "./digest-file.ts";
 import { writeEdited } from "./write-edited.ts";
 import { fileSource } from "./file-reader.ts";
@@ -46,24 +47,56 @@ export function checkBundle(request: CheckRequest): CheckResult {
   if (request.runtime === "embed") return checkEncoder(graph, request, files);
   if (request.runtime === "engine") return checkEngine(request, files);
   if (request.runtime === "pipeline") return checkPipeline(request, files);
+  return checkGraph(graph, request, files);
+}
+
+/** One graph that is run on tensors, and its variants if it has some. */
+function checkGraph(graph: RequestedFile, request: CheckRequest, files: readonly NamedFile[]): CheckResult {
+  try {
+    return checkedGraph(graph, request, files);
+  } catch (error) {
+    if (isInspectionRefused(error)) return rejected("INVALID_MODEL", error.message);
+    throw error;
+  }
+}
+
+function checkedGraph(graph: RequestedFile, request: CheckRequest, files: readonly NamedFile[]): CheckResult {
+  const document = declaredVariants(request);
+  const ofMain = <File extends { readonly name: string }>(all: readonly File[]): readonly File[] =>
+    document === undefined ? all : filesOfGraph(request.main, request, { files: all, document });
   const { file, edit } = editedGraph(graph, request.editedPath);
   const edited = file && { name: request.main, ...file };
   const served = edited ? files.map((file) => (file.name === request.main ? edited : file)) : files;
-  const inspection = inspectGraph(edited ? request.editedPath : graph.path, request, edit.constants);
+  const own = { main: request.main, files: [...ofMain(request.files)] };
+  const inspection = inspectGraph(edited ? request.editedPath : graph.path, own, edit.constants);
   if (inspection.kind === "refused")
     return rejected(
       "INVALID_MODEL",
       request.files.length === 1 ? inspection.reason : `${request.main}: ${inspection.reason}`,
     );
   const model = { ...inspection.model, outputs: withClasses(inspection.model.outputs, edit.classes) };
-  const manifest = buildManifest(request, served, model, edit.defaults);
+  const manifest = buildManifest(request, ofMain(served), model, edit.defaults);
   const tooLong = refuseLongManifest(manifest);
   if (tooLong) return tooLong;
   const { opset, irVersion, producer } = model;
   const { inputs, outputs } = manifest;
   const artifact = artifactDigest(manifest);
   const notes = [...edit.notes];
-  const checked = { manifest, artifact, opset, irVersion, producer, inputs, outputs, notes };
+  const variants = document && {
+    all: [...checkVariants(request, model, { files, document })],
+    accuracy: document.accuracy,
+  };
+  const checked = {
+    manifest,
+    artifact,
+    opset,
+    irVersion,
+    producer,
+    inputs,
+    outputs,
+    notes,
+    ...(variants && { variants }),
+  };
   if (!edited) return { kind: "accepted", checked };
   const { name: path, bytes, sha256 } = edited;
   return { kind: "accepted", checked: { ...checked, edited: { path, bytes, sha256 } } };

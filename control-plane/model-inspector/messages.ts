@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { bundleFile, runtime } from "../../shared/protocol/bundle.ts";
 import { digest, manifest, tensorSpec } from "../../shared/protocol/manifest.ts";
+import { variantName } from "../../shared/protocol/variants.ts";
 
 /** The one line that the check process reads. */
 export const checkRequest = z.strictObject({
@@ -27,6 +28,15 @@ export const checkRequest = z.strictObject({
 });
 export type CheckRequest = z.infer<typeof checkRequest>;
 
+const checkedVariant = z.strictObject({
+  name: variantName,
+  manifest,
+  artifact: digest,
+  opset: z.number().int(),
+  irVersion: z.number().int(),
+});
+export type CheckedVariant = z.infer<typeof checkedVariant>;
+
 /** The one line that it writes. */
 export const checkResult = z.discriminatedUnion("kind", [
   z.strictObject({
@@ -43,6 +53,13 @@ export const checkResult = z.discriminatedUnion("kind", [
       notes: z.array(z.string()),
       /** The graph as it was changed; it lies at `editedPath`. */
       edited: bundleFile.optional(),
+      /** Further graphs of the bundle with the same tensors, and how near they have to be to the main one. */
+      variants: z
+        .strictObject({
+          all: z.array(checkedVariant).min(1),
+          accuracy: z.strictObject({ minAgreement: z.number(), maxDifference: z.number().optional() }),
+        })
+        .optional(),
     }),
   }),
   z.strictObject({

@@ -3,6 +3,7 @@ import type { Model, ModelVersion } from "../../shared/api/v1/models.ts";
 import type { BundleFile, Runtime } from "../../shared/protocol/bundle.ts";
 import type { Manifest, TensorSpec } from "../../shared/protocol/manifest.ts";
 import type { Release } from "../../shared/protocol/release.ts";
+import type { VariantAccuracy } from "../../shared/protocol/variants.ts";
 import type { Actor } from "./audit.ts";
 import type { NewEvent } from "./events.ts";
 
@@ -33,6 +34,17 @@ export interface UnfinishedUploadRow {
   readonly isRepair: boolean;
 }
 
+/** A further graph of a version, with the artifact that a node gets for it. */
+export interface CheckedVariant {
+  readonly name: string;
+  readonly manifest: Manifest;
+  readonly artifact: string;
+  readonly opset: number;
+  readonly irVersion: number;
+  /** Against the main graph, on the samples of the version. */
+  readonly accuracy: VariantAccuracy;
+}
+
 /** What the check of an uploaded file found. */
 export interface CheckedModel {
   readonly manifest: Manifest;
@@ -46,13 +58,16 @@ export interface CheckedModel {
   readonly notes: readonly string[];
   /** The graph as the check changed it; undefined when it is served as it came. */
   readonly edited?: BundleFile | undefined;
+  /** In the order of its document; undefined: none. `manifest` is that of the main graph then. */
+  readonly variants?: readonly CheckedVariant[] | undefined;
 }
 
 /** A version that may be placed, with the files that have to be in the artifact store for that. */
 export interface StoredVersion {
   readonly model: string;
   readonly version: number;
-  readonly artifact: string;
+  /** Of each of its graphs. */
+  readonly artifacts: readonly string[];
   readonly files: readonly BundleFile[];
   readonly damage: string | null;
 }

@@ -10,6 +10,9 @@ const EXTERNAL_DATA = 13;
 const KEY = 1;
 const VALUE = 2;
 
+/** Where the bytes of a graph lie. */
+type Readable = Pick<ModelFolder, "size" | "read">;
+
 const BYTES = 2;
 const MAX_ENTRY_BYTES = 4_096;
 const WINDOW_BYTES = 64 * 1_024;
@@ -18,7 +21,7 @@ const WINDOW_BYTES = 64 * 1_024;
  * Files in which the tensors of an ONNX file lie (external data), as the graph names them: the side files to send along.
  * Never throws for what is no ONNX file: the control plane's check says what is wrong with it.
  */
-export function externalLocations(folder: ModelFolder, path: string): readonly string[] {
+export function externalLocations(folder: Readable, path: string): readonly string[] {
   const found = new Set<string>();
   const source = new Source(folder, path);
   for (const graph of source.fields(0, source.size, GRAPH))
@@ -30,7 +33,7 @@ export function externalLocations(folder: ModelFolder, path: string): readonly s
 
 /** Names of what a graph takes and puts out, initializers among the first perhaps. Both are empty for what is no ONNX file. */
 export function graphNames(
-  folder: ModelFolder,
+  folder: Readable,
   path: string,
 ): { readonly inputs: readonly string[]; readonly outputs: readonly string[] } {
   const source = new Source(folder, path);
@@ -49,12 +52,12 @@ interface Range {
 /** Protobuf's wire format, read through a window. Stops where it stops to make sense. */
 class Source {
   readonly size: number;
-  readonly #folder: ModelFolder;
+  readonly #folder: Readable;
   readonly #path: string;
   #window: Uint8Array = new Uint8Array();
   #from = 0;
 
-  constructor(folder: ModelFolder, path: string) {
+  constructor(folder: Readable, path: string) {
     this.#folder = folder;
     this.#path = path;
     this.size = folder.size(path) ?? 0;

@@ -1,19 +1,22 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
 import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import { artifactDigest } from "../../../shared/protocol/manifest.ts";
 import { checkResult, type CheckResult } from "../../model-inspector/messages.ts";
+import { accuracyFault } from "../../core/catalog/variants/accuracy-gate.ts";
 import type { ModelCheck, UploadedBundle } from "../../ports/artifacts.ts";
+import type { CheckedVariant } from "../../ports/catalog.ts";
+import { converse, type Ended } from "./child-output.ts";
+import { type TrialFigures, tryVariants } from "./variant-trial.ts";
+
+type Accepted = Extract<CheckResult, { kind: "accepted" }>;
 
 const PROGRAM = fileURLToPath(new URL("../../model-inspector/main.ts", import.meta.url));
 
 /** One check reads 1 MiB at a time; the rest of the heap is for names, which the inspection bounds at 16 MiB. */
 const MAX_HEAP_MIB = 256;
-/** A result is a manifest of at most 1 MiB and the signature a second time. */
-const MAX_RESULT_BYTES = 4 * 1024 * 1024;
-const MAX_COMPLAINT_BYTES = 4 * 1024;
 
 /** A slow disk reads 16 MiB/s; a process takes 0.2 s to start, and seconds on a busy machine. */
 const deadlineFor = (bytes: number): number => 60_000 + (1_000 * bytes) / (16 * 1024 ** 2);
@@ -34,7 +37,19 @@ export class CheckProcess implements ModelCheck {
     this.#deadlineMs = parts.deadlineMs ?? deadlineFor;
   }
 
-  async check(request: UploadedBundle, signal?: AbortSignal): Promise<CheckResult> {
+  async check(request: UploadedBundle, signal?: AbortSignal): ReturnType<ModelCheck["check"]> {
+    const result = await this.#inspect(request, signal);
+    if (result.kind !== "accepted") return result;
+    const { variants, ...checked } = result.checked;
+    if (variants === undefined) return { kind: "accepted", checked };
+    const figures = await tryVariants(request, result.checked, { clock: this.#clock, signal });
+    if (typeof figures === "string") return { kind: "rejected", code: "INVALID_MODEL", reason: figures };
+    const judged = judgeVariants(variants, figures);
+    if (typeof judged === "string") return { kind: "rejected", code: "INVALID_MODEL", reason: judged };
+    return { kind: "accepted", checked: { ...checked, variants: judged } };
+  }
+
+  async #inspect(request: UploadedBundle, signal: AbortSignal | undefined): Promise<CheckResult> {
     signal?.throwIfAborted();
     const child = spawn(process.execPath, [`--max-old-space-size=${MAX_HEAP_MIB}`, "--disable-proto=delete", PROGRAM], {
       cwd: tmpdir(),
@@ -66,34 +81,6 @@ export class CheckProcess implements ModelCheck {
   }
 }
 
-interface Ended {
-  readonly output: string;
-  readonly complaint: string;
-  /** `code 1`, `signal SIGSEGV`. */
-  readonly how: string;
-  readonly succeeded: boolean;
-}
-
-/** Writes one line, reads all of the answer, waits for the end. Throws when the process cannot be started. */
-function converse(child: ChildProcess, line: string): Promise<Ended> {
-  const output = new BoundedText(MAX_RESULT_BYTES, () => child.kill("SIGKILL"));
-  const complaint = new BoundedText(MAX_COMPLAINT_BYTES, () => undefined);
-  child.stdout?.on("data", (piece: Buffer) => output.add(piece));
-  child.stderr?.on("data", (piece: Buffer) => complaint.add(piece));
-  // A process that dies early breaks the pipe; how it died says more.
-  child.stdin?.on("error", () => undefined);
-  child.stdin?.end(line);
-  return new Promise((resolve, reject) => {
-    child.once("error", (cause) =>
-      reject(new SkerryError("INTERNAL", `the check process could not be started: ${cause.message}`, { cause })),
-    );
-    child.once("close", (code, signal) => {
-      const how = signal === null ? `code ${code}` : `signal ${signal}`;
-      resolve({ output: output.text(), complaint: complaint.text(), how, succeeded: code === 0 });
-    });
-  });
-}
-
 /** What the child says is decoded as anything from outside is: it has just read a stranger's file. */
 function resultOf(request: UploadedBundle, ended: Ended): CheckResult {
   const name = `${request.model}:${request.version}`;
@@ -106,30 +93,23 @@ function resultOf(request: UploadedBundle, ended: Ended): CheckResult {
   return result;
 }
 
+/** The variants with their figures, or why one of them is not published. */
+function judgeVariants(
+  { all, accuracy }: NonNullable<Accepted["checked"]["variants"]>,
+  figures: readonly TrialFigures[],
+): readonly CheckedVariant[] | string {
+  const judged: CheckedVariant[] = [];
+  for (const variant of all) {
+    const found = figures.find(({ name }) => name === variant.name);
+    if (found === undefined) throw new SkerryError("INTERNAL", `the comparison of variants left out ${variant.name}`);
+    const fault = accuracyFault(variant.name, found, accuracy);
+    if (fault !== undefined) return fault;
+    const { samples, agreement, maxDifference } = found;
+    judged.push({ ...variant, accuracy: { samples, agreement, maxDifference: maxDifference ?? 0 } });
+  }
+  return judged;
+}
+
 /** Node puts the error's own line in the middle of a trace. */
 const lastLine = (text: string): string =>
   text.split("\n").find((line) => /^\s*\w*Error\b|^FATAL ERROR/.test(line)) ?? text.trim().split("\n").at(-1) ?? "";
-
-/** The first bytes of a stream, up to a bound. */
-class BoundedText {
-  readonly #pieces: Buffer[] = [];
-  readonly #maxBytes: number;
-  readonly #onTooMuch: () => void;
-  #bytes = 0;
-
-  constructor(maxBytes: number, onTooMuch: () => void) {
-    this.#maxBytes = maxBytes;
-    this.#onTooMuch = onTooMuch;
-  }
-
-  add(piece: Buffer): void {
-    if (this.#bytes + piece.length > this.#maxBytes) this.#onTooMuch();
-    const taken = piece.subarray(0, this.#maxBytes - this.#bytes);
-    this.#bytes += taken.length;
-    this.#pieces.push(taken);
-  }
-
-  text(): string {
-    return Buffer.concat(this.#pieces).toString("utf8");
-  }
-}

@@ -86,7 +86,7 @@ export class ArtifactScrub {
   /** The artifact could not be read, or a node found its bytes damaged: its files are read now. */
   suspect(artifact: string): void {
     this.#queue(async () => {
-      const found = (await this.#catalog.storedVersions()).filter((version) => version.artifact === artifact);
+      const found = (await this.#catalog.storedVersions()).filter(({ artifacts }) => artifacts.includes(artifact));
       for (const { files } of found) for (const { sha256 } of files) this.#due.add(sha256);
       await this.#pass();
     });

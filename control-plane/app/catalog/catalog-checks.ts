@@ -151,7 +151,9 @@ export class CatalogChecks {
     for (const [index, { path, sha256 }] of files.entries())
       if (path !== edited?.path) await this.#artifacts.adopt(partId(id, index), sha256, this.#abort.signal);
     if (edited) await this.#artifacts.adopt(editedPartId(id), edited.sha256, this.#abort.signal);
-    const repaired = this.#onStored(checked.manifest.files.map(({ sha256 }) => sha256));
+    const repaired = this.#onStored(
+      [checked, ...(checked.variants ?? [])].flatMap(({ manifest }) => manifest.files.map(({ sha256 }) => sha256)),
+    );
     // Who waits for the end of the repair's upload finds the version whole.
     if (upload.repairs !== undefined) await repaired;
     const object = `model/${model}`;

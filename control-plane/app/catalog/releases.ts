@@ -53,7 +53,12 @@ export class Releases {
     release: Release,
     { actor, isForced }: { readonly actor: Actor; readonly isForced: boolean },
   ): Promise<ModelVersion> {
-    const { artifact } = await this.#ready(model, version);
+    const { artifact, variants } = await this.#ready(model, version);
+    if (variants.length > 0)
+      throw new SkerryError(
+        "CONFLICT",
+        `${model}:${version} has variants, and a signature covers the files of one graph: push the graph that is to be signed alone`,
+      );
     const { publicKey, signature, counter, floor } = release;
     if (floor > counter)
       throw invalidFields("body", [

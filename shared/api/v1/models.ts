@@ -13,6 +13,7 @@ import {
   type Runtime,
 } from "../../protocol/bundle.ts";
 import { pipelineFacts, rowProof, tensorSpec } from "../../protocol/manifest.ts";
+import { variantFacts } from "../../protocol/variants.ts";
 import { encoderModel } from "../../text/encoder-model.ts";
 import { engineModel } from "../../text/engine-model.ts";
 import { textModel } from "../../text/text-model.ts";
@@ -102,6 +103,12 @@ export const modelVersion = z
       .default(null)
       .describe(
         "Of a pipeline: the stages that a request may pass, the steps that decide, and the tensors of its graphs; null of others, and before the check.",
+      ),
+    variants: z
+      .array(variantFacts)
+      .default([])
+      .describe(
+        "Graphs of which a node gets one, the reference first, with how near each was to that on the samples of the version; empty: it has one graph.",
       ),
     release: release
       .optional()

@@ -93,6 +93,7 @@ export class FakeCatalogStore implements CatalogStore {
       encoder: null,
       engine: null,
       pipeline: null,
+      variants: [],
     };
     const row: ModelVersion = {
       ...unknown,
@@ -123,7 +124,7 @@ export class FakeCatalogStore implements CatalogStore {
 
   async storedVersions(): Promise<readonly StoredVersion[]> {
     return [...this.versions.values()].flatMap(({ model, version, state, artifact, files, damage }) =>
-      state === "ready" && artifact !== null ? [{ model, version, artifact, files, damage }] : [],
+      state === "ready" && artifact !== null ? [{ model, version, artifacts: [artifact], files, damage }] : [],
     );
   }
 

@@ -6,6 +6,7 @@ import { pipelineFacts, rowProof, tensorSpec } from "../../../../shared/protocol
 import { release } from "../../../../shared/protocol/release.ts";
 import { encoderModel } from "../../../../shared/text/encoder-model.ts";
 import { engineModel } from "../../../../shared/text/engine-model.ts";
+import { variantFacts } from "../../../../shared/protocol/variants.ts";
 import { textModel } from "../../../../shared/text/text-model.ts";
 import { bundleFile, runtime, type BundleFile } from "../../../../shared/protocol/bundle.ts";
 import type { UploadRow } from "../../../ports/catalog.ts";
@@ -63,6 +64,7 @@ export function toModelVersion(row: Rows.ModelVersion): ModelVersion {
     encoder: encoderModel.nullable().parse(row.encoder),
     engine: engineModel.nullable().parse(row.engine),
     pipeline: pipelineFacts.nullable().parse(row.pipeline),
+    variants: z.array(variantFacts).parse(row.variants),
     ...(row.release !== null && { release: release.parse(row.release) }),
     labels: labelMap.parse(row.labels),
     metrics: metrics.parse(row.metrics),

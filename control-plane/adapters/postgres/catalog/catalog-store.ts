@@ -116,8 +116,10 @@ export class PostgresCatalogStore implements CatalogStore {
     const rows = await this.#database.run((client) => client.modelVersion.findMany({ where: { state: "ready" } }));
     return rows
       .map(toModelVersion)
-      .flatMap(({ model, version, artifact, files, damage }) =>
-        artifact === null ? [] : [{ model, version, artifact, files, damage }],
+      .flatMap(({ model, version, artifact, variants, files, damage }) =>
+        artifact === null
+          ? []
+          : [{ model, version, artifacts: [artifact, ...variants.map((each) => each.artifact)], files, damage }],
       );
   }
 

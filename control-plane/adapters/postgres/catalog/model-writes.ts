@@ -1,3 +1,4 @@
+import { Prisma } from "../../../../prisma/generated/client.ts";
 import type { Model } from "../../../../shared/api/v1/models.ts";
 import { canonicalJson } from "../../../../shared/base/digest.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
@@ -66,18 +67,31 @@ export async function deleteModel(tx: Transaction, name: string, actor: Actor): 
     const names = users.map((user) => user.name).join(", ");
     throw new SkerryError("CONFLICT", `the model ${name} is used by the deployments ${names}: delete them first`);
   }
-  const versions = await tx.modelVersion.findMany({ where: { modelName: name }, select: { artifactDigest: true } });
-  const artifacts = versions.flatMap(({ artifactDigest }) => artifactDigest ?? []);
+  const versions = await tx.$queryRaw<{ artifacts: (string | null)[] }[]>`
+    SELECT ${ARTIFACTS} AS artifacts FROM model_versions WHERE model_name = ${name}`;
   await tx.modelVersion.deleteMany({ where: { modelName: name } });
-  await tx.$executeRaw`
-    DELETE FROM artifacts a WHERE digest = ANY(${artifacts}::text[])
-      AND NOT EXISTS (SELECT 1 FROM model_versions v WHERE v.artifact_digest = a.digest)`;
+  await deleteArtifacts(
+    tx,
+    versions.flatMap(({ artifacts }) => artifacts),
+  );
   await tx.model.delete({ where: { name } });
   await audit(tx, actor, { action: "model.delete", target: `model/${name}`, detail: { versions: versions.length } });
   await tellOf(tx, name, {
     reason: "ModelDeleted",
     message: `${actor.name} deleted the model ${name} with its versions`,
   });
+}
+
+/** Digests of all artifacts of a version: its own, and those of its variants. */
+export const ARTIFACTS = Prisma.sql`ARRAY[artifact_digest] || ARRAY(SELECT jsonb_array_elements(variants)->>'artifact')`;
+
+/** Those that no version has any more. */
+export async function deleteArtifacts(tx: Transaction, digests: readonly (string | null)[]): Promise<void> {
+  const known = digests.filter((digest) => digest !== null);
+  await tx.$executeRaw`
+    DELETE FROM artifacts a WHERE digest = ANY(${known}::text[])
+      AND NOT EXISTS (SELECT 1 FROM model_versions v WHERE v.artifact_digest = a.digest
+        OR v.variants @> jsonb_build_array(jsonb_build_object('artifact', a.digest)))`;
 }
 
 interface LockedModel {

@@ -6,7 +6,7 @@ import { audit } from "../events/audit.ts";
 import { appendEvents } from "../events/events.ts";
 import { raiseDesiredRev } from "../fleet/desired-rev.ts";
 import { requireOwner } from "../owner.ts";
-import { lockModel, ownerOf } from "./model-writes.ts";
+import { ARTIFACTS, deleteArtifacts, lockModel, ownerOf } from "./model-writes.ts";
 
 /**
  * Forgets what a version is made of. Its row stays `archived`, so that its number is never given again. Throws `NOT_FOUND`, and
@@ -19,8 +19,8 @@ export async function deleteVersion(
 ): Promise<void> {
   const name = `${model}:${version}`;
   await lockModel(tx, model);
-  const [row] = await tx.$queryRaw<{ state: string; artifact: string | null }[]>`
-    SELECT state, artifact_digest AS artifact FROM model_versions
+  const [row] = await tx.$queryRaw<{ state: string; artifacts: (string | null)[] }[]>`
+    SELECT state, ${ARTIFACTS} AS artifacts FROM model_versions
     WHERE model_name = ${model} AND version = ${version} FOR UPDATE`;
   if (!row || row.state === "archived")
     throw new SkerryError("NOT_FOUND", `the model ${model} has no version ${version}`);
@@ -28,11 +28,9 @@ export async function deleteVersion(
   await refuseIfNeeded(tx, { model, version });
   await tx.$executeRaw`DELETE FROM uploads WHERE model_name = ${model} AND version = ${version}`;
   await tx.$executeRaw`
-    UPDATE model_versions SET state = 'archived', artifact_digest = NULL, files = '[]'::jsonb
+    UPDATE model_versions SET state = 'archived', artifact_digest = NULL, files = '[]'::jsonb, variants = '[]'::jsonb
     WHERE model_name = ${model} AND version = ${version}`;
-  await tx.$executeRaw`
-    DELETE FROM artifacts a WHERE digest = ${row.artifact}
-      AND NOT EXISTS (SELECT 1 FROM model_versions v WHERE v.artifact_digest = a.digest)`;
+  await deleteArtifacts(tx, row.artifacts);
   await audit(tx, actor, { action: "version.delete", target: `model/${model}`, detail: { version } });
   const message = `${actor.name} deleted ${name}`;
   await appendEvents(tx, [{ type: "Normal", reason: "ModelVersionDeleted", object: `model/${model}`, message }]);

@@ -1,8 +1,15 @@
 import { Prisma } from "../../../../prisma/generated/client.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import { bundleDigest } from "../../../../shared/protocol/bundle-digest.ts";
-import { chunksOf, manifestBytes, pipelineFacts, type Manifest } from "../../../../shared/protocol/manifest.ts";
-import type { CatalogStore, CheckedModel, DeclaredVersion } from "../../../ports/catalog.ts";
+import {
+  chunksOf,
+  mainFile,
+  manifestBytes,
+  pipelineFacts,
+  type Manifest,
+} from "../../../../shared/protocol/manifest.ts";
+import { REFERENCE, type VariantFacts } from "../../../../shared/protocol/variants.ts";
+import type { CatalogStore, CheckedModel, CheckedVariant, DeclaredVersion } from "../../../ports/catalog.ts";
 import type { Actor } from "../../../ports/audit.ts";
 import type { NewEvent } from "../../../ports/events.ts";
 import { toModelVersion } from "./catalog-rows.ts";
@@ -63,10 +70,10 @@ export async function acceptVersion(
   event: NewEvent,
 ): Promise<void> {
   if (await endRepair(tx, uploadId, event)) return;
-  const { manifest, artifact, opset, irVersion, producer, inputs, outputs, notes, edited } = checked;
-  await insertArtifact(tx, artifact, manifest);
+  const { manifest, artifact, opset, irVersion, producer, inputs, outputs, notes, edited, variants = [] } = checked;
+  for (const each of [checked, ...variants]) await insertArtifact(tx, each.artifact, each.manifest);
   // The list says what is in the store; the row's digest stays that of what was sent, so that the same bytes are known again.
-  const files = manifest.files.map(({ name, size, sha256 }) => ({ path: name, bytes: size, sha256 }));
+  const files = filesOf([manifest, ...variants.map((each) => each.manifest)]);
   const accepted = await tx.modelVersion.updateMany({
     where: { upload: { id: uploadId }, state: "checking" },
     data: {
@@ -80,6 +87,7 @@ export async function acceptVersion(
       inputs: [...inputs],
       outputs: [...outputs],
       notes: [...notes],
+      ...(variants.length > 0 && { variants: variantRows(checked, variants) }),
       ...(manifest.rows && { rows: manifest.rows }),
       ...(edited && { files, bytes: files.reduce((sum, file) => sum + file.bytes, 0) }),
     },
@@ -87,6 +95,26 @@ export async function acceptVersion(
   if (accepted.count === 0) throw new SkerryError("CONFLICT", `the upload ${uploadId} is not in its check any more`);
   const { modelName } = await tx.upload.delete({ where: { id: uploadId } });
   await appendEvents(tx, [event], { models: [modelName] });
+}
+
+/** The files of several graphs, each once. */
+function filesOf(manifests: readonly Manifest[]): { path: string; bytes: number; sha256: string }[] {
+  const byPath = new Map(manifests.flatMap(({ files }) => files.map((file) => [file.name, file] as const)));
+  return [...byPath.values()].map(({ name, size, sha256 }) => ({ path: name, bytes: size, sha256 }));
+}
+
+/** The reference first. */
+function variantRows(checked: CheckedModel, variants: readonly CheckedVariant[]): VariantFacts[] {
+  const reference = { ...checked, name: REFERENCE, accuracy: null };
+  return [reference, ...variants].map(({ name, manifest, artifact, opset, irVersion, accuracy }) => ({
+    name,
+    main: mainFile(manifest),
+    bytes: manifest.files.reduce((sum, { size }) => sum + size, 0),
+    artifact,
+    opset,
+    irVersion,
+    accuracy,
+  }));
 }
 
 /** No effect when the upload has ended already. */

@@ -55,6 +55,7 @@ export function versionOf(model: string, change: Partial<ModelVersion> = {}): Mo
     encoder: null,
     engine: null,
     pipeline: null,
+    variants: [],
     labels: {},
     metrics: {},
     createdAt,
@@ -110,6 +111,7 @@ export function placementOn(node: string, state: Placement["state"]): Placement 
     sharing: state === "ready" ? { isShared: true, reason: "the graph proves that rows are independent" } : null,
     limitMiB: state === "ready" ? 320 : null,
     host: null,
+    variant: null,
     why: "it is near",
   };
 }

@@ -232,6 +232,7 @@ const aModelVersion = (model: string, version: number, over: Partial<ModelVersio
   encoder: null,
   engine: null,
   pipeline: null,
+  variants: [],
   labels: {},
   metrics: {},
   createdAt: toInstant(0),

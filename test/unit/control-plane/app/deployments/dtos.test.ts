@@ -185,6 +185,7 @@ describe("the diff of two versions", () => {
     encoder: null,
     engine: null,
     pipeline: null,
+    variants: [],
     irVersion: 8,
     producer: null,
     inputs: [{ name: "x", datatype: "FP32", shape: [1, 4] }],

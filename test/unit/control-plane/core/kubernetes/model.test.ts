@@ -32,6 +32,7 @@ const version = (number: number, fill: string, state: ModelVersion["state"] = "r
   encoder: null,
   engine: null,
   pipeline: null,
+  variants: [],
   notes: [],
   labels: {},
   metrics: {},

@@ -1,0 +1,58 @@
+import type { ChildProcess } from "node:child_process";
+import { SkerryError } from "../../../shared/base/errors.ts";
+
+/** A result is a manifest of at most 1 MiB and the signature a second time, for each graph that is served. */
+const MAX_RESULT_BYTES = 16 * 1024 * 1024;
+const MAX_COMPLAINT_BYTES = 4 * 1024;
+
+export interface Ended {
+  readonly output: string;
+  readonly complaint: string;
+  /** `code 1`, `signal SIGSEGV`. */
+  readonly how: string;
+  readonly succeeded: boolean;
+}
+
+/** Writes one line, reads all of the answer, waits for the end. Throws when the process cannot be started. */
+export function converse(child: ChildProcess, line: string): Promise<Ended> {
+  const output = new BoundedText(MAX_RESULT_BYTES, () => child.kill("SIGKILL"));
+  const complaint = new BoundedText(MAX_COMPLAINT_BYTES, () => undefined);
+  child.stdout?.on("data", (piece: Buffer) => output.add(piece));
+  child.stderr?.on("data", (piece: Buffer) => complaint.add(piece));
+  // A process that dies early breaks the pipe; how it died says more.
+  child.stdin?.on("error", () => undefined);
+  child.stdin?.end(line);
+  return new Promise((resolve, reject) => {
+    child.once("error", (cause) =>
+      reject(new SkerryError("INTERNAL", `the check process could not be started: ${cause.message}`, { cause })),
+    );
+    child.once("close", (code, signal) => {
+      const how = signal === null ? `code ${code}` : `signal ${signal}`;
+      resolve({ output: output.text(), complaint: complaint.text(), how, succeeded: code === 0 });
+    });
+  });
+}
+
+/** The first bytes of a stream, up to a bound. */
+class BoundedText {
+  readonly #pieces: Buffer[] = [];
+  readonly #maxBytes: number;
+  readonly #onTooMuch: () => void;
+  #bytes = 0;
+
+  constructor(maxBytes: number, onTooMuch: () => void) {
+    this.#maxBytes = maxBytes;
+    this.#onTooMuch = onTooMuch;
+  }
+
+  add(piece: Buffer): void {
+    if (this.#bytes + piece.length > this.#maxBytes) this.#onTooMuch();
+    const taken = piece.subarray(0, this.#maxBytes - this.#bytes);
+    this.#bytes += taken.length;
+    this.#pieces.push(taken);
+  }
+
+  text(): string {
+    return Buffer.concat(this.#pieces).toString("utf8");
+  }
+}
