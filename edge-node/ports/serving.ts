@@ -80,6 +80,8 @@ export interface LocalPlacementView {
   /** The deadline of a request that names none, in ms; 0: the protocol's default. */
   readonly timeoutMs: number;
   readonly isEdgeOnly: boolean;
+  /** Which graph of the version it has; undefined: the version has one. */
+  readonly variant?: string;
   /** Another placement of its deployment answers while that is ready. */
   readonly isStandby: boolean;
   /** That its deployment declares. */

@@ -18,6 +18,7 @@ import { beside, type FoundGraph, listed, type ModelFolder, nameOf, textOf, unfi
 import type { FoundFile, FoundModel } from "./found-model.ts";
 import { findMlflowGraph, MLMODEL } from "./mlflow.ts";
 import { findPipeline, isYaml } from "./pipeline.ts";
+import { declaredVariants } from "./variants.ts";
 import { findTritonGraph, isTritonModel, tritonModels } from "./triton.ts";
 
 /** Of a document that names the model of an engine. */
@@ -179,7 +180,8 @@ function wholeFolder(folder: ModelFolder, named: string | undefined): FoundModel
   const { root, paths } = folder;
   const graphs = paths.filter((path) => path.endsWith(".onnx"));
   if (named === undefined && graphs.length === 0) throw noGraph(root, paths);
-  const found = mainFileOf(paths, named);
+  const variants = declaredVariants(folder);
+  const found = mainFileOf(named === undefined ? paths.filter((path) => !variants.includes(path)) : paths, named);
   if ("fault" in found)
     throw unfit(
       `${root} cannot be pushed as a bundle`,
@@ -196,7 +198,10 @@ function wholeFolder(folder: ModelFolder, named: string | undefined): FoundModel
   const [only, ...more] = paths;
   if (only !== undefined && more.length === 0) return { ...own, notes: asTensors };
   const prefix = main.slice(0, main.lastIndexOf("/") + 1);
-  const needed = new Set(own.files.length === 1 ? [main] : own.files.map(({ path }) => prefix + path));
+  const needed = new Set([
+    ...(own.files.length === 1 ? [main] : own.files.map(({ path }) => prefix + path)),
+    ...variants.flatMap((path) => [path, ...dataOf(folder, path)]),
+  ]);
   const others = new Set(graphs.filter((path) => path !== main).flatMap((path) => [path, ...dataOf(folder, path)]));
   const left = [...others].filter((path) => !needed.has(path));
   const sent = [...new Set([...paths, ...needed])].filter((path) => needed.has(path) || !others.has(path)).toSorted();
@@ -208,6 +213,7 @@ function wholeFolder(folder: ModelFolder, named: string | undefined): FoundModel
     files: sent.filter((path) => !empty.includes(path)).map((path) => ({ source: path, path })),
     notes: [
       ...asTensors,
+      ...(variants.length === 0 ? [] : [`${main} is pushed with its variants: ${listed(variants)}.`]),
       ...(left.length === 0 ? [] : [`Not sent, as they are other graphs: ${listed(left)}.`]),
       ...(empty.length === 0 ? [] : [`Not sent, as they are empty: ${listed(empty)}.`]),
     ],

@@ -113,6 +113,8 @@ export const desiredPlacement = z.looseObject({
   /** Names that callers may use for the version, sorted; absent: none. A later control plane may send more of them. */
   aliases: z.array(z.string()).optional(),
   artifact: digest,
+  /** Which graph of the version the artifact is; absent: the version has one. For people: the artifact says all that a node needs. */
+  variant: z.string().max(32).optional(),
   /** What the signer of the version says of it; absent: it is not signed. */
   release: release.optional(),
   want: z.enum(["serve", "hold"]),

@@ -16,6 +16,7 @@ import { refuseCascade } from "./cascade-view.ts";
 import { endpointsOf } from "./deployment-endpoints.ts";
 import { toDeploymentDto } from "./deployment-dto.ts";
 import { refuseImpossibleSharing } from "./impossible-sharing.ts";
+import { refuseMissingVariant } from "./missing-variant.ts";
 import { explainDeployment } from "./explain-deployment.ts";
 import { answerPlan } from "./plan-question.ts";
 import type { FleetReader } from "../fleet/fleet-reader.ts";
@@ -98,6 +99,7 @@ export class DeploymentAdmin {
     refuseCascade(this.#fleet.snapshot(), spec);
     const expected = await expectedVersion(ifMatch, `deployment ${spec.name}`, () => this.#store.rowVersion(spec.name));
     refuseImpossibleSharing(this.#fleet.snapshot(), spec);
+    refuseMissingVariant(this.#fleet.snapshot(), spec);
     const { created, generation, rowVersion } = await this.#store.put(spec, { actor, ifMatch: expected });
     await this.#fleet.refresh({ deployments: [spec.name] });
     const known = this.#fleet.snapshot().deployments.get(spec.name);

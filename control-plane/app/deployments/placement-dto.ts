@@ -28,6 +28,7 @@ export function toPlacementDto(
     sharing: placement.sharing ? { ...placement.sharing } : null,
     limitMiB: placement.limitMiB ?? null,
     host: placement.host ?? null,
+    variant: placement.explain.variant?.name ?? null,
     why: placement.explain.sentence,
   };
 }

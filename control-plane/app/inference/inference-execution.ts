@@ -182,6 +182,7 @@ export class InferenceExecution {
         etaMs: isPinned(request) ? undefined : etaMs,
         candidates: considered,
         attempt: this.#asked.length,
+        ...(candidate.variant !== undefined && { variant: candidate.variant }),
       },
       isStreamHere,
       giveUpAt: waitsOn || giveUpAt >= deadline ? undefined : giveUpAt,

@@ -99,6 +99,8 @@ export interface RouteNote {
   readonly etaMs: number | undefined;
   readonly candidates: number;
   readonly attempt: number;
+  /** The graph that the node has, of a version with variants. */
+  readonly variant?: string | undefined;
   readonly cascade?: CascadeNote;
 }
 

@@ -21,6 +21,8 @@ const KEEP_MS = 100;
 export interface ServingCandidate extends RouteCandidate {
   readonly path: RequestPath;
   readonly isEdgeOnly: boolean;
+  /** The graph that its node has, of a version with variants. */
+  readonly variant?: string | undefined;
 }
 
 interface Kept {
@@ -122,6 +124,7 @@ export class RouteCache {
         stats,
         path,
         isEdgeOnly,
+        variant: placement.explain.variant?.name,
       });
     }
     return serving;

@@ -8,6 +8,7 @@ import type { Digest } from "../../../shared/base/digest.ts";
 import type { PipelineFacts, TensorSpec } from "../../../shared/protocol/manifest.ts";
 import type { Capabilities, PlacementLoad, StreamReport } from "../../../shared/protocol/messages.ts";
 import type { PlacementFailure, PlacementState, RunSharing, WantedState } from "../../../shared/protocol/placement.ts";
+import type { VariantFacts } from "../../../shared/protocol/variants.ts";
 import type { EncoderModel } from "../../../shared/text/encoder-model.ts";
 import type { EngineModel } from "../../../shared/text/engine-model.ts";
 import type { TextModel } from "../../../shared/text/text-model.ts";
@@ -134,6 +135,7 @@ export interface FleetVersion {
   readonly artifact: Digest | undefined;
   /** Why its bytes cannot be sent to nodes; undefined while they are whole. */
   readonly damage: string | undefined;
+  /** Of the files that a node gets, of a version with variants for its reference. */
   readonly bytes: number;
   readonly opset: number | undefined;
   readonly irVersion: number | undefined;
@@ -145,6 +147,8 @@ export interface FleetVersion {
   readonly engine?: EngineModel | undefined;
   /** Of a pipeline. */
   readonly pipeline?: PipelineFacts | undefined;
+  /** Graphs of which a node gets one, the reference first; empty or undefined: it has one graph. */
+  readonly variants?: readonly VariantFacts[] | undefined;
   /** What its signer says of it; undefined: it is not signed. */
   readonly release?: Release | undefined;
   readonly createdAt?: number;

@@ -9,6 +9,7 @@ import { ENDED_PHASES, type RolloutRecord } from "../../../shared/api/v1/rollout
 import { isEqual } from "../fleet/changes/equal.ts";
 import { isServing, versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetPlacement } from "../fleet/types.ts";
+import { hasAskedVariant, lacksVariant } from "../fleet/variants.ts";
 import { isGivenUp, MAX_LOAD_FAILURES } from "../fleet/version-history.ts";
 import { declaredVersion, rolloutOf, sharesOf } from "../fleet/versions.ts";
 import { canGrow } from "../scaling/replica-targets.ts";
@@ -88,7 +89,9 @@ export function deploymentFindings(
   const serves = (placement: FleetPlacement): boolean => isServing(fleet, placement, context);
   const countsOf = (kind: NodeKind): ReplicaCounts => {
     const ofKind = placements.filter((placement) => fleet.nodes.get(placement.nodeId)?.kind === kind);
-    const current = ofKind.filter((placement) => placement.version === plan.targetVersion);
+    const current = ofKind.filter(
+      (placement) => placement.version === plan.targetVersion && hasAskedVariant(placement, deployment.spec),
+    );
     return { wanted: plan.wanted[kind], placed: current.length, ready: current.filter(serves).length };
   };
   const nameOf = (placement: FleetPlacement): string => fleet.nodes.get(placement.nodeId)?.name ?? placement.nodeId;
@@ -276,5 +279,6 @@ function missingVersion(
   if (!version) return "VersionNotFound";
   if (version.damage !== undefined && shortfall.length > 0) return "VersionDamaged";
   if (version.state === "rejected") return "VersionRejected";
+  if (lacksVariant(version, spec) !== undefined) return "VariantNotFound";
   return version.state === "ready" ? undefined : "VersionNotReady";
 }

@@ -5,8 +5,9 @@ import { DEFAULT_QUEUE, MAX_ALIASES_PER_VERSION } from "../../../shared/protocol
 import type { DesiredPlacement } from "../../../shared/protocol/messages.ts";
 import { MAX_STREAMS_PER_NODE } from "../../../shared/protocol/streams.ts";
 import { kindOf } from "../../../shared/text/model-kind.ts";
-import { isWanted, placementsOn, versionOf } from "../fleet/queries.ts";
+import { isWanted, placementsOn } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetNode, FleetPlacement } from "../fleet/types.ts";
+import { builtOf } from "../fleet/variants.ts";
 import { runningRollout } from "../fleet/versions.ts";
 import { heldOn, roomHeldOn } from "../scheduling/planning/held.ts";
 import { isolationOf } from "../scheduling/isolation.ts";
@@ -48,7 +49,7 @@ function desiredPlacement(
   placement: FleetPlacement,
   want: DesiredPlacement["want"],
 ): DesiredPlacement | undefined {
-  const version = versionOf(fleet, placement.model, placement.version);
+  const version = builtOf(fleet, placement);
   const deployment = placement.deployment === undefined ? undefined : fleet.deployments.get(placement.deployment);
   if (version?.artifact === undefined || !deployment) return undefined;
   const aliases = fleet.aliasesOf.get(versionKey(placement.model, placement.version));
@@ -70,6 +71,7 @@ function desiredPlacement(
     version: String(placement.version),
     ...(aliases !== undefined && { aliases: aliases.slice(0, MAX_ALIASES_PER_VERSION) }),
     artifact: version.artifact,
+    ...(placement.explain.variant && { variant: placement.explain.variant.name }),
     ...(version.release && { release: version.release }),
     want,
     residency,

@@ -2,6 +2,7 @@ import { versionKey } from "../../../shared/base/version-key.ts";
 import { nodeKind, type NodeState } from "../../../shared/api/v1/nodes.ts";
 import { isWanted, placementsOfDeployment } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetNode, FleetPlacement, FleetVersion } from "../fleet/types.ts";
+import { hasAskedVariant } from "../fleet/variants.ts";
 import { targetVersion } from "../fleet/versions.ts";
 import { brakeOf, stateFor, type PlanContext } from "../scheduling/context.ts";
 import type { DeploymentPlan } from "../scheduling/planning/plan-deployment.ts";
@@ -94,8 +95,10 @@ export function settledPlan(fleet: Fleet, deployment: FleetDeployment, plan: Dep
   const { create, retry, remove, records, shortfall, stalled, waiting, makingRoom, wakeAt } = plan;
   const open = create.length + retry.length + remove.length + records.length;
   const missing = shortfall.length + stalled.length + waiting.length + makingRoom.length;
-  const isThere = ({ state, version: number }: FleetPlacement): boolean =>
-    state === "ready" && number === plan.targetVersion;
+  const isThere = (placement: FleetPlacement): boolean =>
+    placement.state === "ready" &&
+    placement.version === plan.targetVersion &&
+    hasAskedVariant(placement, deployment.spec);
   const isSettled = open + missing === 0 && wakeAt === undefined && plan.placements.every(isThere);
   return isSettled && version ? { plan, deployment, version } : undefined;
 }

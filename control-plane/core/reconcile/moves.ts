@@ -56,6 +56,7 @@ export class Moves {
       const replicas = settled.plan.placements;
       pairs += replicas.length * candidates.length;
       const move = moveOf(deployment, {
+        fleet,
         context,
         candidates,
         replicas,

@@ -139,7 +139,8 @@ export const describePlan = (steps: readonly Step[]): readonly string[] =>
   steps.map((step) => dispatch(SENTENCES, step));
 
 const SENTENCES: StepTable<StepKind, [], string> = {
-  "placement.create": ({ model, version, node }) => `place ${model}:${version} on ${node}`,
+  "placement.create": ({ model, version, node, record: { variant } }) =>
+    `place ${model}:${version}${variant ? ` (${variant.name})` : ""} on ${node}`,
   "placement.retry": ({ placement, node }) => `retry ${nameOf(placement)} on ${node}`,
   "placement.remove": ({ placement, node, why }) => `remove ${nameOf(placement)} from ${node}: ${why}`,
   "placement.delete": ({ placement, node }) => `delete ${nameOf(placement)} on ${node}`,

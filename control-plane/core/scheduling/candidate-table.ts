@@ -7,6 +7,7 @@ import { pointsOfZone, scoreOf, type Ranked, type Rejection } from "./rank.ts";
 import { RANKED, type RankingSummary } from "./ranking-summary.ts";
 import { CandidateColumns, NOTHING_THERE, THREW } from "./candidate-columns.ts";
 import type { Filter } from "./filters/filter.ts";
+import { needOn } from "./variant-need.ts";
 import { zoneSpread } from "./filters/zone-spread.ts";
 import type { Profile } from "./profile.ts";
 import { clampScore, UNKNOWN_POINTS } from "./scores/score.ts";
@@ -177,6 +178,12 @@ export class CandidateTable {
       tieValues: new Map(),
       changes: this.#changed.length,
     };
+    this.#judgement = judgement;
+    if ((need.version.variants ?? []).length > 0) {
+      // What it needs differs from node to node.
+      for (let place = 0; place < size; place += 1) this.#judgeAlone(judgement, place);
+      return judgement;
+    }
     const { verdicts, points } = judgement;
     for (const [index, filter] of profile.filters.entries()) {
       if (filter.isOfOwn === true) continue;
@@ -216,13 +223,13 @@ export class CandidateTable {
     const { model, deployment } = this.#holders;
     const own = new Set([...(model.get(need.version.model) ?? []), ...(deployment.get(need.deployment.name) ?? [])]);
     for (const place of own) this.#judgeAlone(judgement, place);
-    this.#judgement = judgement;
     return judgement;
   }
 
   /** One node, with what it holds of the request's model and deployment. */
-  #judgeAlone({ need, profile, verdicts, points, rejections }: Judgement, place: number): void {
+  #judgeAlone({ need: asked, profile, verdicts, points, rejections }: Judgement, place: number): void {
     const candidate = this.#at(place);
+    const need = needOn(asked, candidate.node);
     const own = ownPlacements(candidate, need);
     rejections.delete(place);
     verdicts[place] = 0;

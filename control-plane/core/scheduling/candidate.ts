@@ -6,6 +6,7 @@ import { isWanted, placementsOn, versionOf } from "../fleet/queries.ts";
 import { targetVersion } from "../fleet/versions.ts";
 import type { Fleet, FleetDeployment, FleetNode, FleetPlacement, FleetVersion } from "../fleet/types.ts";
 import { comingDiskMiB, diskFloorMiB, freeDiskMiB, heldDiskMiB } from "./disk.ts";
+import type { VariantChoice, VariantSpeeds } from "./choose-variant.ts";
 import type { Hops } from "./hops.ts";
 import { diskHeldOn, heldOn } from "./planning/held.ts";
 import { stallTimes } from "./planning/stalled.ts";
@@ -22,6 +23,10 @@ export interface PlacementRequest {
   readonly crowded?: { readonly zone: string; readonly free: string } | undefined;
   /** What requests for the deployment lose between control planes; undefined: nothing, or nobody asks. */
   readonly hops?: Hops | undefined;
+  /** What runs of the version's variants took so far; undefined: nothing is known. */
+  readonly speeds?: VariantSpeeds | undefined;
+  /** The variant that `version` is; undefined: it has one graph, or the node decides (`needOn`). */
+  readonly variant?: VariantChoice | undefined;
 }
 
 /** What of a request a filter or score depends on. */

@@ -1,4 +1,5 @@
-import { isWanted, placementsOn, versionOf } from "../fleet/queries.ts";
+import { isWanted, placementsOn } from "../fleet/queries.ts";
+import { builtOf } from "../fleet/variants.ts";
 import type { Fleet, FleetNode, FleetPlacement, FleetVersion } from "../fleet/types.ts";
 
 const MIB = 1_048_576;
@@ -19,8 +20,8 @@ export const diskFloorMiB = ({ capabilities }: FleetNode): number =>
   Math.ceil((capabilities?.diskMiB ?? 0) * DISK_FLOOR);
 
 /** What a placement holds of its node's disk, in MiB. */
-export function heldDiskMiB(fleet: Fleet, { state, model, version }: FleetPlacement): number {
-  const of = WITHOUT_BYTES.includes(state) ? undefined : versionOf(fleet, model, version);
+export function heldDiskMiB(fleet: Fleet, placement: FleetPlacement): number {
+  const of = WITHOUT_BYTES.includes(placement.state) ? undefined : builtOf(fleet, placement);
   return of ? diskNeedMiB(of) : 0;
 }
 
@@ -28,9 +29,9 @@ export function heldDiskMiB(fleet: Fleet, { state, model, version }: FleetPlacem
 export function comingDiskMiB(fleet: Fleet, node: FleetNode): number {
   let comingMiB = 0;
   for (const placement of placementsOn(fleet, node.id)) {
-    const { state, model, version, progress } = placement;
+    const { state, progress } = placement;
     if (!isWanted(placement) || (state !== "offered" && state !== "downloading")) continue;
-    const of = versionOf(fleet, model, version);
+    const of = builtOf(fleet, placement);
     if (of) comingMiB += Math.max(0, diskNeedMiB(of) - Math.floor((progress?.done ?? 0) / MIB));
   }
   return comingMiB;

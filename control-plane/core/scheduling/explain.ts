@@ -4,6 +4,7 @@ import type { PlacementRequest } from "./candidate.ts";
 import { counted } from "./format.ts";
 import type { Ranked, Rejection } from "./rank.ts";
 import { TOP, type RankingSummary } from "./ranking-summary.ts";
+import { needOn } from "./variant-need.ts";
 import { stableHash } from "../hash.ts";
 
 /** The record of one decision: who was asked, who refused and why, who won by how much and by what. */
@@ -20,6 +21,7 @@ export function explainDecision(
   const { chosen, kind, profile, trigger } = decision;
   const { deployment, version } = need;
   const name = `${version.model}:${version.version}`;
+  const variant = chosen && needOn(need, chosen.candidate.node).variant;
   const next = ranking.top.find(({ candidate }) => candidate !== chosen?.candidate);
   const { evaluated, feasible } = ranking;
   const isTie = chosen !== undefined && next?.total === chosen.total;
@@ -40,9 +42,17 @@ export function explainDecision(
       .map(({ candidate, total, scores }) => ({ node: candidate.node.name, total, scores })),
     chosen: chosen ? [chosen.candidate.node.name] : [],
     margin: chosen && next ? Math.round((chosen.total - next.total) * 10) / 10 : null,
+    ...(variant && { variant }),
     tieBreak: isTie ? "rendezvous hash of version and node" : null,
     sentence: chosen
-      ? chosenSentence(name, { chosen, next, evaluated, kind, feasible, crowded: ranking.crowded })
+      ? chosenSentence(variant ? `${name} (${variant.name}: ${variant.why})` : name, {
+          chosen,
+          next,
+          evaluated,
+          kind,
+          feasible,
+          crowded: ranking.crowded,
+        })
       : nobodySentence(name, ranking, { kind, sentenceOf: ({ sentence }) => sentence }),
   };
 }

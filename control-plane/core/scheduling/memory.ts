@@ -1,7 +1,7 @@
 import { MODELS_MEMORY_SHARE } from "../../../shared/protocol/limits.ts";
 import { encoderMemMiB } from "../../../shared/text/encoder-model.ts";
 import { textMemMiB } from "../../../shared/text/text-model.ts";
-import { versionOf } from "../fleet/queries.ts";
+import { builtOf } from "../fleet/variants.ts";
 import type { Fleet, FleetDeployment, FleetNode, FleetPlacement, FleetVersion } from "../fleet/types.ts";
 
 const MIB = 1_048_576;
@@ -41,7 +41,7 @@ export const memoryLimitMiB = (
 
 /** What a placement may use of its node's memory, in MiB. */
 export function reservedMiB(fleet: Fleet, placement: FleetPlacement): number {
-  const version = versionOf(fleet, placement.model, placement.version);
+  const version = builtOf(fleet, placement);
   const deployment = placement.deployment === undefined ? undefined : fleet.deployments.get(placement.deployment);
   return version ? memoryLimitMiB(placement, version, deployment) : (placement.rssMiB ?? 0);
 }

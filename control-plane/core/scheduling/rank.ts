@@ -6,6 +6,7 @@ import { ownPlacements, type Candidate, type PlacementRequest } from "./candidat
 import type { Filter, Refusal } from "./filters/filter.ts";
 import { zoneSpread } from "./filters/zone-spread.ts";
 import type { Profile } from "./profile.ts";
+import { needOn } from "./variant-need.ts";
 import { scoredBy, UNKNOWN_POINTS, type ScoreContext } from "./scores/score.ts";
 
 export type RankedNode = ExplainRecord["top"][number];
@@ -71,8 +72,9 @@ export function onlyZone({ deployment }: PlacementRequest, zones: Iterable<strin
 export function firstRefusal(
   filters: readonly Filter[],
   candidate: Candidate,
-  need: PlacementRequest,
+  asked: PlacementRequest,
 ): Refusal | undefined {
+  const need = needOn(asked, candidate.node);
   const own = ownPlacements(candidate, need);
   for (const filter of filters) {
     const refusal = refusalOf(filter, candidate, { need, own });
@@ -85,8 +87,9 @@ export function firstRefusal(
 export function allRefusals(
   filters: readonly Filter[],
   candidate: Candidate,
-  need: PlacementRequest,
+  asked: PlacementRequest,
 ): readonly Refusal[] {
+  const need = needOn(asked, candidate.node);
   const own = ownPlacements(candidate, need);
   return filters
     .map((filter) => refusalOf(filter, candidate, { need, own }))
@@ -117,9 +120,10 @@ export function refusalOf(
 /** The weighted sum of all scores. Those of the zone are added last, so that the sum of the others can be kept. */
 export function scoreOf(
   candidate: Candidate,
-  need: PlacementRequest,
+  asked: PlacementRequest,
   { profile, byZone }: { readonly profile: Profile; readonly byZone: ScoreContext["byZone"] },
 ): Ranked {
+  const need = needOn(asked, candidate.node);
   const seen = { own: ownPlacements(candidate, need), byZone };
   const scores: Record<string, { score: number; weight: number; raw: string }> = {};
   for (const { score, weight } of profile.scores)

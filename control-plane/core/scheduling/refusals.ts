@@ -27,7 +27,7 @@ export function refusalsOf(
   const { targetVersion, records } = plan;
   const version = targetVersion === undefined ? undefined : versionOf(fleet, deployment.spec.model, targetVersion);
   if (version?.state !== "ready") return [];
-  const need = needOf(deployment, version, context);
+  const need = needOf(deployment, version, { ...context, fleet });
   return nodeKind.options
     .filter((kind) => records.some((record) => record.kind === kind && record.chosen.length === 0))
     .flatMap((kind) => {

@@ -25,7 +25,7 @@ export function whyNot(
   const all = candidatesOf(fleet, { stateOf: (each) => stateFor(each, context), now: context.now });
   const candidate = all.find((each) => each.node.id === node.id);
   if (!candidate) return null;
-  const need = needOf(deployment, version, context);
+  const need = needOf(deployment, version, { ...context, fleet });
   const profile = profileOf(context, deployment);
   const candidates = all.filter((each) => each.node.kind === node.kind);
   const holds = placementsOfDeployment(fleet, deployment.name).some(

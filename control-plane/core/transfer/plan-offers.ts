@@ -1,6 +1,7 @@
 import type { Digest } from "../../../shared/base/digest.ts";
-import { placementsOn, versionOf } from "../fleet/queries.ts";
+import { placementsOn } from "../fleet/queries.ts";
 import type { Fleet } from "../fleet/types.ts";
+import { builtOf } from "../fleet/variants.ts";
 import { diskHeldOn } from "../scheduling/planning/held.ts";
 
 /** A session of this replica, as far as offers depend on it. */
@@ -30,7 +31,7 @@ export function planOffers(fleet: Fleet, targets: readonly OfferTarget[], now: n
     const wished = placementsOn(fleet, nodeId)
       .filter(({ wanted, id }) => wanted !== "gone" && waiting.has(id) && !diskHeld.has(id))
       .toSorted((a, b) => a.decidedAt - b.decidedAt || (a.id < b.id ? -1 : 1))
-      .map((placement) => ({ placement, version: versionOf(fleet, placement.model, placement.version) }));
+      .map((placement) => ({ placement, version: builtOf(fleet, placement) }));
     const first = wished.find(
       ({ version }) => version?.artifact !== undefined && (notBefore.get(version.artifact) ?? 0) <= now,
     );

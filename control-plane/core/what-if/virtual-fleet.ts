@@ -1,6 +1,7 @@
 import type { PlacementId } from "../../../shared/base/ids.ts";
-import { isWanted, placementsOn, versionOf } from "../fleet/queries.ts";
+import { isWanted, placementsOn } from "../fleet/queries.ts";
 import type { Fleet, FleetNode, FleetPlacement } from "../fleet/types.ts";
+import { builtOf } from "../fleet/variants.ts";
 import { withPlacements } from "../fleet/with-placements.ts";
 import type { PlacementSteps, Step } from "../reconcile/steps.ts";
 import { stateFor, type PlanContext } from "../scheduling/context.ts";
@@ -69,7 +70,7 @@ function obey(
       freedMiB += heldDiskMiB(fleet, placement);
       continue;
     }
-    const version = versionOf(fleet, placement.model, placement.version);
+    const version = builtOf(fleet, placement);
     const isAtRest = state === "ready" || state === "failed" || diskHeld.has(id) || (stalls.get(id) ?? Infinity) <= now;
     const next = held.has(id) ? "staged" : "ready";
     if (isAtRest || state === next || version === undefined) continue;

@@ -178,7 +178,14 @@ export function factsOf(answer: WorkerResponse, placement: LocalPlacementView) {
     headerLength: answer.headerLength,
     node: undefined, // `LocalApi` names it in every response
     modelVersion: versionKey(placement.model, placement.version),
-    route: { placement: placement.placementId, reason: "local", etaMs: undefined, candidates: 1, attempt: 1 },
+    route: {
+      placement: placement.placementId,
+      reason: "local",
+      etaMs: undefined,
+      candidates: 1,
+      attempt: 1,
+      variant: placement.variant,
+    },
   };
   const timing = [
     ["queue", answer.queueUs / 1_000],

@@ -54,6 +54,7 @@ function localPlacement(placement: LocalPlacement<ModelHost>, stateAgeMs: number
     state,
     timeoutMs: limits.timeoutMs,
     isEdgeOnly: spec.residency === "edge-only",
+    ...(spec.variant !== undefined && { variant: spec.variant }),
     isStandby: spec.standby === true,
     streams: spec.streams ?? [],
     asks: host && (host.asks ?? "tensors"),

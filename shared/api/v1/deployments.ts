@@ -4,6 +4,7 @@ import { aliasName, instant, managedBy, objectName, versionNumber } from "./comm
 import { nodeSelector } from "./node-selector.ts";
 import { rolloutSpec } from "./rollout-spec.ts";
 import { placementFailure, placementState, runSharing } from "../../protocol/placement.ts";
+import { variantName } from "../../protocol/variants.ts";
 import { MAX_STREAMS_PER_DEPLOYMENT, streamSpec } from "../../protocol/streams.ts";
 
 const replicaCount = z
@@ -68,6 +69,11 @@ export const deploymentSpec = z
     name: objectName,
     model: objectName,
     version: z.union([versionNumber, aliasName]),
+    variant: variantName
+      .optional()
+      .describe(
+        "Which graph of a version with variants its nodes get: the name of a variant, `reference`, or `auto`, by which each node gets what fits it and is quick there. Default: `auto`.",
+      ),
     placement: z
       .strictObject({
         where: nodeSelector.default({ matchLabels: {}, matchExpressions: [] }),
@@ -313,6 +319,11 @@ export const placement = z
       .describe(
         "The shared model host of its node that it runs in, by name; null: it has a host of its own, or is not ready.",
       ),
+    variant: z
+      .string()
+      .nullable()
+      .default(null)
+      .describe("The graph of the version that the node has; null: the version has one."),
     /** One sentence: why here. */
     why: z.string(),
   })

@@ -44,6 +44,10 @@ export const explainRecord = z
     /** Points between the last chosen and the first not chosen; null when there is no other. */
     margin: z.number().nullable(),
     tieBreak: z.string().nullable(),
+    variant: z
+      .object({ name: z.string(), why: z.string() })
+      .optional()
+      .describe("The graph of the version that the chosen node gets, and why. Absent: the version has one."),
     victims: z
       .array(
         z.object({

@@ -19,6 +19,8 @@ export interface InferenceFacts {
     readonly etaMs: number | undefined;
     readonly candidates: number;
     readonly attempt: number;
+    /** The graph that answered, of a version with variants. */
+    readonly variant?: string | undefined;
     /** Of a cascade: the rule that asked for the large model, and why it was not asked, or did not answer. */
     readonly cascade?: { readonly rule?: string | undefined; readonly closed?: string | undefined } | undefined;
   };
@@ -52,13 +54,15 @@ export function routeHeader({
   etaMs,
   candidates,
   attempt,
+  variant,
   cascade,
 }: InferenceFacts["route"]): string {
   const who = placement === undefined ? "" : `placement="${placement}", `;
   const when = etaMs === undefined ? "" : `eta=${Math.round(etaMs)}, `;
+  const as = variant === undefined ? "" : `, variant=${variant}`;
   const by = cascade?.rule === undefined ? "" : `, rule=${cascade.rule}`;
   const closed = cascade?.closed === undefined ? "" : `, closed=${cascade.closed}`;
-  return `${who}reason=${reason}, ${when}candidates=${candidates}, attempt=${attempt}${by}${closed}`;
+  return `${who}reason=${reason}, ${when}candidates=${candidates}, attempt=${attempt}${as}${by}${closed}`;
 }
 
 function timingHeader(timing: readonly (readonly [phase: string, ms: number])[]): string {

@@ -37,14 +37,14 @@ export async function insertPlacements(
   const rows = creations.map(({ placement }) => placement);
   const written = await tx.$queryRaw<{ id: string }[]>`
     WITH changed AS (
-      INSERT INTO placements (id, deployment_name, model_name, version, node_id, explain, attempt_mem_mib, attempt_agent, decided_at)
-      SELECT id, deployment, model, version, node_id, explain::jsonb, mem_mib, agent,
+      INSERT INTO placements (id, deployment_name, model_name, version, variant, node_id, explain, attempt_mem_mib, attempt_agent, decided_at)
+      SELECT id, deployment, model, version, variant, node_id, explain::jsonb, mem_mib, agent,
         now() - (${rows.length} - place) * interval '1 millisecond'
       FROM unnest(${rows.map(({ id }) => id)}::text[], ${rows.map(({ deployment }) => deployment)}::text[],
         ${rows.map(({ model }) => model)}::text[], ${rows.map(({ version }) => version)}::int[],
-        ${rows.map(({ nodeId }) => nodeId)}::text[], ${rows.map(({ explain }) => JSON.stringify(explain))}::text[],
+        ${rows.map(({ explain }) => explain.variant?.name ?? "")}::text[], ${rows.map(({ nodeId }) => nodeId)}::text[], ${rows.map(({ explain }) => JSON.stringify(explain))}::text[],
         ${rows.map(({ attempt }) => attempt.memMiB)}::int[], ${rows.map(({ attempt }) => attempt.agent)}::text[])
-        WITH ORDINALITY AS t (id, deployment, model, version, node_id, explain, mem_mib, agent, place)
+        WITH ORDINALITY AS t (id, deployment, model, version, variant, node_id, explain, mem_mib, agent, place)
       ON CONFLICT DO NOTHING
       RETURNING id, node_id
     ), raised AS (

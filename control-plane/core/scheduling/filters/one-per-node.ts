@@ -1,4 +1,5 @@
 import { ofNodeAlone } from "../candidate.ts";
+import { isOfNeed } from "../variant-need.ts";
 import type { Filter } from "./filter.ts";
 
 /** A second replica on one node would share its fate and its cores. */
@@ -6,10 +7,9 @@ export const onePerNode: Filter = {
   code: "one-per-node",
   keyOf: ofNodeAlone,
   isOfOwn: true,
-  refuse({ node }, { deployment, version }, own) {
-    const here = own.some(
-      (placement) => placement.deployment === deployment.name && placement.version === version.version,
-    );
+  refuse({ node }, request, own) {
+    const { deployment, version } = request;
+    const here = own.some((placement) => placement.deployment === deployment.name && isOfNeed(placement, request));
     return here
       ? { verdict: "not now", sentence: `${node.name} already holds ${version.model}:${version.version}` }
       : undefined;

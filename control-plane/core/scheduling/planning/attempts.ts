@@ -6,6 +6,7 @@ import { fitsDisk } from "../filters/fits-disk.ts";
 import { FAILURE_BACKOFF_MS } from "../filters/no-recent-failure.ts";
 import { firstRefusal } from "../rank.ts";
 import { formatDuration } from "../format.ts";
+import { needOfPlacement } from "../variant-need.ts";
 
 /** Whether there is room on a disk is a figure of its load reports, which cause no plan: it is looked at this often, in ms. */
 export const DISK_LOOK_MS = 60_000;
@@ -23,8 +24,9 @@ export interface Retry {
 export function retryOf(
   placement: FleetPlacement,
   candidate: Candidate | undefined,
-  need: PlacementRequest,
+  asked: PlacementRequest,
 ): Retry | undefined {
+  const need = needOfPlacement(asked, placement);
   if (placement.state !== "failed" || candidate?.state !== "ready" || need.version.damage !== undefined)
     return undefined;
   const attempt = attemptOn(candidate.node, need.memMiB);

@@ -1,6 +1,7 @@
 import type { FleetPlacement } from "../../fleet/types.ts";
 import type { Candidate, PlacementRequest } from "../candidate.ts";
 import type { Profile } from "../profile.ts";
+import { needOn } from "../variant-need.ts";
 import { hopMsTo, scaledHops } from "../hops.ts";
 import { UNKNOWN_POINTS, type Score, type ScoreContext } from "../scores/score.ts";
 
@@ -49,9 +50,10 @@ function boundsOf(
   candidate: Candidate,
   { need, seen }: { readonly need: PlacementRequest; readonly seen: ScoreContext },
 ): readonly number[] {
+  const own = needOn(need, candidate.node);
   return [1 / (1 + NOISE), 1 / (1 - NOISE)]
     .map((factor) => {
-      const request = need.hops ? { ...need, hops: scaledHops(need.hops, factor) } : need;
+      const request = own.hops ? { ...own, hops: scaledHops(own.hops, factor) } : own;
       return score.points(withSignals(candidate, factor), request, seen) ?? UNKNOWN_POINTS;
     })
     .toSorted((a, b) => a - b);

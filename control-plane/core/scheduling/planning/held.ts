@@ -1,5 +1,6 @@
-import { placementsOn, versionOf } from "../../fleet/queries.ts";
+import { placementsOn } from "../../fleet/queries.ts";
 import type { Fleet, FleetNode, FleetPlacement } from "../../fleet/types.ts";
+import { builtOf, hasAskedVariant, variantOf } from "../../fleet/variants.ts";
 import { runningRollout, targetVersion } from "../../fleet/versions.ts";
 import { diskFloorMiB, diskNeedMiB, freeDiskMiB, heldDiskMiB } from "../disk.ts";
 import { reservedMiB, usableMemoryMiB } from "../memory.ts";
@@ -56,7 +57,7 @@ export function diskHeldOn(fleet: Fleet, node: FleetNode): ReadonlySet<string> {
     if (state !== "offered" || deployment === undefined) return false;
     const isAlone = !present.some((other) => other.deployment === deployment && heldDiskMiB(fleet, other) > 0);
     if (isAlone) return false;
-    const version = versionOf(fleet, placement.model, placement.version);
+    const version = builtOf(fleet, placement);
     return version !== undefined && diskNeedMiB(version) > roomMiB;
   });
   return held.length === 0 ? NONE : new Set(held.map(({ id }) => id));
@@ -74,11 +75,12 @@ function hasToWait(fleet: Fleet, placement: FleetPlacement, present: readonly Fl
   if (!WITHOUT_MEMORY.includes(placement.state)) return false;
   const deployment = fleet.deployments.get(placement.deployment);
   if (!deployment) return false;
-  const isTarget = targetVersion(fleet, deployment) === placement.version;
+  const isTarget =
+    targetVersion(fleet, deployment) === placement.version && hasAskedVariant(placement, deployment.spec);
   return present.some(
     (other) =>
       other.deployment === placement.deployment &&
-      other.version !== placement.version &&
+      (other.version !== placement.version || variantOf(other) !== variantOf(placement)) &&
       (isTarget || WITH_MEMORY.includes(other.state)),
   );
 }

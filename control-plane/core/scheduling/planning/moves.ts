@@ -10,6 +10,7 @@ import { firstRefusal, onlyZone, rank, replicasByZone } from "../rank.ts";
 import { summaryOf } from "../ranking-summary.ts";
 import { attemptOn } from "../attempt.ts";
 import { guardedGain, savedMs, type Comparison } from "./gain.ts";
+import { needOn } from "../variant-need.ts";
 import type { PlannedPlacement } from "./place-replicas.ts";
 import { needOf } from "./plan-deployment.ts";
 
@@ -25,6 +26,7 @@ interface Found extends Comparison {
 }
 
 export interface MoveInput {
+  readonly fleet: Fleet;
   readonly context: PlanContext;
   readonly candidates: readonly Candidate[];
   /** All its replicas: they are ready, as many as are wanted, and of one version. */
@@ -57,7 +59,7 @@ function isMoving(fleet: Fleet, { wanted, explain }: FleetPlacement): boolean {
 export function moveOf(deployment: FleetDeployment, input: MoveInput): PlannedPlacement | undefined {
   const { context, replicas, version, ratePerS } = input;
   if (ratePerS <= 0 || replicas.length === 0 || runningRollout(deployment)) return undefined;
-  const need = needOf(deployment, version, context);
+  const need = needOf(deployment, version, { ...context, fleet: input.fleet });
   let best: Found | undefined;
   for (const replica of replicas) {
     const found = bestFor(replica, need, input);
@@ -67,7 +69,7 @@ export function moveOf(deployment: FleetDeployment, input: MoveInput): PlannedPl
 }
 
 function bestFor(replica: FleetPlacement, need: PlacementRequest, input: MoveInput): Found | undefined {
-  const { context, candidates, replicas, version, isOpen, ratePerS } = input;
+  const { context, candidates, replicas, isOpen, ratePerS } = input;
   const from = candidateOf(candidates, replica.nodeId);
   if (from?.state !== "ready" || context.now - replica.stateSince < STAY_MS) return undefined;
   const { kind } = from.node;
@@ -89,7 +91,7 @@ function bestFor(replica: FleetPlacement, need: PlacementRequest, input: MoveInp
   for (const to of candidates) {
     if (!isOpen(to.node.id)) continue;
     const sooner = savedMs({ need, from, to });
-    const pushMs = pushMsTo(to, version);
+    const pushMs = pushMsTo(to, needOn(need, to.node).version);
     if (sooner <= 0 || requests * sooner <= pushMs || to.comingDiskMiB > 0 || !fits(to) || crowds(to)) continue;
     const comparison = { need, profile, from: alone, to, replica, byZone };
     const gain = guardedGain(comparison);
@@ -129,7 +131,7 @@ function moveTo(found: Found, { candidates, replicas, version, ratePerS }: MoveI
     nodeId: to.node.id,
     node: to.node.name,
     record: { ...record, moves, sentence },
-    attempt: attemptOn(to.node, need.memMiB),
+    attempt: attemptOn(to.node, needOn(need, to.node).memMiB),
     version: version.version,
   };
 }

@@ -6,6 +6,7 @@ import { fitsDisk } from "../filters/fits-disk.ts";
 import { residencyFilter } from "../filters/residency.ts";
 import { STATIC_FILTERS } from "../profile.ts";
 import { firstRefusal } from "../rank.ts";
+import { isOfNeed } from "../variant-need.ts";
 
 /** A new replica that is on its way for longer than this keeps no old one elsewhere waiting, in ms. */
 const PATIENCE_MS = 10 * 60_000;
@@ -55,7 +56,7 @@ export interface OldVersionsPlan {
 export function replaceOldVersions(input: UpdateInput): OldVersionsPlan {
   const { need, placements } = input;
   const name = `${need.version.model}:${need.version.version}`;
-  const old = placements.filter(({ version }) => version !== need.version.version);
+  const old = placements.filter((placement) => !isOfNeed(placement, need));
   const view = new UpdateView(input);
   const waiting = [...view.held.filter((placement) => !view.diskHeld.includes(placement)), ...view.diskHeld].map(
     (placement) => waitingSentence(name, placement, view),
@@ -100,7 +101,7 @@ class UpdateView {
     this.wanted = wanted;
     this.#placements = placements;
     this.#candidates = candidates;
-    this.fresh = placements.filter(({ version }) => version === need.version.version);
+    this.fresh = placements.filter((placement) => isOfNeed(placement, need));
     this.held = this.fresh.filter((each) => this.isThere(each) && this.candidateOf(each)?.held.has(each.id) === true);
     this.diskHeld = this.fresh.filter(
       (each) => this.isThere(each) && this.candidateOf(each)?.diskHeld.has(each.id) === true,

@@ -8,6 +8,7 @@ import { profileOf, type PlanContext } from "../context.ts";
 import { explainDecision, shortfallSentence } from "../explain.ts";
 import { plannedPlacement } from "./planned-placement.ts";
 import { onlyZone, type Ranked } from "../rank.ts";
+import { needOn } from "../variant-need.ts";
 import type { RankingSummary } from "../ranking-summary.ts";
 
 export interface PlannedPlacement {
@@ -55,16 +56,17 @@ export function placeReplicas(
       break; // nor would the next replica find a node
     }
     const { node } = chosen.candidate;
+    const own = needOn(need, node);
     create.push({
       nodeId: node.id,
       node: node.name,
       record,
-      attempt: attemptOn(node, need.memMiB),
+      attempt: attemptOn(node, own.memMiB),
       version: need.version.version,
     });
     const before = present.at(node.id) ?? chosen.candidate;
-    const memMiB = addedMiB(before, need, { isBreak });
-    const after = withPlacement(before, placementOn(node.id, need, record), { ...need, memMiB });
+    const memMiB = addedMiB(before, own, { isBreak });
+    const after = withPlacement(before, placementOn(node.id, need, record), { ...own, memMiB });
     present.put(after);
   }
   return { create, records, shortfall, candidates: present.candidates };

@@ -1,12 +1,14 @@
 import type { ExplainRecord } from "../../../../shared/api/v1/explain.ts";
 import { isWanted, placementsOfDeployment, versionOf } from "../../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetPlacement, FleetVersion } from "../../fleet/types.ts";
+import { lacksVariant } from "../../fleet/variants.ts";
 import { targetVersion } from "../../fleet/versions.ts";
 import type { Retry } from "./attempts.ts";
 import type { Candidate, PlacementRequest } from "../candidate.ts";
 import type { PlanContext } from "../context.ts";
 import { diskNeedMiB } from "../disk.ts";
 import { memoryNeedMiB } from "../memory.ts";
+import { variantSpeeds } from "../variant-need.ts";
 import { makingRoom, preemptorsOf, preemptorSentence, withPreemptors } from "./preemptors.ts";
 import { planKind } from "./plan-kind.ts";
 import type { Preempted } from "./preempt.ts";
@@ -99,8 +101,10 @@ export function planVersion(
   };
   if (!version || version.state !== "ready")
     return { plan: { ...nothing, shortfall: [missingVersion(deployment, version)] }, candidates };
+  const lacks = lacksVariant(version, deployment.spec);
+  if (lacks !== undefined) return { plan: { ...nothing, shortfall: [lacks] }, candidates };
 
-  const need = needOf(deployment, version, context);
+  const need = needOf(deployment, version, { ...context, fleet });
   const edge = planKind("edge", { fleet, need, placements, candidates, context, decided });
   const cloud = planKind("cloud", { fleet, need, placements, candidates: edge.candidates, context, decided });
   const create = [...edge.create, ...cloud.create];
@@ -136,7 +140,7 @@ export function planVersion(
 export const needOf = (
   deployment: FleetDeployment,
   version: FleetVersion,
-  { now, hops }: Pick<PlanContext, "now" | "hops">,
+  { now, hops, fleet }: Pick<PlanContext, "now" | "hops"> & { readonly fleet?: Fleet },
 ): PlacementRequest => ({
   deployment,
   version,
@@ -144,6 +148,7 @@ export const needOf = (
   diskMiB: diskNeedMiB(version),
   now,
   hops: hops?.get(deployment.name),
+  ...(fleet && (version.variants ?? []).length > 0 && { speeds: variantSpeeds(fleet, version) }),
 });
 
 function missingVersion({ spec }: FleetDeployment, version: FleetVersion | undefined): string {

@@ -6,6 +6,7 @@ import { candidateOf, withCandidates } from "../candidate-list.ts";
 import { isStalled, type Candidate, type PlacementRequest } from "../candidate.ts";
 import { brakeOf, type Brake, type PlanContext } from "../context.ts";
 import { STATIC_FILTERS } from "../profile.ts";
+import { isOfNeed } from "../variant-need.ts";
 import { firstRefusal } from "../rank.ts";
 import { DISK_LOOK_MS, retryAt, retryOf } from "./attempts.ts";
 import { movesAmong } from "./movers.ts";
@@ -34,7 +35,7 @@ export function planKind(kind: NodeKind, input: KindInput) {
   const asked = wantedReplicas(kind, input.candidates, { need, context });
   const at = ({ nodeId }: FleetPlacement): Candidate | undefined => candidateOf(input.candidates, nodeId);
   const mine = input.placements.filter(
-    (placement) => placement.version === need.version.version && fleet.nodes.get(placement.nodeId)?.kind === kind,
+    (placement) => isOfNeed(placement, need) && fleet.nodes.get(placement.nodeId)?.kind === kind,
   );
   const brake = brakeOf(fleet, context);
   const all = mine.filter((placement) => isStanding(placement, at(placement), { need, brake }));

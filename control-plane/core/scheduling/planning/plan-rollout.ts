@@ -3,6 +3,7 @@ import type { NodeKind } from "../../../../shared/api/v1/nodes.ts";
 import type { RolloutRecord } from "../../../../shared/api/v1/rollouts.ts";
 import { isWanted, placementsOfDeployment, versionOf } from "../../fleet/queries.ts";
 import type { FleetPlacement } from "../../fleet/types.ts";
+import { lacksVariant } from "../../fleet/variants.ts";
 import { candidateOf } from "../candidate-list.ts";
 import type { Candidate, PlacementRequest } from "../candidate.ts";
 import { STATIC_FILTERS } from "../profile.ts";
@@ -27,14 +28,22 @@ export function planRollout(candidates: readonly Candidate[], input: RolloutInpu
   const placements = placementsOfDeployment(fleet, deployment.name).filter(isWanted);
   const old = versionOf(fleet, record.model, record.from);
   const fresh = versionOf(fleet, record.model, record.to);
+  const lacks = fresh && lacksVariant(fresh, deployment.spec);
   const stable =
     old?.state === "ready"
-      ? planOld(candidates, { ...input, need: needOf(deployment, old, context), placements })
+      ? planOld(candidates, { ...input, need: needOf(deployment, old, { ...context, fleet }), placements })
       : { ...NOTHING, candidates };
   const next =
-    fresh?.state === "ready"
-      ? planFresh(stable.candidates, { ...input, need: needOf(deployment, fresh, context), placements })
-      : { create: [], records: [], shortfall: [], candidates: stable.candidates, remove: [], waiting: [] };
+    fresh?.state === "ready" && lacks === undefined
+      ? planFresh(stable.candidates, { ...input, need: needOf(deployment, fresh, { ...context, fleet }), placements })
+      : {
+          create: [],
+          records: [],
+          shortfall: lacks === undefined ? [] : [lacks],
+          candidates: stable.candidates,
+          remove: [],
+          waiting: [],
+        };
   const others = placements.filter(({ version, model }) => model !== record.model || !isOf(record, version));
   const plan: DeploymentPlan = {
     targetVersion: record.to,

@@ -11,6 +11,7 @@ import { summaryOf } from "../ranking-summary.ts";
 import { attemptOn } from "../attempt.ts";
 import { placementOn, type PlannedPlacement } from "./place-replicas.ts";
 import { isWorth, rateText, valueAmong, type ReplicaValue } from "./replica-value.ts";
+import { needOn } from "../variant-need.ts";
 import { priorityOf, Victims, type Claim, type Decided, type Victim } from "./victims.ts";
 
 export interface Preempted {
@@ -91,6 +92,7 @@ export function makeRoom(unplaced: Unplaced, kind: NodeKind, input: RoomInput): 
     const best = ranking.feasible.find(({ candidate }) => candidate === chosen?.candidate);
     if (!chosen || !best) break;
     const { node } = chosen.candidate;
+    const own = needOn(need, node);
     const decision = { chosen: best, kind, profile: profile.name, trigger: context.trigger };
     const record = withVictims(explainDecision(summaryOf(ranking), need, decision), chosen, { need, claim, mine });
     records.push(record);
@@ -98,7 +100,7 @@ export function makeRoom(unplaced: Unplaced, kind: NodeKind, input: RoomInput): 
       nodeId: node.id,
       node: node.name,
       record,
-      attempt: attemptOn(node, need.memMiB),
+      attempt: attemptOn(node, own.memMiB),
       version: need.version.version,
     });
     const leaving = chosen.victims.filter(({ isLeaving }) => !isLeaving);
@@ -114,7 +116,7 @@ export function makeRoom(unplaced: Unplaced, kind: NodeKind, input: RoomInput): 
     );
     const before = candidateOf(present, node.id);
     if (!before) break;
-    present = withCandidates(present, [withPlacement(without(before, sent), placementOn(node.id, need, record), need)]);
+    present = withCandidates(present, [withPlacement(without(before, sent), placementOn(node.id, need, record), own)]);
   }
   return { create, records, preempt: preempted, candidates: present };
 }

@@ -1,6 +1,7 @@
 import type { PlacementState } from "../../../../shared/protocol/placement.ts";
-import { placementsOn, versionOf } from "../../fleet/queries.ts";
+import { placementsOn } from "../../fleet/queries.ts";
 import type { Fleet, FleetNode, FleetPlacement } from "../../fleet/types.ts";
+import { builtOf } from "../../fleet/variants.ts";
 import { diskHeldOn, heldOn, roomHeldOn } from "./held.ts";
 
 /**
@@ -51,14 +52,15 @@ const NONE: ReadonlyMap<string, number> = new Map();
 
 function limitOf(
   fleet: Fleet,
-  { state, model, version }: FleetPlacement,
+  placement: FleetPlacement,
   { node, present }: { readonly node: FleetNode; readonly present: readonly FleetPlacement[] },
 ): number | undefined {
+  const { state } = placement;
   const limitMs = WITHOUT_PROGRESS_MS[state];
   if (limitMs === undefined) return undefined;
   const isReceiving =
     state === "downloading" || (state === "offered" && present.some((each) => each.state === "downloading"));
   if (isReceiving && !node.observed) return UNOBSERVED_MS;
   const isHashed = state === "offered" || state === "verifying";
-  return limitMs + (isHashed ? (versionOf(fleet, model, version)?.bytes ?? 0) / HASHED_BYTES_PER_MS : 0);
+  return limitMs + (isHashed ? (builtOf(fleet, placement)?.bytes ?? 0) / HASHED_BYTES_PER_MS : 0);
 }

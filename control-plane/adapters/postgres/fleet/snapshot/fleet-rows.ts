@@ -5,6 +5,7 @@ import type { PipelineFacts, TensorSpec } from "../../../../../shared/protocol/m
 import type { Capabilities } from "../../../../../shared/protocol/messages.ts";
 import type { EncoderModel } from "../../../../../shared/text/encoder-model.ts";
 import type { Release } from "../../../../../shared/protocol/release.ts";
+import type { VariantFacts } from "../../../../../shared/protocol/variants.ts";
 import type { EngineModel } from "../../../../../shared/text/engine-model.ts";
 import type { TextModel } from "../../../../../shared/text/text-model.ts";
 import type {
@@ -123,6 +124,7 @@ export function toFleetVersion(
     engine: EngineModel | undefined;
     pipeline: PipelineFacts | undefined;
     release: Release | undefined;
+    variants: readonly VariantFacts[];
   },
 ): FleetVersion {
   const { model, version, state, artifact, damage, bytes, opset, irVersion, createdAt } = row;
@@ -132,7 +134,8 @@ export function toFleetVersion(
     state,
     artifact: artifact ?? undefined,
     damage: damage ?? undefined,
-    bytes,
+    // The row counts the files of all graphs, of which a node gets one.
+    bytes: signature.variants[0]?.bytes ?? bytes,
     opset: opset ?? undefined,
     irVersion: irVersion ?? undefined,
     createdAt,

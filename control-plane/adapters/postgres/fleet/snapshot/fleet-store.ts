@@ -9,6 +9,7 @@ import { engineModel } from "../../../../../shared/text/engine-model.ts";
 import { textModel } from "../../../../../shared/text/text-model.ts";
 import { pipelineFacts, tensorSpec } from "../../../../../shared/protocol/manifest.ts";
 import { release } from "../../../../../shared/protocol/release.ts";
+import { variantFacts } from "../../../../../shared/protocol/variants.ts";
 import { capabilities } from "../../../../../shared/protocol/messages.ts";
 import type { FleetKeys } from "../../../../core/fleet/changes/fleet-keys.ts";
 import type { FleetRows, RecordedNode, RecordedSession } from "../../../../core/fleet/types.ts";
@@ -57,6 +58,7 @@ export class PostgresFleetStore implements FleetStore {
   readonly #encoders = new ParseOnce(encoderModel);
   readonly #engines = new ParseOnce(engineModel);
   readonly #pipelines = new ParseOnce(pipelineFacts);
+  readonly #variants = new ParseOnce(z.array(variantFacts));
   readonly #releases = new ParseOnce(release);
   readonly #histories = new ParseOnce(storedHistories);
   readonly #explains = new Map<string, ExplainRecord>();
@@ -113,7 +115,7 @@ export class PostgresFleetStore implements FleetStore {
     for (const cache of [this.#labels, this.#capabilities, this.#specs, this.#findings, this.#signatures])
       cache.endPass();
     for (const cache of [this.#rollouts, this.#texts, this.#encoders, this.#engines, this.#pipelines]) cache.endPass();
-    for (const cache of [this.#releases, this.#histories]) cache.endPass();
+    for (const cache of [this.#releases, this.#histories, this.#variants]) cache.endPass();
   }
 
   #toNode(row: NodeRow, offset: number): RecordedNode {
@@ -138,6 +140,7 @@ export class PostgresFleetStore implements FleetStore {
       encoder: row.encoder === null ? undefined : this.#encoders.get(key, row.encoder),
       engine: row.engine === null ? undefined : this.#engines.get(key, row.engine),
       pipeline: row.pipeline === null ? undefined : this.#pipelines.get(key, row.pipeline),
+      variants: row.variants === "[]" ? [] : this.#variants.get(key, row.variants),
       release: row.release === null ? undefined : this.#releases.get(key, row.release),
     });
   }
@@ -264,7 +267,7 @@ const deploymentRows = (where = Prisma.empty): Prisma.Sql => Prisma.sql`
 
 const versionRows = (where = Prisma.empty): Prisma.Sql => Prisma.sql`
   SELECT model_name AS model, version, state, artifact_digest AS artifact, damage, bytes::float8 AS bytes, opset, ir_version AS "irVersion",
-    text::text AS text, encoder::text AS encoder, engine::text AS engine, pipeline::text AS pipeline, release::text AS release, (extract(epoch FROM created_at) * 1000)::float8 AS "createdAt", inputs::text AS inputs, outputs::text AS outputs
+    text::text AS text, encoder::text AS encoder, engine::text AS engine, pipeline::text AS pipeline, variants::text AS variants, release::text AS release, (extract(epoch FROM created_at) * 1000)::float8 AS "createdAt", inputs::text AS inputs, outputs::text AS outputs
   FROM model_versions ${where}`;
 
 const aliasRows = (where = Prisma.empty): Prisma.Sql => Prisma.sql`

@@ -81,6 +81,7 @@ export interface VersionRow {
   readonly encoder: string | null;
   readonly engine: string | null;
   readonly pipeline: string | null;
+  readonly variants: string;
   readonly release: string | null;
   readonly createdAt: number;
   readonly inputs: string;
