@@ -6,6 +6,8 @@ export interface Route {
   readonly etaMs: number | undefined;
   readonly candidates: number | undefined;
   readonly attempt: number | undefined;
+  /** The graph that answered, of a version with variants. */
+  readonly variant?: string | undefined;
   /** Of a cascade: what asked for its large model, and why that did not answer. */
   readonly rule?: string | undefined;
   readonly closed?: string | undefined;
@@ -30,7 +32,7 @@ export function parseRoute(header: string | null): Route | null {
     const value = Number(fields.get(name) ?? Number.NaN);
     return Number.isFinite(value) ? value : undefined;
   };
-  const [rule, closed, placement] = [fields.get("rule"), fields.get("closed"), fields.get("placement")];
+  const [rule, closed, placement, variant] = ["rule", "closed", "placement", "variant"].map((name) => fields.get(name));
   return reason === undefined
     ? null
     : {
@@ -39,6 +41,7 @@ export function parseRoute(header: string | null): Route | null {
         candidates: number("candidates"),
         attempt: number("attempt"),
         ...(placement !== undefined && { placement }),
+        ...(variant !== undefined && { variant }),
         ...(rule !== undefined && { rule }),
         ...(closed !== undefined && { closed }),
       };
@@ -67,7 +70,8 @@ export function routeWords(route: Route | null): string {
   const words = Object.hasOwn(REASONS, route.reason) ? `: ${REASONS[route.reason]}` : "";
   const of = route.candidates === undefined || route.candidates < 2 ? "" : ` of ${route.candidates}`;
   const expected = route.etaMs === undefined ? "" : `, ${route.etaMs} ms expected`;
+  const as = route.variant === undefined ? "" : `, variant ${route.variant}`;
   const by = route.rule === undefined ? "" : `, by the rule ${route.rule}`;
   const closed = route.closed === undefined ? "" : `; the large model behind it was closed by ${route.closed}`;
-  return `${route.reason}${of}${words}${expected}${by}${closed}`;
+  return `${route.reason}${of}${words}${expected}${as}${by}${closed}`;
 }

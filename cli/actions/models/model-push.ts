@@ -3,6 +3,7 @@ import { MAX_SAMPLES_BYTES, SAMPLES_FILE } from "../../../shared/protocol/bundle
 import { usageFailure } from "../../failure.ts";
 import { encoderLine } from "../../models/encoder-line.ts";
 import { findFiles, type LocalBundle } from "../../models/find-files.ts";
+import { variantLine } from "../../models/variant-line.ts";
 import { moveAlias, pushVersion, waitForCheck } from "../../models/push-version.ts";
 import { readSigner, signVersion } from "../../models/sign-version.ts";
 import { checkSamples } from "../../models/samples/check-samples.ts";
@@ -56,6 +57,7 @@ export async function pushModel(run: CommandContext, file: string, options: Push
     pushed = await waitForCheck(run, api, pushed);
     run.output.say(`${name} is ready.`);
     for (const output of pushed.version.outputs) sayClasses(run, output);
+    for (const variant of pushed.version.variants) run.output.say(`Variant ${variantLine(variant)}.`);
     for (const note of pushed.version.notes) run.output.say(`${note}.`);
     sayText(run, pushed.version);
     sayEncoder(run, pushed.version);

@@ -15,6 +15,7 @@ import { printList, printObject, type View } from "../../output/format.ts";
 import { printChanges } from "../../output/print-changes.ts";
 import type { Style } from "../../output/paint.ts";
 import { formatAge, formatBytes, formatSince, hostText } from "../../output/units.ts";
+import { variantLine } from "../../models/variant-line.ts";
 import { encoderLine } from "../../models/encoder-line.ts";
 import type { CommandContext } from "../../run.ts";
 
@@ -139,6 +140,7 @@ export async function inspectVersion(run: CommandContext, reference: string): Pr
           ["Engine", of.engine === null ? "" : `${of.engine.model}, for ${of.engine.kind}`],
           ["Embeddings", of.encoder === null ? "" : encoderLine(of.encoder)],
           ["Shared runs", sharedRuns(of)],
+          ...of.variants.map((variant, at) => [at === 0 ? "Variants" : "", variantLine(variant)] as const),
           ["Notes", of.notes.join("\n")],
           ["Metrics", pairs(of.metrics)],
           ["Labels", pairs(of.labels)],
@@ -197,7 +199,10 @@ export const placementView: View<Placement> = {
   columns: [
     { header: "NODE", value: (row) => row.node },
     { header: "KIND", value: (row) => row.kind },
-    { header: "MODEL", value: (row) => `${row.model}:${row.version}` },
+    {
+      header: "MODEL",
+      value: (row) => `${row.model}:${row.version}${row.variant === null ? "" : ` (${row.variant})`}`,
+    },
     { header: "STATE", value: placementStateText },
     { header: "SINCE", value: (row) => formatAge(row.stateAgeMs), isMeasured: true },
     { header: "DEPLOYMENT", value: (row) => row.deployment, wide: true },
