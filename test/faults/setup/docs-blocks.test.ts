@@ -4,6 +4,8 @@ import { networkInterfaces, tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { regressorModel } from "../../support/models/onnx-models.ts";
+import { fp16LayerModel, int8LayerModel, layerInputs, layerModel } from "../../support/models/variant-models.ts";
+import { floats, npz } from "../../unit/cli/support/npz.ts";
 import { writeTinyGguf } from "../../support/models/tiny-gguf.ts";
 import { largeModel } from "../../support/models/large-model.ts";
 import { freePort, SkerryProcess, until } from "../../support/processes/skerry-process.ts";
@@ -282,6 +284,25 @@ describe("the commands of the pages", () => {
     const prepared = await run(stages);
     expect(prepared).toContain("probabilities");
     expect(prepared).not.toContain("decision");
+  }, 120_000);
+
+  it("docs/variants.md: a model with its variants, from the push to what each node has", async () => {
+    const [push = "", apply = ""] = await blocksOf("docs/variants.md", [""]);
+    const [document = "", deployment = ""] = await blocksOf("docs/variants.md", ["yaml"]);
+    const folder = path.join(directory, "layer");
+    await mkdir(folder);
+    const files = {
+      "model.onnx": layerModel(),
+      "model.int8.onnx": int8LayerModel(),
+      "model.fp16.onnx": fp16LayerModel(),
+      "samples.npz": npz({ x: floats([100, 32], [...layerInputs(100)]) }),
+      "variants.yaml": document,
+    };
+    for (const [name, bytes] of Object.entries(files)) await writeFile(path.join(folder, name), bytes);
+    await writeFile(path.join(directory, "layer.yaml"), deployment);
+    expect(await run(push)).toMatch(/int8: model.int8.onnx \(.*\), decides as the reference in 100 % of 100 samples/);
+    expect(await run(apply)).toMatch(/layer:1 \(reference\)[^]*it fits, and none was measured to be much quicker/);
+    await run("skerry deployments rm layer --wait");
   }, 120_000);
 
   it("docs/pipelines.md: a species for each row of a table", async () => {

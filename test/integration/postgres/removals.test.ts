@@ -8,7 +8,18 @@ import { aDeployment } from "../../support/fleet/fleet-builder.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { newId } from "../../../shared/base/ids.ts";
 import { systemRandom } from "../../../shared/base/random.ts";
-import { alice, connect, declarationOf, event, lead, makeToken, openStores, readyVersion, specOf } from "./fixture.ts";
+import {
+  alice,
+  checkedModel,
+  connect,
+  declarationOf,
+  event,
+  lead,
+  makeToken,
+  openStores,
+  readyVersion,
+  specOf,
+} from "./fixture.ts";
 
 let database: TestDatabase;
 let stores: PostgresStores;
@@ -93,6 +104,52 @@ describe("deleteVersion", () => {
     expect((await stores.audit.list({ before: null, limit: 50 })).map(({ action }) => action)).toContain(
       "version.delete",
     );
+  });
+});
+
+describe("a version with variants", () => {
+  const withVariant = async (model: string) => {
+    await stores.catalog.createModel({ name: model, labels: {} }, alice);
+    const uploadId = newId<string>("u", systemRandom);
+    const { version } = (await stores.catalog.declareVersion(declarationOf(model, uploadId), alice)).version;
+    await stores.catalog.beginCheck(uploadId);
+    const accuracy = { samples: 8, agreement: 1, maxDifference: 0.25 };
+    const { manifest, artifact, opset, irVersion } = checkedModel(model, version, "smaller");
+    const int8 = {
+      name: "int8",
+      manifest: { ...manifest, main: "model.int8.onnx" },
+      artifact,
+      opset,
+      irVersion,
+      accuracy,
+    };
+    const checked = { ...checkedModel(model, version), variants: [int8] };
+    await stores.catalog.accept(uploadId, checked, event("checked"));
+    return { version, artifacts: [checked.artifact, artifact] };
+  };
+  const kept = (artifacts: readonly string[]) =>
+    Promise.all(artifacts.map(async (artifact) => (await stores.catalog.manifest(artifact)) !== null));
+
+  it("keeps them with their figures, and its own bytes for each", async () => {
+    const { version, artifacts } = await withVariant("varied");
+    const found = await stores.catalog.getVersion("varied", version);
+    expect(found?.variants).toMatchObject([
+      { name: "reference", main: "model.onnx", bytes: 7, artifact: artifacts[0], accuracy: null },
+      { name: "int8", main: "model.int8.onnx", artifact: artifacts[1], accuracy: { samples: 8, maxDifference: 0.25 } },
+    ]);
+    expect((await stores.catalog.storedVersions()).find(({ model }) => model === "varied")?.artifacts).toEqual(
+      expect.arrayContaining(artifacts),
+    );
+  });
+
+  it.each([
+    ["version", (model: string, version: number) => stores.catalog.deleteVersion({ model, version }, alice)],
+    ["model", (model: string) => stores.catalog.deleteModel(model, alice)],
+  ])("takes all their artifacts along when the %s is deleted", async (what, remove) => {
+    const { version, artifacts } = await withVariant(`leaves-with-${what}`);
+    expect(await kept(artifacts)).toEqual([true, true]);
+    await remove(`leaves-with-${what}`, version);
+    expect(await kept(artifacts)).toEqual([false, false]);
   });
 });
 

@@ -71,6 +71,47 @@ describe("a decoder", () => {
   });
 });
 
+describe("a folder with variants", () => {
+  const YAML = "variants: [{ name: int8, file: small/model.int8.onnx }]";
+
+  it("is its main graph with the graphs that its document names, and no other ones", async () => {
+    await write({
+      "model.onnx": GRAPH,
+      "small/model.int8.onnx": GRAPH,
+      "other.onnx": GRAPH,
+      "samples.npz": "x",
+      "variants.yaml": YAML,
+    });
+    expect(await found(".", "model.onnx")).toEqual({
+      runtime: "onnx",
+      main: "model.onnx",
+      files: ["model.onnx", "samples.npz", "small/model.int8.onnx", "variants.yaml"].map((path) => [path, path]),
+      notes: [
+        "model.onnx is pushed with its variants: small/model.int8.onnx.",
+        "Not sent, as they are other graphs: other.onnx.",
+      ],
+    });
+  });
+
+  it("needs no --main where only one graph is no variant", async () => {
+    await write({ "model.onnx": GRAPH, "small/model.int8.onnx": GRAPH, "variants.yaml": YAML });
+    expect((await found()).main).toBe("model.onnx");
+  });
+
+  it.each([
+    ["a graph that is not there", YAML, /variants.yaml names small\/model.int8.onnx, which is not there/],
+    [
+      "a field that does not fit",
+      "variants: [{ name: INT8, file: model.onnx }]",
+      /variants.0.name: a name begins with/,
+    ],
+    ["no YAML", "variants: [", /variants.yaml declares no variants/],
+  ])("is refused for %s, before anything is sent", async (_, document, sentence) => {
+    await write({ "model.onnx": GRAPH, "variants.yaml": document });
+    expect(await sayings()).toMatch(sentence);
+  });
+});
+
 describe("a decoder without its tokenizer", () => {
   it.each([
     ["alone", {}],
