@@ -3,7 +3,6 @@ import { globSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { pathToFileURL } from "node:url";
 import type { Node } from "../../../shared/api/v1/nodes.ts";
 import { fp16LayerModel, int8LayerModel, layerInputs, layerModel } from "../../support/models/variant-models.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
@@ -12,10 +11,12 @@ import { until } from "../../support/processes/skerry-process.ts";
 import { floats, npz } from "../../unit/cli/support/npz.ts";
 import { type CliResult, runCli } from "../../unit/cli/support/run-cli.ts";
 
-const PRELOAD = pathToFileURL(path.resolve(import.meta.dirname, "../../support/processes/with-memory.mjs")).href;
-/** The reference needs 384 MiB, int8 and fp16 320; nine tenths of a node's memory are for models. */
+/** So large is the reference, which needs 384 MiB then, int8 and fp16 320; nine tenths of a node's memory are for models. */
 const MEBIBYTES = 40;
-const memoryOf = (mebibytes: number) => ({ NODE_OPTIONS: `--import=${PRELOAD}`, TEST_MEMORY_MIB: String(mebibytes) });
+/** Settings of a node on a machine that seems to have so much memory. */
+const memoryOf = (mebibytes: number) => ({
+  NODE_OPTIONS: `--import=data:text/javascript,process.constrainedMemory=()=>${mebibytes * 1_048_576}`,
+});
 const [small, large] = ["edge-small", "edge-large"] as const;
 
 let directory: string;

@@ -145,12 +145,15 @@ describe("a version with variants", () => {
   it.each([
     ["version", (model: string, version: number) => stores.catalog.deleteVersion({ model, version }, alice)],
     ["model", (model: string) => stores.catalog.deleteModel(model, alice)],
-  ])("takes all their artifacts along when the %s is deleted", async (what, remove) => {
-    const { version, artifacts } = await withVariant(`leaves-with-${what}`);
-    expect(await kept(artifacts)).toEqual([true, true]);
-    await remove(`leaves-with-${what}`, version);
-    expect(await kept(artifacts)).toEqual([false, false]);
-  });
+  ])(
+    "takes all their artifacts along when the %s is deleted",
+    async (what, remove: (model: string, version: number) => Promise<void>) => {
+      const { version, artifacts } = await withVariant(`leaves-with-${what}`);
+      expect(await kept(artifacts)).toEqual([true, true]);
+      await remove(`leaves-with-${what}`, version);
+      expect(await kept(artifacts)).toEqual([false, false]);
+    },
+  );
 });
 
 describe("deleteAlias", () => {
