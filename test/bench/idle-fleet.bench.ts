@@ -8,6 +8,7 @@ import type { SkerryCluster } from "../support/processes/skerry-cluster.ts";
 import { cpuMs } from "./support/cpu-time.ts";
 import { type FleetSize, nodeNameOf } from "./support/fleet-rows.ts";
 import type { NodeSwarm } from "./support/node-swarm.ts";
+import { COUNTING, printStatements, statementsOf } from "./support/statements.ts";
 import { startSwarmCluster, withClient } from "./support/swarm-cluster.ts";
 
 /**
@@ -46,7 +47,7 @@ interface Figures {
 const directory = await mkdtemp(path.join(tmpdir(), "skerry-bench-"));
 const server = await startEmbeddedPostgres({
   directory,
-  settings: { fsync: "off", shared_preload_libraries: "pg_stat_statements", "pg_stat_statements.max": "10000" },
+  settings: { fsync: "off", ...COUNTING },
 });
 
 const BUILDS = { baseline: env["BASELINE"], now: path.resolve(import.meta.dirname, "../..") };
@@ -86,10 +87,10 @@ async function measure(database: string, checkout: string): Promise<Figures> {
 async function measureFleet(cluster: SkerryCluster, swarm: NodeSwarm, database: string): Promise<Figures> {
   const pid = cluster.controlPlane.child.pid ?? 0;
   if (env["STATEMENTS"]) await withClient(server.url, (client) => client.query("SELECT pg_stat_statements_reset()"));
-  const statementsBefore = await statementsOf(database);
+  const statementsBefore = await countStatements(database);
   const idle = await cpuDuring(pid, () => sleep(IDLE_MS));
-  if (env["STATEMENTS"]) await printStatements(database);
-  const statements = (await statementsOf(database)) - statementsBefore;
+  if (env["STATEMENTS"]) await withClient(server.url, (client) => printStatements(client, database));
+  const statements = (await countStatements(database)) - statementsBefore;
   const cpuPct = (idle.cpuMs / idle.ms) * 100;
 
   const latencies: number[] = [];
@@ -135,27 +136,8 @@ async function cpuDuring(pid: number, work: () => Promise<unknown>): Promise<Use
   return { ms: performance.now() - startedAt, cpuMs: cpuMs(pid) - before };
 }
 
-/** Statements of any kind that the build's connections have run, BEGIN and COMMIT included. */
-async function statementsOf(database: string): Promise<number> {
-  return withClient(server.url, async (client) => {
-    const { rows } = await client.query<{ calls: string }>(
-      "SELECT coalesce(sum(calls), 0) AS calls FROM pg_stat_statements JOIN pg_database d ON d.oid = dbid WHERE d.datname = $1",
-      [database],
-    );
-    return Number(rows[0]?.calls ?? 0);
-  });
-}
-
-async function printStatements(database: string): Promise<void> {
-  await withClient(server.url, async (client) => {
-    const { rows } = await client.query<{ calls: string; query: string }>(
-      "SELECT calls, query FROM pg_stat_statements JOIN pg_database d ON d.oid = dbid WHERE d.datname = $1 ORDER BY calls DESC",
-      [database],
-    );
-    for (const { calls, query } of rows)
-      console.log(`${calls.padStart(6)}  ${query.replaceAll(/\s+/g, " ").slice(0, 140)}`);
-  });
-}
+const countStatements = (database: string): Promise<number> =>
+  withClient(server.url, (client) => statementsOf(client, database));
 
 function print(name: string, figures: Figures): void {
   const { cpuPct, statementsPerMinute, cordonMs, cordonCpuMs, logCpuMs } = figures;
