@@ -44,7 +44,9 @@ export class IdentityConflicts {
     const holder = registry.get(nodeId);
     if (!holder) {
       const recorded = fleet.snapshot().nodes.get(nodeId)?.session;
-      const mayBeElsewhere = recorded?.open === true && recorded.replica !== replica;
+      // An owner without a row has left or has started again: after a restart that holds for every node, and none has to ask.
+      const mayBeElsewhere =
+        recorded?.open === true && recorded.replica !== replica && recorded.ownerSeen !== undefined;
       if (mayBeElsewhere && (await sessions.isHeldElsewhere({ nodeId, bootId, replica })))
         throw this.#conflict(nodeId, { holder: "another control plane", address });
       return;

@@ -11,7 +11,7 @@ export const CHANNEL = "skerry";
  * `events` if there are any. Once for each writing transaction, also without events. `fleet`: everything may have changed.
  */
 export async function appendEvents(
-  tx: Transaction,
+  tx: Pick<Transaction, "$executeRaw">,
   events: readonly NewEvent[],
   about: FleetKeys | "events" | "keys" | "fleet" = "fleet",
 ): Promise<void> {

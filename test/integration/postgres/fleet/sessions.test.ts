@@ -72,6 +72,29 @@ describe("a session", () => {
     expect(new Set(openings.map((opening) => opening?.epoch)).size).toBe(20);
   });
 
+  it("is opened together with those of other nodes, and a node that may have none or whose words cannot be written does not hold them up", async () => {
+    const others = await Promise.all(["b", "c", "d"].map((each) => joinNode(stores, `${name}-${each}`)));
+    const [good, old, broken] = others.map(openingOf);
+    if (!good || !old || !broken) throw new Error("three nodes have joined");
+    const openings = [
+      stores.sessions.open(openingOf(nodeId)),
+      stores.sessions.open(good),
+      stores.sessions.open({ ...old, generation: 7 }),
+      stores.sessions.open({ ...broken, agentVersion: "\u0000" }),
+    ];
+    const [first, second, third, fourth] = await Promise.allSettled(openings);
+    const opening = { status: "fulfilled", value: { epoch: 1, desiredRev: 1, regressed: false } };
+    expect([first, third, fourth?.status]).toEqual([opening, { status: "fulfilled", value: null }, "rejected"]);
+    expect(second).toMatchObject({ status: "fulfilled", value: { epoch: 1, regressed: false } });
+    expect((await nodeOf(stores, `${name}-b`)).session).toMatchObject({ epoch: 1, open: true });
+    const identities = [nodeId, "n-nobody", ...others].map((id) => stores.sessions.identity(id));
+    expect((await Promise.all(identities)).map((identity) => identity?.name)).toEqual([
+      name,
+      undefined,
+      ...["b", "c", "d"].map((each) => `${name}-${each}`),
+    ]);
+  });
+
   it("shows in the fleet with what the node reported", async () => {
     const before = performance.now();
     await opened({ replica: "r-7" });
@@ -317,6 +340,40 @@ describe("report", () => {
     expect(await stores.sessions.report(session, [bare], [])).toBe(true);
     expect(await rowVersion()).toEqual(before);
     expect(await messagesOf(stores)).not.toContain(`${name} again`);
+  });
+
+  it("of nodes that return with what is known writes nothing, and tells of each whether its session is the newest", async () => {
+    await opened();
+    const session = { nodeId, epoch: 1 };
+    await stores.sessions.report(session, [readyReport()], []);
+    const others = await Promise.all(["b", "c", "d"].map((each) => joinNode(stores, `${name}-${each}`)));
+    await Promise.all(others.map((id) => stores.sessions.open(openingOf(id))));
+    const writes = async (): Promise<unknown> =>
+      (
+        await sql.query(
+          "SELECT (SELECT max(xmin::text::bigint) FROM events), (SELECT max(xmin::text::bigint) FROM placements)",
+        )
+      ).rows;
+    const before = await writes();
+    const known = [
+      stores.sessions.report(session, [readyReport()], []),
+      ...others.map((id) => stores.sessions.report({ nodeId: id, epoch: 1 }, [], [])),
+      stores.sessions.report({ nodeId, epoch: 7 }, [readyReport()], []),
+    ];
+    expect(await Promise.all(known)).toEqual([true, true, true, true, false]);
+    expect(await writes()).toEqual(before);
+  });
+
+  it("writes what differs beside what is known, and takes a placement that was removed and is wanted for news", async () => {
+    await opened();
+    const session = { nodeId, epoch: 1 };
+    await stores.sessions.report(session, [readyReport()], []);
+    await stores.sessions.report(session, [{ ...readyReport(), state: "warming" }], []);
+    expect(await stored()).toMatchObject({ state: "warming" });
+    await stores.sessions.report(session, [{ placementId: placement.id, generation: 1, state: "gone" }], []);
+    expect(await stored()).toMatchObject({ state: "offered" });
+    await stores.sessions.report(session, [{ placementId: placement.id, generation: 1, state: "gone" }], []);
+    expect((await messagesOf(stores)).filter((each) => each.includes(`${name} has removed`))).toHaveLength(2);
   });
 
   it("keeps the words of a failure that it knows in full, when hello cuts them short", async () => {

@@ -16,18 +16,33 @@ import type {
   TouchedSession,
 } from "../../../../ports/nodes.ts";
 import type { Database, Transaction } from "../../database.ts";
+import { Gathered } from "../../gathered.ts";
 import { joinNode } from "./join-node.ts";
 import { rotateKey } from "./rotate-key.ts";
 import { CHANNEL, appendEvents } from "../../events/events.ts";
-import { fleetPayload, MAX_PAYLOAD } from "../change-payload.ts";
+import { MAX_PAYLOAD } from "../change-payload.ts";
 import type { storedLoad } from "../snapshot/stored-json.ts";
 import { reportConflicts } from "../report-conflicts.ts";
+import { openSessions, type OpenedSession } from "./open-sessions.ts";
+import { areKnown, newestOfEach, writeReports, type SessionReport } from "./placement-reports.ts";
 import { failingLoads, noteFailedLoads } from "./version-history.ts";
 
 /** What replicas write for the nodes whose sockets they hold: always on condition of the session's epoch. */
 export class PostgresSessionStore implements SessionStore {
   readonly #ofNodes: Database;
   readonly #vital: Database;
+  readonly #identities = new Gathered<string, NodeIdentityRow | null>({
+    keyOf: (nodeId) => nodeId,
+    answer: (nodeIds) => identitiesOf(this.#ofNodes, nodeIds),
+  });
+  readonly #openings = new Gathered<SessionOpening, OpenedSession | null>({
+    keyOf: ({ nodeId }) => nodeId,
+    answer: (openings) => openSessions(this.#ofNodes, openings),
+  });
+  readonly #known = new Gathered<SessionReport, boolean>({
+    keyOf: ({ nodeId }) => nodeId,
+    answer: (sessions) => areKnown(this.#ofNodes, sessions),
+  });
 
   /** `ofNodes`: the lane of what nodes cause. `vital`: the lane of what this replica records of itself. */
   constructor({ ofNodes, vital }: { readonly ofNodes: Database; readonly vital: Database }) {
@@ -39,50 +54,16 @@ export class PostgresSessionStore implements SessionStore {
     return this.#ofNodes.transaction((tx) => joinNode(tx, attempt));
   }
 
-  async identity(nodeId: string): Promise<NodeIdentityRow | null> {
-    const rows = await this.#ofNodes.run(
-      (client) => client.$queryRaw<NodeIdentityRow[]>`
-        SELECT name, kind, public_key AS "publicKey", generation, revoked, waiting_until IS NOT NULL AS "isWaiting",
-          CASE WHEN previous_key_until > now() THEN previous_key END AS "previousKey",
-          (extract(epoch FROM now() - key_made_at) * 1000)::float8 AS "keyAgeMs"
-        FROM nodes WHERE id = ${nodeId}`,
-    );
-    return rows[0] ?? null;
+  identity(nodeId: string): Promise<NodeIdentityRow | null> {
+    return this.#identities.ask(nodeId);
   }
 
   rotateKey(rotation: Parameters<SessionStore["rotateKey"]>[0]): Promise<boolean> {
     return this.#ofNodes.transaction((tx) => rotateKey(tx, rotation));
   }
 
-  /** In one statement: a thousand nodes that come back at once wait for each other's. */
-  async open(opening: SessionOpening): Promise<{ epoch: number; desiredRev: number; regressed: boolean } | null> {
-    const { nodeId, generation, lastEpoch, desiredRev, replica, bootId, agentVersion, capabilities } = opening;
-    const rows = await this.#ofNodes.run(
-      (client) => client.$queryRaw<{ epoch: number; desiredRev: number; regressed: boolean }[]>`
-        WITH before AS (
-          SELECT id, desired_rev FROM nodes
-          WHERE id = ${nodeId} AND generation = ${generation} AND NOT revoked AND waiting_until IS NULL
-          FOR NO KEY UPDATE
-        ), node AS (
-          UPDATE nodes SET
-            capabilities = ${JSON.stringify(capabilities)}::jsonb,
-            desired_rev = CASE WHEN ${desiredRev}::int > before.desired_rev THEN ${desiredRev}::int + 1 ELSE before.desired_rev END
-          FROM before WHERE nodes.id = before.id
-          RETURNING nodes.id, nodes.desired_rev
-        ), session AS (
-          INSERT INTO node_sessions AS s (node_id, epoch, replica, boot_id, agent_version, open)
-          SELECT id, ${lastEpoch}::int + 1, ${replica}, ${bootId}, ${agentVersion}, true FROM node
-          ON CONFLICT (node_id) DO UPDATE SET
-            epoch = greatest(s.epoch + 1, excluded.epoch), replica = excluded.replica, boot_id = excluded.boot_id,
-            agent_version = excluded.agent_version, open = true, ready = false, opened_at = now(), last_seen_at = now()
-          RETURNING epoch
-        )
-        SELECT session.epoch, node.desired_rev AS "desiredRev", node.desired_rev > before.desired_rev AS regressed,
-          pg_notify(${CHANNEL}, ${fleetPayload({ nodes: [nodeId] })})::text AS notified
-        FROM before, node, session`,
-    );
-    const [opened] = rows;
-    return opened ? { epoch: opened.epoch, desiredRev: opened.desiredRev, regressed: opened.regressed } : null;
+  open(opening: SessionOpening): Promise<OpenedSession | null> {
+    return this.#openings.ask(opening);
   }
 
   changeCapabilities(session: { nodeId: NodeId; epoch: number }, capabilities: Capabilities): Promise<boolean> {
@@ -197,14 +178,16 @@ export class PostgresSessionStore implements SessionStore {
   }
 
   /** Reports that are all stale or known tell nothing: then their events are not kept either. */
-  report(
+  async report(
     session: { nodeId: NodeId; epoch: number },
     reports: readonly PlacementReport[],
     events: readonly NewEvent[],
   ): Promise<boolean> {
+    const newest = newestOfEach(reports);
+    // Those of a `hello` are no news to this replica, and most often to nobody.
+    if (events.length === 0 && (await this.#known.ask({ ...session, reports: newest }))) return true;
     return this.#ofNodes.transaction(async (tx) => {
       if (!(await isNewest(tx, session))) return false;
-      const newest = newestOfEach(reports);
       const conflicts = await reportConflicts(tx, session.nodeId, newest);
       const failed = await failingLoads(tx, session.nodeId, newest);
       const isNews = reports.length === 0 || (await writeReports(tx, session.nodeId, newest)) > 0;
@@ -238,50 +221,17 @@ async function isNewest(tx: Transaction, { nodeId, epoch }: { nodeId: NodeId; ep
   return rows.length === 1;
 }
 
-/** `hello` cuts the words of a failure short: then those that we have stay. */
-const DETAIL = Prisma.sql`
-  CASE WHEN p.state = r.state AND p.failure_code = r.code AND starts_with(p.failure_detail, r.detail)
-    THEN p.failure_detail ELSE r.detail END`;
-
-/** A placement that the node has removed and that is wanted has to come again. */
-const STATE = Prisma.sql`CASE WHEN r.state = 'gone' AND p.wanted <> 'gone' THEN 'offered' ELSE r.state END`;
-
-/** As `trialsAfter` of the fleet in memory has them. */
-const MEASURED = Prisma.sql`
-  CASE WHEN r.measured IS NULL AND r.state = 'ready' AND r.host IS NULL AND p.host IS NOT NULL
-    THEN NULL ELSE coalesce(r.measured, p.measured_mib) END`;
-const HOST = Prisma.sql`CASE WHEN r.state = 'ready' THEN r.host ELSE p.host END`;
-
-/** Returns how many rows the reports changed: those of a `hello`, most often none. What each kind of report leads to: core/fleet/report-verdicts.ts. */
-async function writeReports(tx: Transaction, nodeId: NodeId, reports: readonly PlacementReport[]): Promise<number> {
-  return tx.$executeRaw`
-    WITH reported AS (
-      SELECT "placementId" AS id, generation, state, CASE WHEN state = 'failed' THEN coalesce(code, 'HOST_CRASHED') END AS code,
-        CASE WHEN state = 'failed' THEN coalesce(detail, '') END AS detail, "rssMiB" AS rss, "warmUs" AS warm,
-        sharing, "limitMiB" AS limit_mib, "measuredMiB" AS measured, host
-      FROM jsonb_to_recordset(${JSON.stringify(reports)}::jsonb)
-        AS r ("placementId" text, generation int, state text, code text, detail text, "rssMiB" int, "warmUs" int,
-          sharing jsonb, "limitMiB" int, "measuredMiB" int, host text)
-    )
-    UPDATE placements p SET
-      generation = r.generation, state = ${STATE},
-      state_since = CASE WHEN p.state = ${STATE} AND p.generation = r.generation THEN p.state_since ELSE now() END,
-      failure_code = r.code, failure_detail = ${DETAIL},
-      rss_mib = coalesce(r.rss, p.rss_mib), warm_us = coalesce(r.warm, p.warm_us),
-      sharing = r.sharing, limit_mib = r.limit_mib, measured_mib = ${MEASURED}, host = ${HOST}
-    FROM reported r
-    WHERE p.id = r.id AND p.node_id = ${nodeId} AND p.generation <= r.generation
-      AND (p.generation, p.state, p.failure_code, p.failure_detail, p.rss_mib, p.warm_us, p.sharing, p.limit_mib, p.measured_mib, p.host)
-        IS DISTINCT FROM (r.generation, ${STATE}, r.code, ${DETAIL}, coalesce(r.rss, p.rss_mib), coalesce(r.warm, p.warm_us),
-          r.sharing, r.limit_mib, ${MEASURED}, ${HOST})`;
-}
-
-/** One row is updated at most once by a statement: of several reports on one placement the last of the newest generation counts. */
-function newestOfEach(reports: readonly PlacementReport[]): readonly PlacementReport[] {
-  const newest = new Map<string, PlacementReport>();
-  for (const report of reports) {
-    const before = newest.get(report.placementId);
-    if (!before || before.generation <= report.generation) newest.set(report.placementId, report);
-  }
-  return [...newest.values()];
+async function identitiesOf(
+  database: Database,
+  nodeIds: readonly string[],
+): Promise<readonly (NodeIdentityRow | null)[]> {
+  const rows = await database.run(
+    (client) => client.$queryRaw<(NodeIdentityRow & { readonly id: string })[]>`
+      SELECT id, name, kind, public_key AS "publicKey", generation, revoked, waiting_until IS NOT NULL AS "isWaiting",
+        CASE WHEN previous_key_until > now() THEN previous_key END AS "previousKey",
+        (extract(epoch FROM now() - key_made_at) * 1000)::float8 AS "keyAgeMs"
+      FROM nodes WHERE id = ANY(${[...nodeIds]}::text[])`,
+  );
+  const identities = new Map(rows.map(({ id, ...identity }) => [id, identity]));
+  return nodeIds.map((id) => identities.get(id) ?? null);
 }
