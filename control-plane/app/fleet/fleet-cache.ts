@@ -13,6 +13,8 @@ import type { ChangeNotifier, FleetStore } from "../../ports/plan.ts";
 
 /** How often it is read what other replicas recorded of their sessions, while they have any: one statement. */
 const LIVENESS_MS = 5_000;
+/** Between two reads of what notifications name: while a thousand nodes return there are hundreds in a second. */
+const GATHER_MS = 100;
 /** A connection for notifications that is renewed leads to a read, so this one covers faults alone. */
 const RELOAD_MS = 5 * 60_000;
 /** After a failed read: what a notification named then is shown to nobody before the next one. */
@@ -38,6 +40,10 @@ export class FleetCache {
   #reading: Promise<void> | undefined;
   /** What is to be read next. */
   #asked: FleetKeys | "all" | undefined;
+  /** What notifications named since the last read of that began. */
+  #notified: FleetKeys | "all" | undefined;
+  #notifiedReadAt = -Infinity;
+  #cancelGathering: () => void = () => undefined;
   #loadedAt = -Infinity;
   #isLoaded = false;
   #isStopped = false;
@@ -82,7 +88,7 @@ export class FleetCache {
 
   async start(): Promise<void> {
     await this.#notifier.listen((topic, keys) => {
-      if (topic === "fleet") void this.refresh(keys);
+      if (topic === "fleet") this.#onNotified(keys);
     });
     await this.refresh();
   }
@@ -90,6 +96,7 @@ export class FleetCache {
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#cancelPoll();
+    this.#cancelGathering();
     await this.#notifier.stop();
     await this.#reading;
   }
@@ -110,11 +117,34 @@ export class FleetCache {
    * or badly.
    */
   refresh(keys?: FleetKeys): Promise<void> {
-    const { isFresh } = this;
-    if (!keys || !isFresh || this.#asked === "all") this.#asked = "all";
-    else this.#asked = unionOf([this.#asked ?? {}, keys]);
+    const named = this.#takeNotified();
+    this.#asked = this.isFresh ? withKeys(this.#asked, keys) : "all";
+    if (named) this.#asked = withKeys(this.#asked, named === "all" ? undefined : named);
     this.#reading ??= this.#readWhileAsked();
     return this.#reading;
+  }
+
+  /** The first notification is read at once, those of the next 100 ms together. */
+  #onNotified(keys: FleetKeys | undefined): void {
+    const isGathering = this.#notified !== undefined;
+    this.#notified = withKeys(this.#notified, keys);
+    if (isGathering) return;
+    const waitMs = this.#notifiedReadAt + GATHER_MS - this.#clock.now();
+    if (waitMs <= 0) return this.#readNotified();
+    this.#cancelGathering = this.#clock.after(waitMs, () => this.#readNotified());
+  }
+
+  #readNotified(): void {
+    this.#notifiedReadAt = this.#clock.now();
+    const named = this.#takeNotified();
+    void this.refresh(named === "all" ? undefined : named);
+  }
+
+  #takeNotified(): FleetKeys | "all" | undefined {
+    const named = this.#notified;
+    this.#notified = undefined;
+    this.#cancelGathering();
+    return named;
   }
 
   async #readWhileAsked(): Promise<void> {
@@ -172,3 +202,6 @@ export class FleetCache {
 
 /** Another replica holds its open session, so that one's records say how the node is. */
 const isOfAnotherReplica = ({ session, observed }: FleetNode): boolean => session?.open === true && !observed;
+
+const withKeys = (asked: FleetKeys | "all" | undefined, keys: FleetKeys | undefined): FleetKeys | "all" =>
+  !keys || asked === "all" ? "all" : unionOf([asked ?? {}, keys]);

@@ -123,6 +123,23 @@ describe("a notification", () => {
     await holder.stop();
   });
 
+  it("is read at once, and those of the next 100 ms are read together", async () => {
+    const { clock, holder, reads, notify } = await listening();
+    notify({ nodes: ["n-1"] });
+    await clock.advance(0);
+    expect(reads).toEqual([expect.objectContaining({ nodes: ["n-1"] })]);
+    for (const id of ["n-2", "n-3", "n-4"]) notify({ nodes: [id] });
+    await clock.advance(99);
+    expect(reads).toHaveLength(1);
+    await clock.advance(1);
+    expect(reads.slice(1)).toEqual([expect.objectContaining({ nodes: ["n-2", "n-3", "n-4"] })]);
+    await clock.advance(100);
+    notify({ nodes: ["n-5"] });
+    await clock.advance(0);
+    expect(reads).toHaveLength(3);
+    await holder.stop();
+  });
+
   it("that names nothing leads to a read of everything, whatever others name", async () => {
     const { holder, reads, notify } = await listening();
     notify({ nodes: ["n-1"] });
