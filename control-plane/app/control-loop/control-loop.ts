@@ -29,6 +29,11 @@ import type { Leadership } from "./leadership.ts";
 const PERIOD_MS = 1_000;
 /** Changes come in bursts (a reconnect storm, a batch of deployments): one plan serves them all. */
 const SETTLE_MS = 20;
+/**
+ * Between two runs passes this many times as long as the first one took, `PERIOD_MS` at most. While a thousand nodes return
+ * there is always a change, and a run after each 20 ms takes the processor that they wait for.
+ */
+const REST = 2;
 type Gate = (
   fleet: Fleet,
   of: { readonly deployment: FleetDeployment; readonly phaseMs: number },
@@ -52,8 +57,8 @@ const PERIODIC = "periodic";
  *
  * A run in which a rollout enters another phase writes that alone, and the next run follows at once: a plan is always one for a
  * rollout as it is recorded. A plan keeps what the one before decided of deployments in which nothing has changed (core/reconcile/kept-plans.ts), and
- * the status of these. Everything up to the steps is pure; only effects write. A run begins 20 ms after a trigger and at least every second. It
- * ends at `observe` when the plan before had no step and what it was made of still holds (core/reconcile/plan-basis.ts).
+ * the status of these. Everything up to the steps is pure; only effects write. A run begins 20 ms after a trigger, or when the
+ * loop has rested for twice as long as the run before took, and at least every second. It ends at `observe` when the plan before had no step and what it was made of still holds (core/reconcile/plan-basis.ts).
  * One run at a time: triggers during a run lead to exactly one more. A step that finds another leader ends the run and
  * the leadership. A step that fails ends the run; the next run plans from what is then.
  */
@@ -74,7 +79,12 @@ export class ControlLoop {
   readonly #clock: Clock;
   readonly #logger: Logger;
   #running: Promise<void> = Promise.resolve();
+  #isRunning = false;
   #isScheduled = false;
+  /** Something asked for a run during the present one. */
+  #isAsked = false;
+  /** No run begins before, in ms of the clock. */
+  #restsUntil = -Infinity;
   #trigger = "started";
   /** Of the newest plan, when it had no step. */
   #basis: PlanBasis | undefined;
@@ -127,7 +137,8 @@ export class ControlLoop {
   /** Asks for a run soon. `why` goes into the explain records of what it decides. */
   trigger(why: string): void {
     this.#trigger = why;
-    if (!this.#isScheduled) this.#schedule(SETTLE_MS);
+    if (this.#isRunning) this.#isAsked = true;
+    else if (!this.#isScheduled) this.#scheduleSoon();
   }
 
   /** The most requests of a deployment that had to be executed at once within the last `scaleDownMs`. */
@@ -140,25 +151,37 @@ export class ControlLoop {
     return this.#hops;
   }
 
+  #scheduleSoon(): void {
+    const restMs = this.#restsUntil - this.#clock.now();
+    this.#schedule(Math.min(Math.max(SETTLE_MS, restMs), PERIOD_MS - 1));
+  }
+
   #schedule(delayMs: number): void {
     if (this.#isStopped) return;
     this.#cancel();
     this.#isScheduled = delayMs < PERIOD_MS;
     this.#cancel = this.#clock.after(delayMs, () => {
       this.#isScheduled = false;
-      this.#running = this.#running.then(() => this.#runOnce());
+      this.#isRunning = true;
+      this.#running = this.#runOnce();
     });
   }
 
   async #runOnce(): Promise<void> {
     const trigger = this.#trigger;
     this.#trigger = PERIODIC;
+    const beganAt = this.#clock.now();
     try {
       await this.#reconcile(trigger);
     } catch (error) {
       this.#logger.warn({ error: messageOf(error) }, "a plan could not be executed; the next run plans again");
     }
-    if (!this.#isScheduled) this.#schedule(PERIOD_MS);
+    const endedAt = this.#clock.now();
+    this.#restsUntil = endedAt + REST * (endedAt - beganAt);
+    this.#isRunning = false;
+    if (this.#isAsked) this.#scheduleSoon();
+    else this.#schedule(PERIOD_MS);
+    this.#isAsked = false;
   }
 
   async #reconcile(trigger: string): Promise<void> {

@@ -96,7 +96,7 @@ describe("the control loop", () => {
     await fleet.stop();
   });
 
-  it("runs once at a time, and once more for all triggers during a run", async () => {
+  it("runs once at a time, and once more for all triggers during a run, after a rest of twice its time or a second", async () => {
     const release: (() => void)[] = [];
     const { clock, fleet, loop, executed, mostAtOnce } = await startLoop(
       () => new Promise((resolve) => release.push(() => resolve("stale"))),
@@ -105,15 +105,26 @@ describe("the control loop", () => {
     await clock.advance(20);
     expect(placed(executed)).toBe(1);
     for (let trigger = 0; trigger < 5; trigger += 1) loop.trigger("during the run");
-    await clock.advance(500);
+    await clock.advance(100);
     expect(placed(executed)).toBe(1);
     release.shift()?.();
-    await clock.advance(0);
+    await settle();
+    await clock.advance(199);
+    expect(placed(executed)).toBe(1);
+    await clock.advance(1);
     expect(placed(executed)).toBe(2);
+    loop.trigger("during the run");
+    await clock.advance(800);
+    release.shift()?.();
+    await settle();
+    await clock.advance(998);
+    expect(placed(executed)).toBe(2);
+    await clock.advance(1);
+    expect(placed(executed)).toBe(3);
     expect(mostAtOnce()).toBe(1);
     release.shift()?.();
     await clock.advance(999);
-    expect(placed(executed)).toBe(2);
+    expect(placed(executed)).toBe(3);
     await loop.stop();
     await fleet.stop();
   });
