@@ -2,6 +2,7 @@ import { assertNever } from "../../../shared/base/assert-never.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
 import type { PlacementReport } from "../../../shared/protocol/messages.ts";
 import { ChangeCollector, type ChangeSet } from "./changes/change-set.ts";
+import { isEqual } from "./changes/equal.ts";
 import type { FleetEvent } from "./events.ts";
 import type { FleetState } from "./fleet-state.ts";
 import { loadLiveness, loadRows } from "./load-rows.ts";
@@ -164,6 +165,8 @@ function reportPlacement(
     warmUs: report.warmUs ?? placement.warmUs,
     ...trialsAfter(placement, report),
   };
+  // Nodes that return say what is known: a plan is kept only while the placements are the same objects.
+  if (isEqual(placement, after)) return;
   state.setPlacement(after);
   if (isNews || !hasSameTrials(placement, after)) change.placements.set(placement.id, nodeId);
 }

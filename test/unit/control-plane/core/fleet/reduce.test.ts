@@ -81,6 +81,16 @@ describe("what nodes say", () => {
     expect(state.snapshot().placements.get("p-edge-a")).toMatchObject({ sharing: stopped, measuredMiB: 300 });
   });
 
+  it("of a placement is known already when its node returns: all placements stay the same objects", () => {
+    const state = owned();
+    const report = { placementId: aPlacement(a).id, generation: 1, state: "ready", rssMiB: 40 } as const;
+    reduce(state, { type: "placement-reported", nodeId: a.id, report, at: NOW });
+    const before = state.snapshot();
+    reduce(state, { type: "placement-reported", nodeId: a.id, report, at: NOW + 1_000 });
+    expect(state.snapshot().placements).toBe(before.placements);
+    expect(state.snapshot().placementsOn).toBe(before.placementsOn);
+  });
+
   it("of a placement that has left a shared host makes its share of that no limit of its own host", () => {
     const state = owned();
     const report = { placementId: "p-edge-a", generation: 1, state: "ready", limitMiB: 16 } as const;
