@@ -14,6 +14,7 @@ import {
 import { HOP_HEADER, REPLICA_HEADER } from "../../../shared/protocol/peers.ts";
 import type { NodeIdentityRow } from "../../ports/nodes.ts";
 import { authenticate, type NodeChannelsOptions } from "./handshake.ts";
+import { DialPlaces } from "./dial-places.ts";
 import { HandshakeQueue } from "./handshake-queue.ts";
 import { refuseUpgrade } from "./refuse-upgrade.ts";
 import { UnprovenSockets } from "./unproven-sockets.ts";
@@ -33,11 +34,13 @@ export class NodeChannels {
   readonly #options: NodeChannelsOptions;
   readonly #servers: Record<Channel, WebSocketServer>;
   readonly #queue = new HandshakeQueue();
+  readonly #places: DialPlaces;
   readonly #unproven = new UnprovenSockets();
   readonly #pipe: UpgradePipe;
 
   constructor(options: NodeChannelsOptions) {
     this.#options = options;
+    this.#places = new DialPlaces(options.clock);
     this.#pipe = new UpgradePipe(options);
     const small = socketServer({ maxPayload: MAX_MESSAGE_BYTES, maxBufferedChunks: 1_024 });
     const large = socketServer({ maxPayload: MAX_TRANSFER_MESSAGE_BYTES, maxBufferedChunks: 16_384 });
@@ -74,15 +77,18 @@ export class NodeChannels {
     if (present) return void open(present);
     const holder = channel === "control" ? undefined : this.#holderOf(request);
     if (holder !== undefined) return void this.#passOn(request, socket, head, holder);
-    const isQueued = this.#queue.add(address, async () => {
+    const nodeId = request.headers["skerry-node-id"]?.toString() ?? "";
+    const work = async (): Promise<void> => {
       if (hasGone(socket)) return void socket.destroy(); // it has waited for too long
+      this.#places.served(address, nodeId);
       const identity = await this.#identify(request);
       if (identity === "unavailable") return refuseUpgrade(socket, "503 Service Unavailable", "Retry-After: 2\r\n");
       if (identity === "removed") return refuseUpgrade(socket, "410 Gone");
       if (!identity) return refuseUpgrade(socket, "401 Unauthorized");
       await open(identity);
-    });
-    if (!isQueued) refuseUpgrade(socket, "503 Service Unavailable", "Retry-After: 1\r\n");
+    };
+    if (!this.#queue.add(address, work, this.#places.take(address, nodeId)))
+      refuseUpgrade(socket, "503 Service Unavailable", "Retry-After: 1\r\n");
   }
 
   /** Waits for the node's answer without holding a turn. */

@@ -49,6 +49,23 @@ describe("HandshakeQueue", () => {
     expect(order.slice(before)).toEqual(["open 0", "open 1", `begin ${before}`]);
   });
 
+  it("gives a dial with an earlier place its turn before others of its address, and after what has begun", async () => {
+    const queue = new HandshakeQueue();
+    const order: string[] = [];
+    const ends: (() => void)[] = [];
+    const work = (name: string) => (): Promise<void> => {
+      order.push(name);
+      return new Promise((resolve) => ends.push(resolve));
+    };
+    for (let index = 0; index < 30; index += 1) queue.add("site", work(`begin ${index}`), 100 + index);
+    const before = order.length;
+    void queue.run("site", work("open"));
+    queue.add("site", work("again"), 7);
+    for (const end of ends.splice(0, 3)) end();
+    await settle();
+    expect(order.slice(before)).toEqual(["open", "again", `begin ${before}`]);
+  });
+
   it("goes on after work that failed, and tells its caller", async () => {
     const queue = new HandshakeQueue();
     await expect(queue.run("a", () => Promise.reject(new Error("down")))).rejects.toThrow("down");
