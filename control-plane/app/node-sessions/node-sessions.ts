@@ -1,12 +1,11 @@
-import { assertNever } from "../../../shared/base/assert-never.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
-import { messageOf, SkerryError } from "../../../shared/base/errors.ts";
+import { SkerryError } from "../../../shared/base/errors.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { commonFeatures } from "../../../shared/protocol/features.ts";
 import { LOAD_MS } from "../../../shared/protocol/limits.ts";
-import type { Capabilities, Hello, NodeMessage, PlacementLoad } from "../../../shared/protocol/messages.ts";
+import type { Hello } from "../../../shared/protocol/messages.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import { documentsTouched } from "../../core/fleet/changes/change-set.ts";
 import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
@@ -30,6 +29,7 @@ import { IdentityConflicts } from "./identity-conflicts.ts";
 import { KeyRotation } from "./key-rotation.ts";
 import { NodeSession, type SessionRegistry } from "./node-session.ts";
 import { PlacementReports } from "./placement-reports.ts";
+import { SessionMessages } from "./session-messages.ts";
 import { UnknownNodes } from "./unknown-nodes.ts";
 import { ResponseReceiver } from "../inference/response-receiver.ts";
 import type { Telemetry } from "../inference/telemetry.ts";
@@ -63,15 +63,13 @@ interface Parts {
 /** Nodes that are sent away at one moment come back one after the other, a thousand of them within 5 s. */
 const GOAWAY_SPACING_MS = 5;
 
-/**
- * Opens the sessions of nodes and answers their messages. What a message means for planning
- * goes into the fleet; what it means for a transfer goes to the push. The node id comes only from the authenticated socket.
- */
+/** Opens and ends the sessions of nodes. The node id comes only from the authenticated socket. */
 export class NodeSessions implements NodeSessionHandler {
   readonly #parts: Parts;
   readonly #conflicts: IdentityConflicts;
   readonly #unknown: UnknownNodes;
   readonly #keyRotation: KeyRotation;
+  readonly #messages: SessionMessages;
   #isStopped = false;
 
   constructor(parts: Parts) {
@@ -79,6 +77,7 @@ export class NodeSessions implements NodeSessionHandler {
     this.#conflicts = new IdentityConflicts(parts);
     this.#unknown = new UnknownNodes(parts);
     this.#keyRotation = new KeyRotation(parts);
+    this.#messages = new SessionMessages({ ...parts, keyRotation: this.#keyRotation });
   }
 
   start(): void {
@@ -202,7 +201,7 @@ export class NodeSessions implements NodeSessionHandler {
         session.desired.adopt(hello.desired);
         this.#keyRotation.began(session);
       },
-      onMessage: (message) => this.#onMessage(session, message, reports),
+      onMessage: (message) => this.#messages.receive(session, message, reports),
       onClosed: () => void this.#onControlClosed(session, reports),
     };
   }
@@ -221,64 +220,6 @@ export class NodeSessions implements NodeSessionHandler {
   openTransfer(nodeId: NodeId, epoch: number, ticket: string): ((channel: TransferChannel) => TransferSession) | null {
     const session = this.#parts.registry.get(nodeId);
     return session && session.epoch === epoch ? this.#parts.push.redeem(session, ticket) : null;
-  }
-
-  #onMessage(session: NodeSession, message: NodeMessage, reports: PlacementReports): void {
-    const { fleet, clock, telemetry, push } = this.#parts;
-    const { nodeId, epoch, desired, liveness } = session;
-    switch (message.type) {
-      case "heartbeat": {
-        const confirmation = liveness.confirmedBy(message.acked);
-        liveness.answered(session.control.send({ type: "heartbeat.ack", re: message.id, desiredRev: desired.rev }));
-        fleet.apply({ type: "heartbeat-received", nodeId, epoch, confirmation, at: clock.now() });
-        return desired.confirm({ rev: message.desiredRev, digest: message.digest });
-      }
-      case "capabilities":
-        return void this.#changeCapabilities(session, message.capabilities);
-      case "load": {
-        const { type: _type, id: _id, re: _re, epoch: _epoch, traceparent: _traceparent, ...load } = message;
-        fleet.apply({ type: "load-reported", nodeId, epoch, load: { ...load, at: clock.now() } });
-        // Of its own placements alone: routing follows these figures.
-        const { placements } = fleet.snapshot();
-        const isOwn = ({ placementId }: PlacementLoad): boolean => placements.get(placementId)?.nodeId === nodeId;
-        telemetry.report(message.placements.filter(isOwn), clock.now());
-        return;
-      }
-      case "desired.ack":
-        return desired.acked(message);
-      case "desired.get":
-        return desired.requested();
-      case "placement.status":
-        return reports.add(message);
-      case "transfer.accept":
-      case "transfer.reject":
-      case "transfer.resume":
-      case "transfer.done":
-      case "transfer.failed":
-        return push.onMessage(session, message);
-      case "key.rotate":
-        return void this.#keyRotation.rotate(session, message);
-      case "caller.get":
-        return this.#parts.callerKeys?.asked(session, message.digest);
-      case "log":
-        return this.#parts.recorder.recordLog(session.name, message);
-      case "hello":
-        return session.control.close(CLOSE.INVALID_MESSAGE, "hello was said already");
-      case "ok":
-      case "error":
-        return;
-      default:
-        assertNever(message);
-    }
-  }
-
-  /** The fleet of this replica has them at once; where they cannot be recorded, the next session says them again. */
-  async #changeCapabilities({ nodeId, epoch, name }: NodeSession, capabilities: Capabilities): Promise<void> {
-    const { fleet, sessions, logger } = this.#parts;
-    fleet.apply({ type: "capabilities-reported", nodeId, epoch, capabilities });
-    await sessions.changeCapabilities({ nodeId, epoch }, capabilities).catch((error: unknown) => {
-      logger.warn({ node: name, error: messageOf(error) }, "what a node can do could not be recorded");
-    });
   }
 
   async #onControlClosed(session: NodeSession, reports: PlacementReports): Promise<void> {
