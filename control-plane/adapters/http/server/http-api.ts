@@ -127,6 +127,16 @@ export function createHttpApi(http: HttpServer, parts: HttpApiParts): HttpApi {
     clock,
     limits,
   });
+  // Made when somebody asks: they were a tenth of a start, for which all nodes and callers wait.
+  let document: ReturnType<typeof openApiDocument> | undefined;
+  let page: string | undefined;
+  const openApi = (): object =>
+    (document ??= openApiDocument(routes, {
+      version: parts.version,
+      serverUrl: parts.publicUrl,
+      cookieName: cookie.name,
+    }));
+  const reference = (): string => (page ??= referencePage(routes, parts.version));
   const routes: Route[] = [
     ...modelRoutes(parts),
     ...versionRoutes(parts),
@@ -143,14 +153,8 @@ export function createHttpApi(http: HttpServer, parts: HttpApiParts): HttpApi {
     ...loginRoutes({ ...parts, people: parts.people, authenticator, cookie }),
     ...protocolRoutes({ ...parts, statistics, isReady }),
     ...openAiRoutes(),
-    ...systemRoutes({ ...parts, openApi: () => document, reference: () => page }),
+    ...systemRoutes({ ...parts, openApi, reference }),
   ];
-  const document = openApiDocument(routes, {
-    version: parts.version,
-    serverUrl: parts.publicUrl,
-    cookieName: cookie.name,
-  });
-  const page = referencePage(routes, parts.version);
   const common = { authenticator, metrics, logger, clock, limits, trustedProxies };
   const { random, infer } = parts;
   const invocation = { ...common, random, infer, admission: new InferenceAdmission(limits, metrics) };
