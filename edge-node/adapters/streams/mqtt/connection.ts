@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { IClientOptions, IConnackPacket, IPublishPacket, MqttClient } from "mqtt";
 import { messageOf } from "../../../../shared/base/errors.ts";
-import { MAX_STREAM_ITEM_BYTES } from "../../../../shared/protocol/streams.ts";
+import { dialBroker, MAX_PACKET_BYTES } from "./broker-socket.ts";
 import type { MqttSinkSetting, MqttSourceSetting } from "./setting.ts";
 
 const CONNECT_MS = 10_000;
@@ -11,8 +11,6 @@ const DISCONNECT_MS = 1_000;
 const RECEIVE_MAXIMUM = 64;
 /** How long a broker of MQTT 5 keeps a subscription and its messages for a node that is away, in seconds. */
 const SESSION_SECONDS = 7 * 86_400;
-/** Of a message, beside its payload. */
-const HEAD_BYTES = 65_536;
 
 interface Wanted {
   readonly clientId: string;
@@ -39,10 +37,12 @@ export async function connectTo(
   setting: MqttSourceSetting | MqttSinkSetting,
   { clientId, isPersistent, onMessage }: Wanted,
 ): Promise<Connection> {
+  const certificates = await certificatesOf(setting);
   const options = await optionsOf(setting, { clientId, isPersistent });
   // Only where a device has a broker: others do not load the library.
-  const { default: mqtt } = await import("mqtt");
-  const client = mqtt.connect(setting.url, options);
+  const { MqttClient } = await import("mqtt");
+  const dial = () => dialBroker({ url: setting.url, knowsBound: setting.version === "5", ...certificates });
+  const client = new MqttClient(dial, options);
   const over = Promise.withResolvers<string>();
   const up = Promise.withResolvers<IConnackPacket>();
   let isOver = false;
@@ -101,16 +101,11 @@ async function optionsOf(
   setting: MqttSourceSetting | MqttSinkSetting,
   { clientId, isPersistent }: Pick<Wanted, "clientId" | "isPersistent">,
 ): Promise<IClientOptions> {
-  const { username, passwordFile, caFile, certFile, keyFile, version, keepAliveSeconds } = setting;
-  const [password, ca, cert, key] = await Promise.all([
-    readSetting("passwordFile", passwordFile),
-    readSetting("caFile", caFile),
-    readSetting("certFile", certFile),
-    readSetting("keyFile", keyFile),
-  ]);
+  const { username, passwordFile, version, keepAliveSeconds } = setting;
+  const password = await readSetting("passwordFile", passwordFile);
   const properties = {
     receiveMaximum: RECEIVE_MAXIMUM,
-    maximumPacketSize: MAX_STREAM_ITEM_BYTES + HEAD_BYTES,
+    maximumPacketSize: MAX_PACKET_BYTES,
     sessionExpiryInterval: isPersistent ? SESSION_SECONDS : 0,
   };
   return {
@@ -127,10 +122,16 @@ async function optionsOf(
     ...(version === "5" && { properties }),
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password: password.toString().replace(/\r?\n$/, "") }),
-    ...(ca !== undefined && { ca }),
-    ...(cert !== undefined && { cert }),
-    ...(key !== undefined && { key }),
   };
+}
+
+async function certificatesOf({ caFile, certFile, keyFile }: MqttSourceSetting | MqttSinkSetting) {
+  const [ca, cert, key] = await Promise.all([
+    readSetting("caFile", caFile),
+    readSetting("certFile", certFile),
+    readSetting("keyFile", keyFile),
+  ]);
+  return { ...(ca !== undefined && { ca }), ...(cert !== undefined && { cert }), ...(key !== undefined && { key }) };
 }
 
 async function readSetting(name: string, file: string | undefined): Promise<Buffer | undefined> {

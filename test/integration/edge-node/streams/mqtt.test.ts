@@ -5,7 +5,9 @@ import path from "node:path";
 import type { StreamsFile } from "../../../../edge-node/adapters/streams/streams-file.ts";
 import { mqttSink, mqttSource } from "../../../../edge-node/adapters/streams/mqtt/setting.ts";
 import { eventually } from "../../../support/eventually.ts";
+import { AnnouncingBroker } from "../../../support/network/announcing-broker.ts";
 import { MqttBroker } from "../../../support/network/mqtt-broker.ts";
+import { MAX_STREAM_ITEM_BYTES } from "../../../../shared/protocol/streams.ts";
 import { aStream, StreamsRig } from "./support.ts";
 
 const rig = new StreamsRig();
@@ -92,6 +94,39 @@ describe("a stream that subscribes and publishes by MQTT", () => {
     await rig.receiver.start();
     const stream = await rig.whenShown("all are delivered", ({ delivered }) => delivered === 8, MINUTE);
     expect(stream).toMatchObject({ dropped: 0, expired: 0 });
+  });
+
+  it("refuses a message that is larger than an item, acknowledges it, and goes on with the next", async () => {
+    await rig.open([aStream({ source: "bus" })], endpoints({}));
+    await rig.whenShown("it runs", ({ state }) => state === "running");
+    const client = await broker.client();
+    const tooLarge = Buffer.alloc(MAX_STREAM_ITEM_BYTES + 1_048_576, 0x20);
+    await client.publishAsync("line/1/vibration", tooLarge, { qos: 1 });
+    await publish("line/1/vibration", [1, 1]);
+    const stream = await rig.whenShown("the next is delivered", ({ delivered }) => delivered === 1, MINUTE);
+    expect(stream).toMatchObject({ produced: 2, dropReasons: { "too-large": 1 }, reasons: [] });
+    // Had it not been acknowledged, it would come again with the next connection.
+    broker.cut();
+    await publish("line/1/vibration", [2, 2]);
+    const after = await rig.whenShown("the one after it is delivered", ({ delivered }) => delivered === 2, MINUTE);
+    expect(after.dropReasons).toMatchObject({ "too-large": 1 });
+  });
+
+  it("ends a connection on which a packet is announced that nobody may send, before it gathers it", async () => {
+    // The head of a SUBACK of 200 MiB, and nothing of it.
+    const announcing = new AnnouncingBroker(Buffer.from([0x90, 0x80, 0x80, 0x80, 0x64]));
+    const url = await announcing.start();
+    try {
+      await rig.open([aStream({ source: "bus" })], endpoints({ url }));
+      const { state, reasons } = await rig.whenShown("it says so", (shown) => shown.reasons.join().includes("packet"));
+      expect({ state, reasons }).toEqual({
+        state: "waiting",
+        reasons: [expect.stringContaining("the broker sends a packet of 209715200 bytes, of at most")],
+      });
+      expect(announcing.ended).toBeGreaterThan(0);
+    } finally {
+      await announcing.stop();
+    }
   });
 
   it("knows messages by a field of theirs, where it is declared", async () => {
