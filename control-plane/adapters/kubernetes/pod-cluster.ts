@@ -103,6 +103,6 @@ export class KubernetesPods implements PodCluster {
     const parsed = shape.safeParse(answer.body);
     if (answer.status < 300 && parsed.success) return parsed.data;
     const why = answer.status < 300 ? "the answer has another form" : `${answer.status} ${messageIn(answer.body)}`;
-    throw new SkerryError("CLUSTER_UNAVAILABLE", `${method} ${path.replace(/\?.*$/, "")}: ${why}`);
+    throw new SkerryError("CLUSTER_UNAVAILABLE", `${method} ${path.split("?", 1)[0]}: ${why}`);
   }
 }

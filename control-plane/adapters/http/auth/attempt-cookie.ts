@@ -1,9 +1,12 @@
 import type { IncomingHttpHeaders } from "node:http";
+import { cookieValue } from "./cookie-value.ts";
 import type { LoginAttempt } from "../../../ports/identity-provider.ts";
 
 /** A person at the provider's pages, in seconds. */
 const LIFE_SECONDS = 600;
-const PART = "[A-Za-z0-9_-]{16,200}";
+const MAX_HEADER = 8_192;
+/** State, nonce, verifier and the path to return to. */
+const VALUE = /^(?:[A-Za-z0-9_-]{16,200}\.){3}[A-Za-z0-9_-]{1,1400}$/;
 
 export interface KeptAttempt extends LoginAttempt {
   /** A path of this control plane. */
@@ -14,15 +17,11 @@ export interface KeptAttempt extends LoginAttempt {
 export class AttemptCookie {
   readonly #name: string;
   readonly #attributes: string;
-  readonly #pattern: RegExp;
 
   constructor({ publicUrl }: { publicUrl: string }) {
     const isSecure = publicUrl.startsWith("https:");
     this.#name = isSecure ? "__Host-skerry_login" : "skerry_login";
     this.#attributes = `Path=/; HttpOnly; SameSite=Lax${isSecure ? "; Secure" : ""}`;
-    this.#pattern = new RegExp(
-      `(?:^|; ?)${this.#name}=(${PART})\\.(${PART})\\.(${PART})\\.([A-Za-z0-9_-]{1,1400})(?:;|$)`,
-    );
   }
 
   set({ state, nonce, verifier, returnTo }: KeptAttempt): string {
@@ -36,7 +35,8 @@ export class AttemptCookie {
 
   /** Undefined when there is none that makes sense. */
   read({ cookie = "" }: Pick<IncomingHttpHeaders, "cookie">): KeptAttempt | undefined {
-    const [, state, nonce, verifier, encoded] = this.#pattern.exec(cookie.slice(0, 8_192)) ?? [];
+    const value = cookieValue(cookie, { name: this.#name, accepts: VALUE, maxLength: MAX_HEADER });
+    const [state, nonce, verifier, encoded] = value?.split(".") ?? [];
     if (state === undefined || nonce === undefined || verifier === undefined || encoded === undefined) return undefined;
     const returnTo = Buffer.from(encoded, "base64url").toString();
     return RETURN_TO.test(returnTo) ? { state, nonce, verifier, returnTo } : undefined;

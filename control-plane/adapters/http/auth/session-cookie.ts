@@ -1,15 +1,16 @@
 import type { IncomingHttpHeaders } from "node:http";
+import { cookieValue } from "./cookie-value.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import { CSRF_HEADER } from "../../../../shared/api/v1/login.ts";
 
 /** Bytes of a Cookie header that are looked at: ours is among the first of any page's cookies. */
 const MAX_HEADER = 4_096;
+const VALUE = /^[A-Za-z0-9_-]{1,128}$/;
 
 /** The cookie of a session: unreadable for scripts, and never sent along by pages of other sites. */
 export class SessionCookie {
   readonly name: string;
   readonly #attributes: string;
-  readonly #pattern: RegExp;
   readonly #publicOrigin: string | undefined;
 
   /** `publicUrl`: where browsers reach the control plane. With https the cookie is for TLS and this host alone. */
@@ -17,7 +18,6 @@ export class SessionCookie {
     const isSecure = publicUrl.startsWith("https:");
     this.name = isSecure ? "__Host-skerry" : "skerry_session";
     this.#attributes = `Path=/; HttpOnly; SameSite=Strict${isSecure ? "; Secure" : ""}`;
-    this.#pattern = new RegExp(`(?:^|; ?)${this.name}=([A-Za-z0-9_-]{1,128})(?:;|$)`);
     this.#publicOrigin = URL.parse(publicUrl)?.origin;
   }
 
@@ -31,8 +31,8 @@ export class SessionCookie {
   }
 
   /** The value in a request. */
-  read({ cookie }: Pick<IncomingHttpHeaders, "cookie">): string | undefined {
-    return cookie === undefined ? undefined : this.#pattern.exec(cookie.slice(0, MAX_HEADER))?.[1];
+  read({ cookie = "" }: Pick<IncomingHttpHeaders, "cookie">): string | undefined {
+    return cookieValue(cookie, { name: this.name, accepts: VALUE, maxLength: MAX_HEADER });
   }
 
   /**

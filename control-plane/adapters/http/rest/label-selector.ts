@@ -1,10 +1,11 @@
 import type { MatchExpression, NodeSelector } from "../../../../shared/api/v1/node-selector.ts";
 import { invalidFields } from "../../../../shared/base/invalid-fields.ts";
 
-const KEY = "[A-Za-z0-9]([A-Za-z0-9._/-]{0,126}[A-Za-z0-9])?";
-const EQUALS = new RegExp(`^(${KEY})\\s*(==|=|!=)\\s*([^\\s=!,()]{0,256})$`);
-const SET = new RegExp(`^(${KEY})\\s+(in|notin)\\s*\\(([^()]*)\\)$`);
-const EXISTS = new RegExp(`^(!?)\\s*(${KEY})$`);
+const KEY = /^[A-Za-z0-9]([A-Za-z0-9._/-]{0,126}[A-Za-z0-9])?$/;
+/** What is before the operator is looked at by itself, with KEY. */
+const EQUALS = /^([^\s=!]+)\s*(==|=|!=)\s*([^\s=!,()]{0,256})$/;
+const SET = /^(\S+)\s+(in|notin)\s*\(([^()]*)\)$/;
+const EXISTS = /^(!?)\s*(\S+)$/;
 
 /**
  * `site=harbour,gpu!=none,zone in (a, b),tier notin (spare),camera,!broken`, as kubectl takes it.
@@ -16,14 +17,14 @@ export function parseLabelSelector(text: string): NodeSelector {
 }
 
 function parseRequirement(part: string): MatchExpression {
-  const equals = EQUALS.exec(part);
-  if (equals) return { key: equals[1] ?? "", operator: equals[3] === "!=" ? "NotIn" : "In", values: [equals[4] ?? ""] };
-  const set = SET.exec(part);
+  const equals = withKey(EQUALS.exec(part), 1);
+  if (equals) return { key: equals[1] ?? "", operator: equals[2] === "!=" ? "NotIn" : "In", values: [equals[3] ?? ""] };
+  const set = withKey(SET.exec(part), 1);
   if (set) {
-    const values = (set[4] ?? "").split(",").map((value) => value.trim());
-    return { key: set[1] ?? "", operator: set[3] === "in" ? "In" : "NotIn", values };
+    const values = (set[3] ?? "").split(",").map((value) => value.trim());
+    return { key: set[1] ?? "", operator: set[2] === "in" ? "In" : "NotIn", values };
   }
-  const exists = EXISTS.exec(part);
+  const exists = withKey(EXISTS.exec(part), 2);
   if (exists) return { key: exists[2] ?? "", operator: exists[1] === "!" ? "DoesNotExist" : "Exists", values: [] };
   throw invalidFields("query", [
     {
@@ -32,6 +33,10 @@ function parseRequirement(part: string): MatchExpression {
     },
   ]);
 }
+
+/** Null where the group is no key of a label. */
+const withKey = (found: RegExpExecArray | null, group: number): RegExpExecArray | null =>
+  KEY.test(found?.[group] ?? "") ? found : null;
 
 function splitOutsideParentheses(text: string): string[] {
   const parts: string[] = [];

@@ -4,35 +4,50 @@ import ts from "typescript-js-api";
 import { firstOf, isNullable, partsOf, regexpTree, type Tree } from "./regexp-tree.ts";
 
 const ROOT = path.join(import.meta.dirname, "../../../..");
-const FOLDERS = ["shared", "control-plane", "edge-node", "cli"];
+const FILES = ["{shared,control-plane,edge-node,cli,deploy,console}/**/*.{ts,tsx,mjs}"];
+const BUILT = ["console/{dist,node_modules}/**"];
 
 interface FoundRegexp {
   readonly where: string;
-  /** With its flags. */
+  /** With its flags; of one that is put together while the program runs, how. */
   readonly text: string;
+  readonly isLiteral: boolean;
 }
 
-/** Each regular expression that is written as a literal in what Skerry runs, once. */
-export function sourceRegexps(): readonly FoundRegexp[] {
-  const found = new Map<string, FoundRegexp>();
-  for (const file of FOLDERS.flatMap((folder) => globSync(`${folder}/**/*.{ts,mjs}`, { cwd: ROOT }))) {
-    const source = ts.createSourceFile(file, readFileSync(path.join(ROOT, file), "utf8"), ts.ScriptTarget.Latest, true);
-    const visit = (node: ts.Node): void => {
-      if (ts.isRegularExpressionLiteral(node)) {
-        const { line } = source.getLineAndCharacterOfPosition(node.getStart());
-        found.set(node.text, { where: `${file}:${line + 1}`, text: node.text });
-      }
-      ts.forEachChild(node, visit);
-    };
-    visit(source);
-  }
-  return [...found.values()];
+/** Each regular expression in what Skerry runs, once. */
+export const sourceRegexps = (): readonly FoundRegexp[] => [
+  ...new Map(
+    globSync(FILES, { cwd: ROOT, exclude: BUILT })
+      .flatMap((file) => regexpsIn(file, readFileSync(path.join(ROOT, file), "utf8")))
+      .map((found) => [found.text, found]),
+  ).values(),
+];
+
+/** Those in a file's text. */
+export function regexpsIn(file: string, text: string): readonly FoundRegexp[] {
+  const found: FoundRegexp[] = [];
+  const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
+  const visit = (node: ts.Node): void => {
+    const isLiteral = ts.isRegularExpressionLiteral(node);
+    if (isLiteral || isConstruction(node)) {
+      const { line } = source.getLineAndCharacterOfPosition(node.getStart());
+      found.push({ where: `${file}:${line + 1}`, text: node.getText(), isLiteral });
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return found;
 }
 
-/** Those that a short text can keep busy, as `file:line /…/`. */
+const isConstruction = (node: ts.Node): boolean =>
+  (ts.isNewExpression(node) || ts.isCallExpression(node)) &&
+  ts.isIdentifier(node.expression) &&
+  node.expression.text === "RegExp";
+
+/** Those that a short text can keep busy, and those of which nobody can say so, as `file:line /…/`. */
 export const explosiveRegexps = (): readonly string[] =>
   sourceRegexps()
-    .filter(({ text }) => isExplosive(text))
+    .filter(({ text, isLiteral }) => !isLiteral || isExplosive(text))
     .map(({ where, text }) => `${where} ${text}`);
 
 /**
