@@ -1,13 +1,14 @@
 /**
  * `npm run supply-chain`: writes `sbom.cdx.json` (CycloneDX) of what Skerry runs with, lists the licences in it, and asks the
  * registry whether it signed what is installed. Exit 1: a licence that nobody has looked at, or a signature that is wrong or
- * missing. A registry without signatures, or a machine that cannot reach the keys of npm, is said as that and is no failure:
- * nothing was found out.
+ * missing. Exit 2: all else is well, but signatures could not be checked, as the registry has none or it or the keys of npm
+ * cannot be reached: nothing was found out.
  */
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { readVerdict } from "./signatures.ts";
 
 const SBOM_FILE = "sbom.cdx.json";
 /** Licences that let Skerry be given on under its own. Add one only after reading it. */
@@ -59,18 +60,26 @@ function listLicences(): boolean {
 const nameOf = ({ license, expression }: z.infer<typeof licence>): string =>
   expression ?? license?.id ?? license?.name ?? "none said";
 
-function checkSignatures(): boolean {
-  const { stdout, stderr, status, signal } = npm(["audit", "signatures"], SIGNATURES_MS);
-  const output = `${stdout}\n${stderr}`;
-  if (status === 0) console.log(stdout.trim());
-  else if (/invalid (registry signature|attestation)|missing registry signature/i.test(output)) console.error(output);
-  else {
-    const why = signal === null ? (/npm error (.+)/.exec(output)?.[1] ?? "no answer") : "no answer in time";
-    console.log(`signatures: not checked here, as the registry or the keys of npm cannot be asked (${why})`);
-    return true;
+/** `unchecked`: it is said, and is neither good nor bad. */
+function checkSignatures(): "good" | "bad" | "unchecked" {
+  const { stdout, signal } = npm(["audit", "signatures", "--json"], SIGNATURES_MS);
+  const verdict = readVerdict(stdout, { isLate: signal !== null });
+  switch (verdict.kind) {
+    case "verified":
+      console.log("signatures: the registry signed what is installed");
+      return "good";
+    case "refused":
+      console.error(`signatures: ${verdict.packages.length} packages are not as the registry signed them:`);
+      for (const line of verdict.packages) console.error(`  ${line}`);
+      return "bad";
+    case "unchecked":
+      console.error(
+        `signatures: NOT CHECKED, nothing was found out: ${verdict.why}. Run it where the registry signs, and it and tuf-repo-cdn.sigstore.dev can be reached`,
+      );
+      return "unchecked";
   }
-  return status === 0;
 }
 
-const results = [listLicences(), checkSignatures()];
-process.exitCode = results.every(Boolean) ? 0 : 1;
+const hasKnownLicences = listLicences();
+const signatures = checkSignatures();
+process.exitCode = !hasKnownLicences || signatures === "bad" ? 1 : signatures === "unchecked" ? 2 : 0;
