@@ -26,8 +26,14 @@ const clusterWords = ({ namespace, kubeContext }: Cluster): readonly string[] =>
   ...(kubeContext === undefined ? [] : ["--context", kubeContext]),
 ];
 
-/** A way to the control plane of the cluster, by `kubectl port-forward`, until `stop`. Throws a `CliFailure` with kubectl's reason. */
-export async function forwardControlPlane(cluster: Cluster): Promise<Forward> {
+/**
+ * A way to the control plane of the cluster, by `kubectl port-forward`, until `stop`. With TLS its certificate has to be for
+ * 127.0.0.1 too. Throws a `CliFailure` with kubectl's reason.
+ */
+export async function forwardControlPlane({
+  hasTls,
+  ...cluster
+}: Cluster & Pick<PluginArguments, "hasTls">): Promise<Forward> {
   const args = [...clusterWords(cluster), "port-forward", "--address", "127.0.0.1", SERVICE, `:${PORT}`];
   const child = spawn("kubectl", args, { stdio: ["ignore", "pipe", "pipe"] });
   const stop = (): void => void child.kill();
@@ -49,7 +55,7 @@ export async function forwardControlPlane(cluster: Cluster): Promise<Forward> {
       if (found !== undefined) end(found);
     });
   });
-  if (port !== undefined) return { server: `http://127.0.0.1:${port}`, stop };
+  if (port !== undefined) return { server: `${hasTls ? "https" : "http"}://127.0.0.1:${port}`, stop };
   stop();
   const why = complaints.trim();
   throw new CliFailure(EXIT.error, {

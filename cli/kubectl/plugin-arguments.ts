@@ -8,6 +8,8 @@ export interface PluginArguments {
   readonly rest: readonly string[];
   /** Another server is named: nothing has to be forwarded. */
   readonly namesServer: boolean;
+  /** An authority is given to verify it by, so the control plane serves TLS itself. */
+  readonly hasTls: boolean;
 }
 
 const NAMESPACE = "skerry";
@@ -30,6 +32,7 @@ export function parsePluginArguments(args: readonly string[], env: NodeJS.Proces
     namespace: own.get("--namespace") ?? NAMESPACE,
     kubeContext: own.get("--kube-context"),
     rest,
+    hasTls: (env["SKERRY_CA_FILE"] ?? "") !== "" || rest.some((arg) => /^--(?:ca|pin)(?:=|$)/.test(arg)),
     namesServer: (env["SKERRY_SERVER"] ?? "") !== "" || rest.some((arg) => /^--(?:server|context)(?:=|$)/.test(arg)),
   };
 }

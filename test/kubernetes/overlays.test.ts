@@ -14,6 +14,8 @@ const DEFINITIONS = path.join(Kubernetes.programs, "definitions");
 const COMPONENTS = {
   ingress: [],
   "spot-pool": [],
+  tls: [],
+  "cert-manager": ["issuers", "certificates"],
   gateway: ["httproutes"],
   monitoring: ["servicemonitors", "prometheusrules"],
 } as const;

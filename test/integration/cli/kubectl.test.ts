@@ -1,8 +1,11 @@
 import { spawn } from "node:child_process";
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:https";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { OwnAuthority } from "../../../control-plane/adapters/tls/own-authority.ts";
 import { FakeApi } from "./support/fake-api.ts";
 import { listOf, nodeNamed } from "./support/objects.ts";
 
@@ -66,6 +69,26 @@ describe("kubectl skerry", () => {
     ]);
     const pid = Number(await readFile(`${folder}/pid`, "utf8"));
     expect(() => process.kill(pid, 0)).toThrow("ESRCH");
+  });
+
+  it("speaks TLS where an authority is given", async () => {
+    const { cert, key } = await new OwnAuthority(folder, () => Date.now()).certificateFor(["127.0.0.1"]);
+    const asked: (string | undefined)[] = [];
+    const secure = createServer({ cert, key }, (request, response) => {
+      asked.push(request.headers.authorization);
+      response.setHeader("content-type", "application/json").end(JSON.stringify(listOf(nodeNamed("pod-2"))));
+    });
+    await new Promise<void>((resolve) => secure.listen(0, "127.0.0.1", resolve));
+    try {
+      const { port: securePort } = secure.address() as AddressInfo;
+      const forward = `echo "Forwarding from 127.0.0.1:${securePort} -> 7070"; exec sleep 60`;
+      const ca = path.join(folder, "ca.pem");
+      const { exitCode, stdout, stderr } = await plugin(forward, "nodes", "ls", "-o", "name", "--ca", ca);
+      expect({ exitCode, stdout, stderr }).toEqual({ exitCode: 0, stdout: "pod-2\n", stderr: "" });
+      expect(asked).toEqual(["Bearer sk_of_the_cluster"]);
+    } finally {
+      await new Promise((resolve) => secure.close(resolve));
+    }
   });
 
   it("says what kubectl says when there is no way", async () => {

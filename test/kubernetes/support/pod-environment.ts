@@ -56,11 +56,13 @@ async function valueOf({ value = "", valueFrom }: V1EnvVar, pod: V1Pod, { kubern
   const of = valueFrom?.secretKeyRef;
   if (of) return (await secretOf(kubernetes, pod, of.name))[of.key] ?? "";
   if (valueFrom) throw new Error(`the test's kubelet does not know ${JSON.stringify(valueFrom)}`);
-  return value.startsWith("http://") ? resolved(kubernetes, namespace, new URL(value)) : value;
+  return /^https?:\/\//.test(value) && !value.includes("skerry.example.com")
+    ? resolved(kubernetes, namespace, new URL(value))
+    : value;
 }
 
 /** A URL with the name of a Service becomes that of one of its ready pods. Throws while there is none. */
-async function resolved(kubernetes: Kubernetes, namespace: string, { hostname, port }: URL): Promise<string> {
+async function resolved(kubernetes: Kubernetes, namespace: string, { protocol, hostname, port }: URL): Promise<string> {
   const all = `/api/v1/namespaces/${namespace}`;
   const { spec } = (await kubernetes.get(`${all}/services/${hostname}`)) as V1Service;
   const selector = Object.entries(spec?.selector ?? {}).map(([name, label]) => `${name}=${label}`);
@@ -70,7 +72,7 @@ async function resolved(kubernetes: Kubernetes, namespace: string, { hostname, p
     status?.conditions?.some(({ type, status: is }) => type === "Ready" && is === "True") === true;
   const address = items.find(isReady)?.status?.podIP;
   if (address === undefined) throw new Error(`no pod of ${hostname} is ready`);
-  return `http://${address}:${port}`;
+  return `${protocol}//${address}:${port}`;
 }
 
 function mapped(value: string, container: V1Container | undefined, directory: string): string {

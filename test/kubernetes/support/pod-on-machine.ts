@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { createWriteStream } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { request } from "node:http";
+import { request as requestWithTls } from "node:https";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { V1ConfigMap, V1Container, V1Pod, V1Volume } from "@kubernetes/client-node";
@@ -188,9 +189,15 @@ export class PodOnMachine {
       )) as V1ConfigMap;
       for (const [file, text] of Object.entries(data)) await writeFile(path.join(folder, file), text);
     }
-    if (secret)
-      for (const [file, text] of Object.entries(await secretOf(kubernetes, this.pod, secret.secretName)))
-        await writeFile(path.join(folder, file), text, { mode: 0o400 });
+    if (secret) {
+      const texts = Object.entries(await secretOf(kubernetes, this.pod, secret.secretName));
+      const named = (key: string): string | undefined =>
+        secret.items === undefined ? key : secret.items.find((item) => item.key === key)?.path;
+      for (const [key, text] of texts) {
+        const file = named(key);
+        if (file !== undefined) await writeFile(path.join(folder, file), text, { mode: 0o400 });
+      }
+    }
     for (const { serviceAccountToken: source } of projected?.sources ?? []) {
       if (!source) continue;
       const token = await kubernetes.tokenOf(`${namespace}/${this.pod.spec?.serviceAccountName ?? ""}`, {
@@ -271,7 +278,10 @@ function answers({ readinessProbe, ports = [] }: V1Container, host: string): Pro
   const probe = readinessProbe?.httpGet;
   const port = ports.find(({ name }) => name === String(probe?.port))?.containerPort ?? Number(probe?.port);
   return new Promise((resolve) => {
-    const call = request({ host, port, path: probe?.path ?? "/", timeout: PROBE_TIMEOUT_MS }, (answer) => {
+    const send = probe?.scheme === "HTTPS" ? requestWithTls : request;
+    const target = { host, port, path: probe?.path ?? "/", timeout: PROBE_TIMEOUT_MS };
+    // A kubelet verifies no certificate either.
+    const call = send({ ...target, rejectUnauthorized: false }, (answer) => {
       answer.resume();
       resolve(answer.statusCode === 200);
     });

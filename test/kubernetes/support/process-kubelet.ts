@@ -9,7 +9,7 @@ const ROOM = { cpu: "64", memory: "64Gi", pods: "100", "ephemeral-storage": "100
 const LEASE_MS = 10_000;
 const MEMORY_LOW = "The node was low on resource: memory. Threshold quantity: 100Mi, available: 20Mi.";
 /** Of this process, so that test runs beside each other do not take each other's ports: all pods listen on the same one. */
-const NETWORK = `127.${(process.pid >> 8) & 255}.${process.pid & 255}`;
+export const NETWORK = `127.${(process.pid >> 8) & 255}.${process.pid & 255}`;
 let addresses = 1;
 
 interface Options {

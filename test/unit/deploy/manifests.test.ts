@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "@jest/globals";
-import { parseAllDocuments } from "yaml";
+import { parse, parseAllDocuments } from "yaml";
 import { CONTROL_PLANE, EDGE_NODE } from "../../../cli/processes/programs.ts";
 import { SETTINGS as CONTROL_PLANE_SETTINGS } from "../../../control-plane/config.ts";
 import { SETTINGS as NODE_SETTINGS } from "../../../edge-node/config.ts";
@@ -14,6 +14,8 @@ interface Container {
   readonly name: string;
   readonly command?: readonly string[];
   readonly env?: readonly { readonly name: string }[];
+  readonly startupProbe?: unknown;
+  readonly livenessProbe?: unknown;
   readonly readinessProbe?: unknown;
   readonly resources?: { readonly requests?: object; readonly limits?: { readonly memory?: string } };
   readonly securityContext?: object;
@@ -24,6 +26,16 @@ interface Manifest {
   readonly spec?: {
     readonly template?: {
       readonly spec: { readonly containers: readonly Container[]; readonly securityContext?: object };
+    };
+  };
+}
+interface Component {
+  readonly patches?: readonly { readonly target: { readonly kind: string }; readonly patch: string }[];
+}
+interface Patch {
+  readonly spec: {
+    readonly template: {
+      readonly spec: { readonly containers: readonly Container[]; readonly volumes?: readonly object[] };
     };
   };
 }
@@ -42,6 +54,15 @@ const workloads = manifests.flatMap(({ metadata, spec }) =>
 const containers = workloads.flatMap(({ name, containers: all }) =>
   all.map((container) => ({ of: name, ...container })),
 );
+
+/** What the components there change in the pods of workloads. */
+const patchesIn = (components: string) =>
+  globSync(`${components}/kustomization.yaml`, { cwd: DEPLOY }).flatMap((file) => {
+    const { patches = [] } = parse(readFileSync(path.join(DEPLOY, file), "utf8")) as Component;
+    return patches.flatMap(({ target, patch }) =>
+      target.kind === "Deployment" ? [(parse(patch) as Patch).spec.template.spec] : [],
+    );
+  });
 
 describe("the manifests in deploy/", () => {
   it("run both programs", () => {
@@ -73,6 +94,26 @@ describe("the manifests in deploy/", () => {
     const [container] = containers.filter(({ of }) => of === name);
     expect(container?.command).toEqual(["node", ...program.nodeFlags, path.relative(ROOT, program.script)]);
     expect(container?.env?.map((variable) => variable.name).filter((each) => !settings.has(each))).toEqual([]);
+  });
+
+  it("have components that set what the programs know", () => {
+    const known = (name: string): boolean =>
+      CONTROL_PLANE_SETTINGS.has(name) || NODE_SETTINGS.has(name) || name === "POD_IP";
+    const names = patchesIn("components/*").flatMap(({ containers: all }) =>
+      all.flatMap(({ env = [] }) => env.map(({ name }) => name)),
+    );
+    expect(names.length).toBeGreaterThan(10);
+    expect(names.filter((name) => !known(name))).toEqual([]);
+  });
+
+  it("probe a control plane with TLS by it, and give nodes the authority alone", () => {
+    const [controlPlane, node] = patchesIn("components/tls");
+    const [{ startupProbe, livenessProbe, readinessProbe } = {}] = controlPlane?.containers ?? [];
+    for (const probe of [startupProbe, livenessProbe, readinessProbe])
+      expect(probe).toEqual({ httpGet: { scheme: "HTTPS" } });
+    expect(node?.volumes).toEqual([
+      { name: "tls", secret: { secretName: "skerry-tls", items: [{ key: "ca.crt", path: "ca.crt" }] } },
+    ]);
   });
 
   it("name the version of this checkout", () => {
