@@ -3,7 +3,10 @@ import type { Config } from "./config.ts";
 
 /** What is known before anything is opened. */
 export interface StartFacts {
-  readonly config: Pick<Config, "databaseUrl" | "migrationUrl" | "host" | "publicUrl" | "tls" | "corsOrigins">;
+  readonly config: Pick<
+    Config,
+    "databaseUrl" | "migrationUrl" | "host" | "publicUrl" | "tls" | "corsOrigins" | "objectStore"
+  >;
   readonly env: NodeJS.ProcessEnv;
   /** What Node was started with. */
   readonly execArgv: readonly string[];
@@ -31,7 +34,7 @@ const ENCRYPTED = new Set(["require", "verify-ca", "verify-full"]);
 
 /** Every setting that is too weak for production, a line each; none: it may start. */
 export function weakSettings({ config, env, execArgv, uid }: StartFacts): readonly string[] {
-  const { databaseUrl, migrationUrl, host, publicUrl, tls, corsOrigins } = config;
+  const { databaseUrl, migrationUrl, host, publicUrl, tls, corsOrigins, objectStore } = config;
   const isOpen = !isLoopback(host);
   const nodeOptions = `${execArgv.join(" ")} ${env["NODE_OPTIONS"] ?? ""}`;
   return [
@@ -40,6 +43,14 @@ export function weakSettings({ config, env, execArgv, uid }: StartFacts): readon
     ...when(
       isOpen && tls.mode === "off" && !publicUrl.startsWith("https:"),
       `SKERRY_TLS: others can reach ${host} in plain text. Serve TLS, or name the proxy with TLS in front by its https address in SKERRY_PUBLIC_URL.`,
+    ),
+    ...when(
+      isPlainBeyondLoopback(env["SKERRY_PEER_URL"]),
+      "SKERRY_PEER_URL: other control planes send requests of nodes there in plain text. Serve TLS, and name it by wss://.",
+    ),
+    ...when(
+      isPlainBeyondLoopback(objectStore?.endpoint),
+      "AWS_ENDPOINT_URL_S3: model files travel from and to the object store in plain text. Name it by https://.",
     ),
     ...when(
       isKnown(env["AWS_SECRET_ACCESS_KEY"]),
@@ -99,6 +110,12 @@ function weakDatabase(setting: string, url: string, env: NodeJS.ProcessEnv): rea
       `${setting}: ${host} is asked without TLS. Add ?sslmode=verify-full, with sslrootcert=FILE for an authority of your own.`,
     ),
   ];
+}
+
+function isPlainBeyondLoopback(url: string | undefined): boolean {
+  const parsed = URL.parse(url ?? "");
+  if (parsed === null || parsed.protocol === "https:" || parsed.protocol === "wss:") return false;
+  return !isLoopback(parsed.hostname.replaceAll(/[[\]]/g, ""));
 }
 
 const when = (isSo: boolean, line: string): readonly string[] => (isSo ? [`  ${line}`] : []);

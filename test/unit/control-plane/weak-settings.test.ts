@@ -26,6 +26,14 @@ describe("the settings of production", () => {
     expect(weak({ DATABASE_URL: "postgresql://skerry@[::1]/skerry", PGPASSFILE: "/run/secrets/pgpass" })).toBe("");
   });
 
+  it("may name an object store and other control planes by TLS, or on this machine", () => {
+    const store = { SKERRY_OBJECT_STORE: "s3://models" };
+    expect(weak(store)).toBe("");
+    expect(weak({ ...store, AWS_ENDPOINT_URL_S3: "https://store.example:9000" })).toBe("");
+    expect(weak({ ...store, AWS_ENDPOINT_URL_S3: "http://127.0.0.1:9000" })).toBe("");
+    expect(weak({ SKERRY_PEER_URL: "wss://10.0.0.7:7070" })).toBe("");
+  });
+
   it.each([
     ["no password", { DATABASE_URL: "postgresql://skerry@127.0.0.1/skerry" }, "has no password"],
     ["a usual password", { DATABASE_URL: "postgresql://skerry:Postgres@127.0.0.1/skerry" }, "usual one"],
@@ -48,6 +56,16 @@ describe("the settings of production", () => {
     ],
     ["plain text for others", { SKERRY_TLS: "off" }, "SKERRY_TLS: others can reach 0.0.0.0 in plain text"],
     ["the secret of an example", { AWS_SECRET_ACCESS_KEY: "minioadmin" }, "AWS_SECRET_ACCESS_KEY"],
+    [
+      "other control planes reached in plain text",
+      { SKERRY_TLS: "off", SKERRY_PUBLIC_URL: "https://skerry.example", SKERRY_PEER_URL: "ws://10.0.0.7:7070" },
+      "SKERRY_PEER_URL: other control planes send",
+    ],
+    [
+      "an object store reached in plain text",
+      { SKERRY_OBJECT_STORE: "s3://models", AWS_ENDPOINT_URL: "http://store.example:9000" },
+      "model files travel from and to the object store in plain text",
+    ],
     ["pages of every origin", { SKERRY_CORS_ORIGINS: "*" }, "SKERRY_CORS_ORIGINS"],
     ["certificates that nobody verifies", { NODE_TLS_REJECT_UNAUTHORIZED: "0" }, "no certificate is verified"],
     ["an inspector", { NODE_OPTIONS: "--max-old-space-size=512 --inspect=0.0.0.0" }, "--inspect"],
