@@ -183,6 +183,8 @@ export type StreamReport = z.infer<typeof streamReport>;
 // ── both sides ────────────────────────────────────────────────────────────────────────────────────────────────────
 const ok = message("ok", {});
 const error = message("error", { code: words(64), detail: words(500).optional() });
+/** The code of an `error` to the node that stays connected while another process with its identity is refused. */
+export const IDENTITY_CONFLICT = "IDENTITY_CONFLICT";
 
 // ── node → control plane ──────────────────────────────────────────────────────────────────────────────────────────
 /** Answers the challenge on the control channel: who I am, what I can do, what I hold. */

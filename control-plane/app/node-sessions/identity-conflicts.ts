@@ -2,7 +2,8 @@ import { sleep, type Clock } from "../../../shared/base/clock.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
-import type { Hello } from "../../../shared/protocol/messages.ts";
+import { IDENTITY_CONFLICT, type Hello } from "../../../shared/protocol/messages.ts";
+import type { ControlChannel } from "../../ports/channels.ts";
 import type { SessionStore } from "../../ports/nodes.ts";
 import type { EventRecorder } from "../events/event-recorder.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
@@ -58,11 +59,16 @@ export class IdentityConflicts {
     holder.control.ping();
     for (const end = clock.now() + ANSWER_MS; clock.now() < end; await sleep(clock, LOOK_MS)) {
       if (registry.get(nodeId) !== holder) return;
-      if (holder.control.lastByteAt() !== heardAt) throw this.#conflict(nodeId, { holder: holder.address, address });
+      if (holder.control.lastByteAt() !== heardAt)
+        throw this.#conflict(nodeId, { holder: holder.address, address, kept: holder.control });
     }
   }
 
-  #conflict(nodeId: string, { holder, address }: { holder: string; address: string }): SkerryError {
+  /** `kept`: the process that keeps its session is told on it; one at another control plane is not reached from here. */
+  #conflict(
+    nodeId: string,
+    { holder, address, kept }: { holder: string; address: string; kept?: Pick<ControlChannel, "send"> },
+  ): SkerryError {
     const { fleet, recorder, clock, logger } = this.#parts;
     const now = clock.now();
     const name = fleet.snapshot().nodes.get(nodeId)?.name ?? nodeId;
@@ -76,6 +82,11 @@ export class IdentityConflicts {
         message:
           `two processes have the identity of ${name}: the one at ${holder} is kept, the one at ${address} is refused. ` +
           "Stop one of them; a copied state folder needs a join token of its own and no identity.json",
+      });
+      kept?.send({
+        type: "error",
+        code: IDENTITY_CONFLICT,
+        detail: `a process at ${address} has this identity too and is refused; was this folder copied?`,
       });
     }
     return new SkerryError(

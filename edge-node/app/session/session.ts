@@ -3,7 +3,12 @@ import type { Clock } from "../../../shared/base/clock.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
-import type { Capabilities, ControlPlaneMessage, StreamReport } from "../../../shared/protocol/messages.ts";
+import {
+  IDENTITY_CONFLICT,
+  type Capabilities,
+  type ControlPlaneMessage,
+  type StreamReport,
+} from "../../../shared/protocol/messages.ts";
 import type { ArtifactDisk } from "../../ports/disk.ts";
 import type { ControlChannel, Dialer, ChannelClosed } from "../../ports/channels.ts";
 import type { SystemProbe } from "../../ports/machine.ts";
@@ -156,7 +161,12 @@ export class Session {
       case "goaway":
         return this.#leave(message);
       case "error":
-        return logger.warn({ code: message.code, detail: message.detail }, "the control plane refused a message");
+        return logger.warn(
+          { code: message.code, detail: message.detail },
+          message.code === IDENTITY_CONFLICT
+            ? "another process has the identity of this node"
+            : "the control plane refused a message",
+        );
       case "challenge":
       case "welcome":
       case "attached":

@@ -54,6 +54,9 @@ describe("net-two-sockets: a state folder that is used twice", () => {
     const { epoch } = await cluster.whenNode("edge-a", "ready");
     const clone = await startNode(copy);
     await until("the copy is refused", () => clone.output.includes("was this folder copied"));
+    await until("the first one knows", () =>
+      node.process.output.includes("another process has the identity of this node"),
+    );
     const conflict = await until("there is a warning", async () =>
       (await cluster.events()).find(({ reason }) => reason === "IdentityConflict"),
     );

@@ -164,6 +164,13 @@ describe("a node that opens a session", () => {
     await Promise.all(clones.map((clone) => expect(clone).rejects.toMatchObject({ code: "CONFLICT" })));
     expect([registry.all().map(({ bootId }) => bootId), channel.closedWith]).toEqual([["b-1"], []]);
     expect(reasons()).toEqual(["NodeConnected", "IdentityConflict"]);
+    expect(channel.sent.filter(({ type }) => type === "error")).toEqual([
+      {
+        type: "error",
+        code: "IDENTITY_CONFLICT",
+        detail: "a process at 10.0.0.7:1 has this identity too and is refused; was this folder copied?",
+      },
+    ]);
     channel.isAlive = false;
     const restarted = connect({ bootId: "b-4" });
     await clock.advance(5_000);
