@@ -17,6 +17,7 @@ import { PeerRequests } from "./app/peers/peer-requests.ts";
 import type { NodeTimings } from "./core/fleet/node-status.ts";
 import type { NodeSessionHandler } from "./ports/channels.ts";
 import type { KeyPair } from "./ports/keys.ts";
+import type { Metrics } from "./ports/metrics.ts";
 
 interface Parts {
   readonly replica: string;
@@ -58,12 +59,18 @@ export interface Sockets {
 
 /** The sockets of nodes and of other control planes. */
 export function composeSockets(
-  parts: Parts & { readonly sessions: NodeSessionHandler; readonly peers: Peers; readonly trustedProxies: number },
+  parts: Parts & {
+    readonly sessions: NodeSessionHandler;
+    readonly peers: Peers;
+    readonly trustedProxies: number;
+    readonly metrics: Pick<Metrics, "nodeSocketEnded">;
+  },
 ): Sockets {
-  const { peers, fleet } = parts;
+  const { peers, fleet, metrics } = parts;
   const ofNodes = new NodeChannels({
     ...parts,
     keys,
+    onEnded: (reason) => metrics.nodeSocketEnded(reason),
     // Strangers reach another control plane through this one as little as they reach it themselves.
     async urlOfHolder(nodeId, replica) {
       const isKnown = fleet.snapshot().nodes.has(nodeId);

@@ -157,7 +157,13 @@ export async function composeControlPlane(
     isLifeRecorded: () => leadership.isRenewing,
     clock,
   });
-  const sockets = composeSockets({ ...ofPeers, sessions: gateway, peers, trustedProxies: config.trustedProxies });
+  const sockets = composeSockets({
+    ...ofPeers,
+    sessions: gateway,
+    peers,
+    trustedProxies: config.trustedProxies,
+    metrics,
+  });
   const inference = new InferenceService({
     evidence,
     fleet,

@@ -25,6 +25,8 @@ export interface Metrics {
   loginAnswered(login: { readonly by: LoginBy; readonly isAdmitted: boolean }): void;
   /** A request was refused because of a limit. */
   limitReached(limit: ReachedLimit): void;
+  /** A socket of a node was ended because it broke a limit or a rule of the protocol, or for another reason; its name is bounded. */
+  nodeSocketEnded(reason: string): void;
   /** Events that were not kept: a node's log beyond its budget, or too many while PostgreSQL is away. */
   eventsDropped(count: number): void;
   /** Bytes of artifacts that were sent to nodes. */
@@ -48,8 +50,20 @@ export type CascadeOutcome =
   /** Bytes of a request went to a cloud node. */
   | { readonly kind: "uploaded"; readonly deployment: string; readonly bytes: number };
 
-/** Of a key: its requests, those under way, its tokens, its uploads. Of an address: keys that it guesses, requests without a key, connections. */
-export type ReachedLimit = "requests" | "concurrency" | "tokens" | "uploads" | "failures" | "strangers" | "connections";
+/**
+ * Of a key: its requests, those under way, its tokens, its uploads. Of an address: keys that it guesses, requests without a key,
+ * connections, also those of all addresses together. Of a request: the size of its head, the time until it is here.
+ */
+export type ReachedLimit =
+  | "requests"
+  | "concurrency"
+  | "tokens"
+  | "uploads"
+  | "failures"
+  | "strangers"
+  | "connections"
+  | "head-size"
+  | "arrival-time";
 
 /** With what a session is begun. */
 export type LoginBy = "key" | "code" | "oidc";

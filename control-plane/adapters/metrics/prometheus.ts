@@ -103,6 +103,10 @@ export class PrometheusMetrics implements Metrics {
     this.#series.limitsReached.inc({ limit });
   }
 
+  nodeSocketEnded(reason: string): void {
+    this.#series.nodeSocketsEnded.inc({ reason });
+  }
+
   loginAnswered({ by, isAdmitted }: Parameters<Metrics["loginAnswered"]>[0]): void {
     this.#series.logins.inc({ by, outcome: isAdmitted ? "admitted" : "refused" });
   }

@@ -92,6 +92,12 @@ export function registerSeries(registry: Registry) {
       labelNames: ["limit"],
       registers,
     }),
+    nodeSocketsEnded: new Counter({
+      name: "skerry_node_sockets_ended_total",
+      help: "Sockets of nodes that the control plane ended, by the reason",
+      labelNames: ["reason"],
+      registers,
+    }),
     logins: new Counter({
       name: "skerry_logins_total",
       help: "Sessions in browsers that were asked for, by what was shown and whether it was taken",

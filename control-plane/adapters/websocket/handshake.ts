@@ -39,6 +39,8 @@ export interface NodeChannelsOptions {
   readonly urlOfHolder: (nodeId: string, replica: string) => Promise<string | undefined>;
   /** How it is verified there; left out: by its address and the authorities of the machine. */
   readonly tls?: PeerTls;
+  /** This side ended a socket of a node, for the reason of this name (`counted-socket.ts`). */
+  readonly onEnded?: (reason: string) => void;
 }
 
 interface HandshakeContext extends NodeChannelsOptions {

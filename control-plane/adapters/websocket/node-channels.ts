@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import { WebSocketServer, type WebSocket } from "ws";
 import { callerAddress } from "../../../shared/base/caller-address.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
+import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import {
   CHANNELS,
   channelPath,
@@ -13,6 +14,7 @@ import {
 } from "../../../shared/protocol/limits.ts";
 import { HOP_HEADER, REPLICA_HEADER } from "../../../shared/protocol/peers.ts";
 import type { NodeIdentityRow } from "../../ports/nodes.ts";
+import { countedSocket } from "./counted-socket.ts";
 import { authenticate, type NodeChannelsOptions } from "./handshake.ts";
 import { DialPlaces } from "./dial-places.ts";
 import { HandshakeQueue } from "./handshake-queue.ts";
@@ -42,8 +44,13 @@ export class NodeChannels {
     this.#options = options;
     this.#places = new DialPlaces(options.clock);
     this.#pipe = new UpgradePipe(options);
-    const small = socketServer({ maxPayload: MAX_MESSAGE_BYTES, maxBufferedChunks: 1_024 });
-    const large = socketServer({ maxPayload: MAX_TRANSFER_MESSAGE_BYTES, maxBufferedChunks: 16_384 });
+    const counted = countedSocket((reason) => options.onEnded?.(reason));
+    const small = socketServer({ maxPayload: MAX_MESSAGE_BYTES, maxBufferedChunks: 1_024, WebSocket: counted });
+    const large = socketServer({
+      maxPayload: MAX_TRANSFER_MESSAGE_BYTES,
+      maxBufferedChunks: 16_384,
+      WebSocket: counted,
+    });
     this.#servers = { control: small, inference: small, transfer: large };
   }
 
@@ -97,7 +104,10 @@ export class NodeChannels {
     from: Identified & { address: string; origin: string; channel: Channel; socket: Duplex },
   ): Promise<void> {
     const { address, nodeId } = from;
-    const onAnswered = this.#unproven.add(address, nodeId, () => webSocket.terminate());
+    const onAnswered = this.#unproven.add(address, nodeId, () => {
+      webSocket.close(CLOSE.CAPACITY, "too many sockets that do not answer");
+      webSocket.terminate();
+    });
     await authenticate(webSocket, {
       ...from,
       ...this.#options,
@@ -169,10 +179,14 @@ export class NodeChannels {
 const hasGone = ({ readable, writable }: Duplex): boolean => !readable || !writable;
 
 /** Limits are set explicitly: ws's own default is 100 MiB a message, and 0 would mean none. */
-const socketServer = (limits: { readonly maxPayload: number; readonly maxBufferedChunks: number }): WebSocketServer =>
+const socketServer = (options: {
+  readonly maxPayload: number;
+  readonly maxBufferedChunks: number;
+  readonly WebSocket: typeof WebSocket;
+}): WebSocketServer =>
   new WebSocketServer({
     noServer: true,
-    ...limits,
+    ...options,
     maxFragments: 64,
     allowSynchronousEvents: true, // `releaseSpentChunks` counts on it
     perMessageDeflate: false,

@@ -38,7 +38,7 @@ export class SocketWatch {
     }
     this.#stalledSince ??= this.#clock.now();
     const isOver = waiting > OUTBOUND_TERMINATE_BYTES || this.#clock.now() - this.#stalledSince > OUTBOUND_STALL_MS;
-    if (isOver) this.#webSocket.terminate();
+    if (isOver) this.close(CLOSE.TOO_SLOW, "the other side takes nothing");
     return false;
   }
 

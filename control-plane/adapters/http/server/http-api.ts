@@ -114,7 +114,7 @@ export function createHttpApi(http: HttpServer, parts: HttpApiParts): HttpApi {
   const { clock, logger, trustedProxies = 0, checkAnswers = false } = parts;
   const statistics = new InferenceStatistics();
   const metrics = counting(parts, statistics);
-  http.onRefused = () => metrics.limitReached("connections");
+  http.onRefused = (limit) => metrics.limitReached(limit);
   const isReady = (): boolean => parts.readiness("inference").ready;
   const quotas = new KeyQuotas({ clock, metrics });
   const cookie = new SessionCookie(parts);
@@ -193,6 +193,7 @@ function counting(
     requestAnswered: (request) => metrics.requestAnswered(request),
     bytesPushed: (bytes) => metrics.bytesPushed(bytes),
     limitReached: (limit) => metrics.limitReached(limit),
+    nodeSocketEnded: (reason) => metrics.nodeSocketEnded(reason),
     loginAnswered: (login) => metrics.loginAnswered(login),
     eventsDropped: (count) => metrics.eventsDropped(count),
     objectStoreAsked: (request) => metrics.objectStoreAsked(request),

@@ -6,10 +6,16 @@ import type { CertificateSource } from "../../../../shared/base/server-certifica
 import { dropRest, serverOptions } from "../../../../shared/inference/http/server-options.ts";
 import { AddressConnections } from "./address-connections.ts";
 import { EarlyRequests, type Handler, type UpgradeHandler } from "./early-requests.ts";
+import type { ReachedLimit } from "../../../ports/metrics.ts";
 import type { Limits } from "./limits.ts";
 
 /** A caller that has not shaken hands by then holds a socket for nothing, in ms. */
 const TLS_HANDSHAKE_MS = 10_000;
+
+interface ParseError extends Error {
+  readonly code?: string;
+}
+type RefusedBy = Extract<ReachedLimit, "connections" | "head-size" | "arrival-time">;
 
 /**
  * The one server of a control plane: REST, inference and, through `upgrade` events, the nodes' sockets. It may listen
@@ -26,7 +32,7 @@ export class HttpServer {
   #running = 0;
   #isLeaving = false;
   #onIdle: () => void = () => undefined;
-  #onRefused: () => void = () => undefined;
+  #onRefused: (limit: RefusedBy) => void = () => undefined;
   readonly #addresses: AddressConnections;
 
   constructor({ clock, limits, certificates }: { clock: Clock; limits: Limits; certificates?: CertificateSource }) {
@@ -40,11 +46,17 @@ export class HttpServer {
     this.server.maxConnections = limits.connections;
     this.server.on("connection", (socket: Socket) => this.#onConnection(socket));
     this.server.on("upgrade", this.#early.onUpgrade);
-    this.server.on("clientError", refuseMalformed);
+    // Node has closed it already: there are as many as the whole server takes.
+    this.server.on("drop", () => this.#onRefused("connections"));
+    this.server.on("clientError", (error: ParseError, socket: Socket) => {
+      const limit = limitOf(error.code);
+      if (limit !== undefined && socket.writable) this.#onRefused(limit);
+      refuseMalformed(error, socket);
+    });
   }
 
-  /** Called for each connection that is ended because its address has too many. */
-  set onRefused(listener: () => void) {
+  /** Called for each connection that is ended because there are too many, or because of what came on it. */
+  set onRefused(listener: (limit: RefusedBy) => void) {
     this.#onRefused = listener;
   }
 
@@ -93,7 +105,7 @@ export class HttpServer {
   #onConnection(socket: Socket): void {
     if (this.#addresses.add(socket)) return;
     socket.destroy();
-    this.#onRefused();
+    this.#onRefused("connections");
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
@@ -132,16 +144,21 @@ function createSecure(
 }
 
 /** Node's own answers, with the connection closed: what cannot be parsed has no request to answer in a better form. */
-function refuseMalformed(error: Error & { readonly code?: string }, socket: Socket): void {
+function refuseMalformed(error: ParseError, socket: Socket): void {
   if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy();
   const status = statusOfParseError(error.code);
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () => socket.destroy());
 }
 
 function statusOfParseError(code: string | undefined): string {
-  if (code === "HPE_HEADER_OVERFLOW") return "431 Request Header Fields Too Large";
-  if (code === "ERR_HTTP_REQUEST_TIMEOUT") return "408 Request Timeout";
-  return "400 Bad Request";
+  const limit = limitOf(code);
+  if (limit === undefined) return "400 Bad Request";
+  return limit === "head-size" ? "431 Request Header Fields Too Large" : "408 Request Timeout";
+}
+
+function limitOf(code: string | undefined): "head-size" | "arrival-time" | undefined {
+  if (code === "HPE_HEADER_OVERFLOW") return "head-size";
+  return code === "ERR_HTTP_REQUEST_TIMEOUT" ? "arrival-time" : undefined;
 }
 
 const portOf = (address: AddressInfo | string | null): number =>

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { ERRORS, SkerryError } from "../../../../shared/base/errors.ts";
+import { eventually } from "../../../support/eventually.ts";
 import { anAnswer, openHttpApi, type OpenHttpApi } from "../support/open-http-api.ts";
 
 let api: OpenHttpApi;
@@ -77,6 +78,30 @@ describe("the HTTP server", () => {
       /^HTTP\/1.1 431 /,
     );
     expect(await raw(api.port, "NONSENSE\r\n\r\n")).toMatch(/^HTTP\/1.1 400 /);
+  });
+
+  it("counts requests that are ended before they are one, and connections beyond its bound", async () => {
+    api = await openHttpApi({ limits: { headersMs: 400, connections: 2 } });
+    const { port } = api;
+    expect(await raw(port, `GET /livez HTTP/1.1\r\nHost: x\r\nX: ${"y".repeat(17_000)}\r\n\r\n`)).toMatch(/ 431 /);
+    expect(await raw(port, "GET /livez HTTP/1.1\r\nHost: x\r\n")).toMatch(/ 408 /);
+    const open = await Promise.all(
+      Array.from({ length: 3 }, async () => {
+        const socket = connect(port, "127.0.0.1");
+        socket.on("error", () => undefined);
+        await once(socket, "connect");
+        return socket;
+      }),
+    );
+    await eventually("one is ended", () => open.some(({ destroyed }) => destroyed));
+    for (const socket of open) socket.destroy();
+    // Its server hears a moment later that they are gone.
+    const text = await eventually("a connection is taken again", async () => {
+      const answer = await raw(port, "GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
+      return answer !== "" && answer;
+    });
+    const counted = [...text.matchAll(/^skerry_limits_reached_total\{limit="([^"]+)"\} \d+$/gm)];
+    expect(counted.map(([, limit = ""]) => limit).toSorted()).toEqual(["arrival-time", "connections", "head-size"]);
   });
 
   it("keeps an idle connection for longer than the proxies in front do", async () => {
