@@ -144,6 +144,7 @@ export async function composeControlPlane(
     random,
     logger,
     recorder,
+    audit: postgres.audit,
     callerKeys,
     onHostEnded: (placement) => countCrash(placement, { fleet, meter: evidence }),
     onStreamsLeft: (placementId) => void inference.handOverStreams(placementId),

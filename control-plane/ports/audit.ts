@@ -45,6 +45,23 @@ export interface AuditStore {
   head(): Promise<AuditHead>;
 }
 
+/** What happened without a change of its own, such as an attempt that was refused. */
+export interface Notable {
+  readonly actor: string;
+  /** `10.0.0.7:51234`. */
+  readonly address: string;
+  /** `<object>.<verb>`. */
+  readonly action: string;
+  /** `<object>/<name>`. */
+  readonly target: string;
+  readonly detail: Record<string, unknown>;
+}
+
+export interface AuditRecorder {
+  /** Rejects while PostgreSQL is away. Its caller bounds how often it is called. */
+  record(notable: Notable): Promise<void>;
+}
+
 export interface AuditRow {
   readonly id: string;
   readonly at: string;

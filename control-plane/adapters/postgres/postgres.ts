@@ -2,7 +2,7 @@ import type { Clock } from "../../../shared/base/clock.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import type { CatalogStore, DeploymentStore } from "../../ports/catalog.ts";
-import type { AuditStore } from "../../ports/audit.ts";
+import type { AuditRecorder, AuditStore } from "../../ports/audit.ts";
 import type { EventStore } from "../../ports/events.ts";
 import type { IdempotencyStore } from "../../ports/idempotency.ts";
 import type { CloudPoolStore, PoolDeclarations } from "../../ports/cloud-pool.ts";
@@ -81,7 +81,7 @@ export interface PostgresStores {
   readonly keys: KeyStore;
   readonly logins: LoginStore;
   readonly events: EventStore;
-  readonly audit: AuditStore;
+  readonly audit: AuditStore & AuditRecorder;
   readonly idempotency: IdempotencyStore;
   readonly retention: RetentionStore;
   /** Silent until `listen`; its caller calls `stop`, before `close`. */

@@ -1,8 +1,9 @@
 import { sleep, type Clock } from "../../../shared/base/clock.ts";
-import { SkerryError } from "../../../shared/base/errors.ts";
+import { messageOf, SkerryError } from "../../../shared/base/errors.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import { IDENTITY_CONFLICT, type Hello } from "../../../shared/protocol/messages.ts";
+import type { AuditRecorder } from "../../ports/audit.ts";
 import type { ControlChannel } from "../../ports/channels.ts";
 import type { SessionStore } from "../../ports/nodes.ts";
 import type { EventRecorder } from "../events/event-recorder.ts";
@@ -21,6 +22,7 @@ interface Parts {
   readonly registry: SessionRegistry;
   readonly fleet: FleetCache;
   readonly recorder: Pick<EventRecorder, "record">;
+  readonly audit: AuditRecorder;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -69,7 +71,7 @@ export class IdentityConflicts {
     nodeId: string,
     { holder, address, kept }: { holder: string; address: string; kept?: Pick<ControlChannel, "send"> },
   ): SkerryError {
-    const { fleet, recorder, clock, logger } = this.#parts;
+    const { fleet, recorder, audit, clock, logger } = this.#parts;
     const now = clock.now();
     const name = fleet.snapshot().nodes.get(nodeId)?.name ?? nodeId;
     if (now - (this.#recordedAt.get(nodeId) ?? -Infinity) >= REPEAT_MS) {
@@ -82,6 +84,10 @@ export class IdentityConflicts {
         message:
           `two processes have the identity of ${name}: the one at ${holder} is kept, the one at ${address} is refused. ` +
           "Stop one of them; a copied state folder needs a join token of its own and no identity.json",
+      });
+      const entry = { action: "node.identity-conflict", target: `node/${name}`, detail: { nodeId, kept: holder } };
+      audit.record({ actor: `node/${name}`, address, ...entry }).catch((error: unknown) => {
+        logger.warn({ node: name, why: messageOf(error) }, "the conflict is not in the audit log");
       });
       kept?.send({
         type: "error",

@@ -11,6 +11,7 @@ import { documentsTouched } from "../../core/fleet/changes/change-set.ts";
 import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
 import type { Keys } from "../../ports/keys.ts";
 import type { NodeIdentityRow, SessionStore } from "../../ports/nodes.ts";
+import type { AuditRecorder } from "../../ports/audit.ts";
 import type {
   ControlPeer,
   ControlSession,
@@ -52,6 +53,7 @@ interface Parts {
   readonly random: Random;
   readonly logger: Logger;
   readonly recorder: Pick<EventRecorder, "record" | "recordLog">;
+  readonly audit: AuditRecorder;
   /** Left out: nodes get no API keys. */
   readonly callerKeys?: Pick<CallerKeys, "asked" | "ended" | "placementsChanged">;
   /** The model host of a placement ended by itself. */

@@ -61,6 +61,8 @@ describe("net-two-sockets: a state folder that is used twice", () => {
       (await cluster.events()).find(({ reason }) => reason === "IdentityConflict"),
     );
     expect(conflict).toMatchObject({ type: "Warning", object: "node/edge-a" });
+    const { items } = await cluster.get<{ items: { action: string; target: string }[] }>("/audit?limit=20");
+    expect(items).toContainEqual(expect.objectContaining({ action: "node.identity-conflict", target: "node/edge-a" }));
     expect(conflict.message.match(/127\.0\.0\.1:\d+/g)).toHaveLength(2);
     expect(await cluster.whenNode("edge-a", "ready")).toMatchObject({ epoch });
 

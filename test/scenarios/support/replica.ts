@@ -107,6 +107,7 @@ export async function startReplica(
     heartbeatMs: HEARTBEAT_MS,
     random,
     recorder: { record: recordEvent, recordLog: () => undefined },
+    audit: { record: () => Promise.resolve() },
   });
   const watch = new SessionWatch({
     ...shared,

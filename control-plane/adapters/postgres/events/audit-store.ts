@@ -1,10 +1,11 @@
 import { auditEntry, type AuditHead } from "../../../../shared/api/v1/events.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
-import type { AuditRow, AuditStore } from "../../../ports/audit.ts";
+import type { AuditRecorder, AuditRow, AuditStore, Notable } from "../../../ports/audit.ts";
 import type { Database } from "../database.ts";
+import { audit } from "./audit.ts";
 
-/** Reads what the other stores wrote beside their changes. */
-export class PostgresAuditStore implements AuditStore {
+/** Reads what the other stores wrote beside their changes, and writes what had no change. */
+export class PostgresAuditStore implements AuditStore, AuditRecorder {
   readonly #database: Database;
 
   constructor(database: Database) {
@@ -25,6 +26,12 @@ export class PostgresAuditStore implements AuditStore {
     );
     return rows.map(({ id, at, ...row }) => auditEntry.parse({ ...row, id: String(id), at: at.toISOString() }));
   }
+
+  async record({ actor, address, action, target, detail }: Notable): Promise<void> {
+    const from = { name: actor, keyId: null, address, requestId: "" };
+    await this.#database.transaction((tx) => audit(tx, from, { action, target, detail }));
+  }
+
   async head(): Promise<AuditHead> {
     const [row] = await this.#database.run(
       (client) => client.$queryRaw<{ id: bigint; hash: string; newest: bigint }[]>`

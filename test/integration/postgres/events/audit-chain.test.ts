@@ -187,4 +187,12 @@ describe("the chain of the audit log", () => {
     await expect(sql.query("SELECT cut_audit_log($1)", [through])).rejects.toThrow("is not older than a day");
     expect(await findings()).toEqual([]);
   });
+
+  it("takes what happened without a change of its own", async () => {
+    const entry = { action: "node.identity-conflict", target: "node/edge-a", detail: { kept: "10.0.0.7:1" } };
+    await stores.audit.record({ actor: "node/edge-a", address: "10.0.0.8:2", ...entry });
+    const [newest] = await stores.audit.list({ before: null, limit: 1 });
+    expect(newest).toMatchObject({ actor: "node/edge-a", address: "10.0.0.8:2", ...entry });
+    expect(await findings()).toEqual([]);
+  });
 });

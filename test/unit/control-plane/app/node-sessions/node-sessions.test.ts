@@ -3,6 +3,7 @@ import { NodeSessions } from "../../../../../control-plane/app/node-sessions/nod
 import { SessionRegistry } from "../../../../../control-plane/app/node-sessions/node-session.ts";
 import { nodeState } from "../../../../../control-plane/core/fleet/node-status.ts";
 import { quarantineOf } from "../../../../../control-plane/core/fleet/quarantine.ts";
+import type { Notable } from "../../../../../control-plane/ports/audit.ts";
 import type { NewEvent } from "../../../../../control-plane/ports/events.ts";
 import type { ControlSession, InferenceChannel } from "../../../../../control-plane/ports/channels.ts";
 import type { NodeId } from "../../../../../shared/base/ids.ts";
@@ -75,6 +76,7 @@ async function setUp({ kind = node.kind }: { readonly kind?: typeof node.kind } 
   const logs: [string, number][] = [];
   const forgotten: number[] = [];
   const redeemed: string[] = [];
+  const audited: Notable[] = [];
   const handler = new NodeSessions({
     replica: "r-1",
     peerUrl: "ws://10.0.0.7:7070",
@@ -94,6 +96,7 @@ async function setUp({ kind = node.kind }: { readonly kind?: typeof node.kind } 
     clock,
     random: seededRandom(1),
     logger: silentLogger,
+    audit: { record: (entry) => Promise.resolve(void audited.push(entry)) },
     recorder: {
       record: (event) => void events.push(event),
       recordLog: (node, { lines }) => logs.push([node, lines.length]),
@@ -121,7 +124,7 @@ async function setUp({ kind = node.kind }: { readonly kind?: typeof node.kind } 
     return found ? nodeState(found, clock.now(), TIMINGS) : "unknown";
   };
   const reasons = (): readonly string[] => events.map(({ reason }) => reason);
-  return { clock, fleet, registry, sessions, events, forgotten, redeemed, handler, connect, state, reasons };
+  return { clock, fleet, registry, sessions, events, forgotten, redeemed, audited, handler, connect, state, reasons };
 }
 
 describe("a node that opens a session", () => {
@@ -157,13 +160,22 @@ describe("a node that opens a session", () => {
   });
 
   it("is refused while another process with its identity lives, which is an event once", async () => {
-    const { connect, registry, reasons, clock } = await setUp();
+    const { connect, registry, reasons, audited, clock } = await setUp();
     const { channel } = await connect();
     channel.isAlive = true;
     const clones = [connect({ bootId: "b-2" }), connect({ bootId: "b-3" })];
     await Promise.all(clones.map((clone) => expect(clone).rejects.toMatchObject({ code: "CONFLICT" })));
     expect([registry.all().map(({ bootId }) => bootId), channel.closedWith]).toEqual([["b-1"], []]);
     expect(reasons()).toEqual(["NodeConnected", "IdentityConflict"]);
+    expect(audited).toEqual([
+      {
+        actor: "node/edge-a",
+        address: "10.0.0.7:1",
+        action: "node.identity-conflict",
+        target: "node/edge-a",
+        detail: { nodeId: node.id, kept: "10.0.0.7:1" },
+      },
+    ]);
     expect(channel.sent.filter(({ type }) => type === "error")).toEqual([
       {
         type: "error",
