@@ -106,7 +106,9 @@ describe("the component tls", () => {
     );
     await copyFile(config, path.join(directory, "control-plane.kubeconfig"));
     for (const name of ["skerry-control-plane", "skerry-node"])
-      await kubernetes.kubectl(["-n", "skerry", "rollout", "status", `deploy/${name}`, "--timeout=4m"]);
+      expect(
+        await kubernetes.kubectl(["-n", "skerry", "rollout", "status", `deploy/${name}`, "--timeout=4m"]),
+      ).toContain("successfully rolled out");
   }, 400_000);
 
   it("serves a model at each of them, the other one forwarding over TLS", async () => {
@@ -127,7 +129,7 @@ describe("the component tls", () => {
 
   it("answers nothing in plain text", async () => {
     const [pod = ""] = await podsOf("skerry-control-plane");
-    await expect(fetch(`http://${kubelet.address(pod)}:7070/livez`)).rejects.toThrow();
+    await expect(fetch(`http://${kubelet.address(pod)}:7070/livez`)).rejects.toThrow("fetch failed");
   });
 
   it("gives nodes the authority and no key", async () => {

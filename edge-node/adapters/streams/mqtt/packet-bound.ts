@@ -5,7 +5,7 @@ const MAX_HEAD = 5;
 const PUBLISH = 3;
 
 /** Why a connection ends: the other side announces what is not gathered. */
-export class PacketTooLarge extends Error {
+class PacketTooLarge extends Error {
   /** The client of `mqtt` shows errors of a stream that have one. */
   readonly code = "PACKET_TOO_LARGE";
 }
