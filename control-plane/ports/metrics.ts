@@ -51,7 +51,7 @@ export type CascadeOutcome =
   | { readonly kind: "uploaded"; readonly deployment: string; readonly bytes: number };
 
 /**
- * Of a key: its requests, those under way, its tokens, its uploads. Of an address: keys that it guesses, requests without a key,
+ * Of a key: its requests, those under way, its tokens, its uploads, keys and join tokens that it makes. Of an address: keys that it guesses, requests without a key,
  * connections, also those of all addresses together. Of a request: the size of its head, the time until it is here.
  */
 export type ReachedLimit =
@@ -59,6 +59,7 @@ export type ReachedLimit =
   | "concurrency"
   | "tokens"
   | "uploads"
+  | "credentials"
   | "failures"
   | "strangers"
   | "connections"

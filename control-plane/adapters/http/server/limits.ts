@@ -26,6 +26,8 @@ export const LIMITS = {
   uploadsPerKey: 16,
   /** Requests per second of one key under `/api/v1`, and how many it may save up. */
   requestsPerKey: { perSecond: 100, burst: 400 },
+  /** API keys, join tokens and codes that one key makes: two a second, and two minutes' worth at once. */
+  credentialsPerKey: { perSecond: 2, burst: 240 },
   /** Requests of one address to routes of `/api/v1` that take no key: joins and logins. A site's nodes may join at once. */
   requestsPerStranger: { perSecond: 100, burst: 1_000 },
   /** Failed joins and failed authentications of one address. */

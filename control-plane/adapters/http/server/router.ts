@@ -47,6 +47,7 @@ export function createRouter(routes: readonly Route[], parts: RouterParts): Expr
   const app = express();
   app.disable("x-powered-by").disable("etag").set("query parser", false).set("case sensitive routing", true);
   const buckets = new TokenBuckets(parts.limits.requestsPerKey, parts.clock);
+  const credentials = new TokenBuckets(parts.limits.credentialsPerKey, parts.clock);
   const strangers = new TokenBuckets(parts.limits.requestsPerStranger, parts.clock);
   /** By key, while bytes come. */
   const uploads = new Map<string, number>();
@@ -135,6 +136,12 @@ export function createRouter(routes: readonly Route[], parts: RouterParts): Expr
       parts.metrics.limitReached("requests");
       throw new SkerryError("RATE_LIMITED", `key ${caller.name} sends too many requests`, {
         retryAfterMs: buckets.waitMs(caller.keyId),
+      });
+    }
+    if (route.answersSecret && !credentials.take(caller.keyId)) {
+      parts.metrics.limitReached("credentials");
+      throw new SkerryError("RATE_LIMITED", `key ${caller.name} makes too many keys and tokens`, {
+        retryAfterMs: credentials.waitMs(caller.keyId),
       });
     }
     return caller;

@@ -154,6 +154,21 @@ describe("rate limits", () => {
     expect((await api.call("GET", "/api/v1/whoami", { key: api.keyOf.operator })).status).toBe(200);
   });
 
+  it("slow down one key that makes keys and tokens without end, and nothing else of it", async () => {
+    api = await openHttpApi({ limits: { credentialsPerKey: { perSecond: 2, burst: 2 } } });
+    const make = (name: string) =>
+      api.call("POST", "/api/v1/api-keys", { key: api.keyOf.admin, body: { name, role: "viewer", ttlDays: 1 } });
+    const made = [await make("a"), await make("b"), await make("c")];
+    expect(made.map(({ status }) => status)).toEqual([201, 201, 429]);
+    expect(made[2]?.body).toMatchObject({ code: "RATE_LIMITED" });
+    expect((await api.call("GET", "/api/v1/api-keys", { key: api.keyOf.admin })).status).toBe(200);
+    expect(await fetch(`http://127.0.0.1:${api.port}/metrics`).then((answer) => answer.text())).toContain(
+      'skerry_limits_reached_total{limit="credentials"} 1',
+    );
+    await api.clock.advance(500);
+    expect((await make("d")).status).toBe(201);
+  });
+
   it("slow down one key that asks too much, and no other", async () => {
     api = await openHttpApi({ limits: { requestsPerKey: { perSecond: 10, burst: 2 } } });
     const ask = (key: string) => api.call("GET", "/api/v1/whoami", { key });
