@@ -228,4 +228,14 @@ describe("a compromised node", () => {
     const { items } = await cluster.get<{ items: { action: string }[] }>("/audit?limit=50");
     expect(items.map(({ action }) => action)).not.toContain("node.rotate-key");
   });
+
+  it("shows in the metrics, by each limit and rule that ended a socket of its", async () => {
+    const text = await (await fetch(`${cluster.url}/metrics`)).text();
+    const reasons = [...text.matchAll(/^skerry_node_sockets_ended_total\{reason="([^"]+)"\}/gm)].map(
+      ([, reason]) => reason,
+    );
+    expect(reasons).toEqual(
+      expect.arrayContaining(["bad-proof", "invalid-message", "too-big", "too-many-messages", "unsupported-data"]),
+    );
+  });
 });
