@@ -46,29 +46,29 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-const isEnded = (): Promise<unknown> => eventually("the end is told", () => ended.length > 0);
+const isEnded = (): Promise<unknown> => eventually("the end is counted", () => ended.length > 0);
 
 describe("sockets of nodes that the control plane ends", () => {
-  it("are told once, by the name of the code", async () => {
+  it("are counted once, by the name of the code", async () => {
     watch.close(CLOSE.TOO_MANY_MESSAGES, "more than 50 messages a second");
     watch.close(CLOSE.INVALID_MESSAGE, "and nonsense behind it");
     await isEnded();
     expect(ended).toEqual(["too-many-messages"]);
   });
 
-  it("are told where a message is too long", async () => {
+  it("are counted where a message is too long", async () => {
     node.send(Buffer.alloc(1_025));
     await isEnded();
     expect(ended).toEqual(["too-big"]);
   });
 
-  it("are told where a message comes in too many pieces", async () => {
+  it("are counted where a message comes in too many pieces", async () => {
     for (let piece = 0; piece < 6; piece += 1) node.send("x", { fin: false });
     await isEnded();
     expect(ended).toEqual(["too-many-fragments"]);
   });
 
-  it("are told where the other side takes nothing", async () => {
+  it("are counted where the other side takes nothing", async () => {
     // What is written and not sent yet, without megabytes in the kernel.
     Object.defineProperty(here, "bufferedAmount", { value: OUTBOUND_PAUSE_BYTES + 1 });
     expect(watch.hasRoom()).toBe(false);
@@ -78,7 +78,7 @@ describe("sockets of nodes that the control plane ends", () => {
     expect(here.readyState).not.toBe(WebSocket.OPEN);
   });
 
-  it("are not told where the other side ends them", async () => {
+  it("are not counted where the other side ends them", async () => {
     const closed = new Promise((resolve) => here.once("close", resolve));
     node.close(CLOSE.DONE, "the node stops");
     await closed;
