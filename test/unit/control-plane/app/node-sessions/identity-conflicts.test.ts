@@ -20,6 +20,7 @@ function setUp(ownerSeen: number | undefined) {
     registry: new SessionRegistry(),
     fleet: fleet as never,
     recorder: { record: () => undefined },
+    audit: { record: () => Promise.resolve() },
     clock: new TestClock(NOW),
     logger: silentLogger,
   });
