@@ -46,7 +46,9 @@ export async function httpLoad(
       while (left > 0) {
         left -= 1;
         const start = performance.now();
-        const status = await connection.exchange(message);
+        const status = await connection.exchange(message).catch((error: unknown) => {
+          throw new Error(`${target.path} at port ${target.port}`, { cause: error });
+        });
         if (status === 200) latencies.push(performance.now() - start);
         else if (refusals.includes(status)) refused += 1;
         else throw new Error(`${target.path} at port ${target.port} answered ${connection.answer}`);
