@@ -118,6 +118,17 @@ export function registerNodes(program: Command, shell: CommandRunner): void {
   );
   withExamples(
     nodes
+      .command("rename")
+      .description("give a node another name; its key, its models and its history stay")
+      .argument("<node>", "name of the node")
+      .argument("<name>", "the new name")
+      .action((node: string, name: string, _options: object, command: Command) =>
+        shell.run(command, async (run) => (await changes()).renameNode(run, node, name)),
+      ),
+    "skerry nodes rename edge-a quay-1",
+  );
+  withExamples(
+    nodes
       .command("rm")
       .description("revoke a node: its identity is void and its models move elsewhere")
       .argument("<node>", "name of the node")

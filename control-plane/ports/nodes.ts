@@ -163,11 +163,13 @@ export interface PodNodeStore {
 export interface NodeAdminStore {
   /**
    * Changes flags or labels, raises `desired_rev` when a flag changes. `kubernetesNamespace`: of the custom resource that
-   * declares them from now on, or null for none. Throws `NOT_FOUND`, `STALE_ETAG`, and `CONFLICT` when another declares them.
+   * declares them from now on, or null for none. Throws `NOT_FOUND`, `STALE_ETAG`, and `CONFLICT` when another declares them;
+   * for another `name` `NAME_TAKEN`, and `CONFLICT` when the node is a pod or has never connected.
    */
   update(
     name: string,
     change: {
+      name?: string;
       cordoned?: boolean;
       draining?: boolean;
       labels?: Record<string, string>;

@@ -52,6 +52,16 @@ export async function rejectNode(run: CommandContext, name: string): Promise<voi
   run.output.next("nodes ls");
 }
 
+/** Refused when somebody changes the node meanwhile. */
+export async function renameNode(run: CommandContext, node: string, name: string): Promise<void> {
+  const api = await run.api();
+  const { headers } = await api.get(pathOf(node));
+  const { body } = await api.patch(pathOf(node), { name }, headers.get("etag"));
+  await printAnswer(run, body);
+  run.output.say(`${node} is called ${name} now. Selectors and files that name it have to be changed by you.`);
+  run.output.next(`nodes get ${name}`);
+}
+
 export async function removeNode(run: CommandContext, name: string): Promise<void> {
   const api = await run.api();
   const { headers } = await api.get(pathOf(name));

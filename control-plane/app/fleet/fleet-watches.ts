@@ -76,8 +76,14 @@ export function createFleetWatches(parts: {
     lasting: lastingPlacement,
     fingerprint: () => `${states()} ${progressOf(fleet.snapshot())}`,
   });
+  const names = new Map<string, string>(
+    fleet
+      .snapshot()
+      .nodes.values()
+      .map(({ id, name }) => [id, name]),
+  );
   fleet.onChange((change, now) => {
-    nodes.wake(touchedNodes(change, now));
+    nodes.wake(touchedNodes(change, now, names));
     deployments.wake();
     placements.wake(touchedPlacements(change, now));
     if (change.deployments.size > 0) rollouts.wake();
@@ -119,14 +125,29 @@ const progressOf = ({ placements }: Fleet): string =>
 const touchedPlacements = ({ nodes, placements }: ChangeSet, fleet: Fleet): ReadonlySet<string> =>
   new Set([...placements.keys(), ...[...nodes].flatMap((id) => placementsOn(fleet, id).map((each) => each.id))]);
 
-/** Names of the nodes that a change is about; undefined when one of them is gone, whose name nobody knows any more. */
-function touchedNodes({ nodes, placements }: ChangeSet, fleet: Fleet): ReadonlySet<string> | undefined {
+/**
+ * Names of the nodes that a change is about, those that they had before included; undefined when one of them is gone. `known`
+ * are the names so far, and learns the new ones.
+ */
+function touchedNodes(
+  { nodes, placements }: ChangeSet,
+  fleet: Fleet,
+  known: Map<string, string>,
+): ReadonlySet<string> | undefined {
   const ids = new Set([...nodes, ...placements.values()]);
   const names = new Set<string>();
+  let isAnyGone = false;
   for (const id of ids) {
-    const node = fleet.nodes.get(id);
-    if (node === undefined) return undefined;
-    names.add(node.name);
+    const before = known.get(id);
+    const name = fleet.nodes.get(id)?.name;
+    if (before !== undefined) names.add(before);
+    if (name === undefined) {
+      isAnyGone = true;
+      known.delete(id);
+    } else {
+      names.add(name);
+      known.set(id, name);
+    }
   }
-  return names;
+  return isAnyGone ? undefined : names;
 }

@@ -19,7 +19,6 @@ import { Liveness } from "./liveness.ts";
  */
 export class NodeSession implements RequestPath {
   readonly nodeId: NodeId;
-  readonly name: string;
   readonly kind: NodeKind;
   readonly epoch: number;
   /** Of the process that opened it. */
@@ -32,6 +31,8 @@ export class NodeSession implements RequestPath {
   readonly desired: DesiredStateSync;
   readonly liveness: Liveness;
   readonly transfers = new TransferState();
+  readonly #fleet: Pick<FleetCache, "snapshot">;
+  #name: string;
   #identity: NodeIdentityRow;
   #inference: InferenceChannel | undefined;
   #isHandedOver = false;
@@ -49,7 +50,8 @@ export class NodeSession implements RequestPath {
     readonly clock: Clock;
   }) {
     this.nodeId = parts.nodeId;
-    this.name = parts.name;
+    this.#fleet = parts.fleet;
+    this.#name = parts.name;
     this.kind = parts.kind;
     this.epoch = parts.epoch;
     this.bootId = parts.bootId;
@@ -58,6 +60,12 @@ export class NodeSession implements RequestPath {
     this.control = parts.control;
     this.desired = new DesiredStateSync(parts);
     this.liveness = new Liveness(parts.clock);
+  }
+
+  /** An operator may rename the node while it is connected. */
+  get name(): string {
+    this.#name = this.#fleet.snapshot().nodes.get(this.nodeId)?.name ?? this.#name;
+    return this.#name;
   }
 
   /** What the proofs of its channels are checked against. */

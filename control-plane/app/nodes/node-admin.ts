@@ -12,6 +12,7 @@ import { expectedVersion, type IfMatch } from "../deployments/if-match.ts";
 import { nodeView } from "./node-dto.ts";
 
 export interface NodePatch {
+  readonly name?: string | undefined;
   readonly labels?: Record<string, string> | undefined;
   readonly site?: string | undefined;
   readonly zone?: string | undefined;
@@ -99,20 +100,25 @@ export class NodeAdmin {
     }
   }
 
-  /** Throws `NOT_FOUND`, `STALE_ETAG`. */
+  /** Throws `NOT_FOUND`, `STALE_ETAG`; for another name `NAME_TAKEN`, and `CONFLICT` when the node is a pod or has never connected. */
   async patch(name: string, patch: NodePatch, change: Change): Promise<Node> {
-    const { labels, site, zone } = patch;
+    const { name: newName = name, labels, site, zone } = patch;
     const fields = {
+      ...(newName !== name && { name: newName }),
       ...(labels && { labels }),
       ...(site !== undefined && { site }),
       ...(zone !== undefined && { zone }),
     };
     const what = Object.keys(fields).join(", ");
     if (what === "") return this.get(name);
-    return this.#update(name, fields, {
-      ...change,
-      event: { reason: "NodeChanged", message: `${what} of ${name} changed by ${change.actor.name}` },
-    });
+    if (newName === name) {
+      const message = `${what} of ${name} changed by ${change.actor.name}`;
+      return this.#update(name, fields, { ...change, event: { reason: "NodeChanged", message } });
+    }
+    const others = Object.keys(fields).filter((field) => field !== "name");
+    const also = others.length === 0 ? "" : `, and changed its ${others.join(", ")}`;
+    const message = `${change.actor.name} renamed ${name} to ${newName}${also}`;
+    return this.#update(name, fields, { ...change, event: { reason: "NodeRenamed", message } });
   }
 
   /** No new placement comes here; what runs goes on. Throws `NOT_FOUND`, `STALE_ETAG`. */
@@ -214,9 +220,10 @@ export class NodeAdmin {
     { actor, ifMatch, event }: Change & { readonly event: Pick<NewEvent, "reason" | "message"> },
   ): Promise<Node> {
     const expected = await expectedVersion(ifMatch, `node ${name}`, () => this.#store.rowVersion(name));
-    await this.#store.update(name, fields, { actor, ifMatch: expected, event: eventAbout(name, event) });
+    const { name: now = name } = fields;
+    await this.#store.update(name, fields, { actor, ifMatch: expected, event: eventAbout(now, event) });
     await this.#refresh(name);
-    return this.get(name);
+    return this.get(now);
   }
 
   #refresh(name: string): Promise<void> {

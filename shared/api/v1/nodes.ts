@@ -122,6 +122,13 @@ export const placeName = z
 
 /** What is left out stays; `labels` replaces all labels. */
 export const patchNode = z.strictObject({
+  name: z
+    .string()
+    .regex(NODE_NAME, "1–63 lower-case letters, digits and hyphens")
+    .optional()
+    .describe(
+      "Another name. Key, placements and history of the node stay; selectors and files that name it do not follow.",
+    ),
   labels: labels.optional(),
   site: placeName.optional(),
   zone: placeName.optional(),

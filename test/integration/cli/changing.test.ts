@@ -84,6 +84,19 @@ describe("changing commands", () => {
     expect(stderr).toContain("Good for one edge node at harbour, for 10m");
   });
 
+  it("rename a node only as it was read", async () => {
+    api.on("GET /api/v1/nodes/edge-a", nodeNamed("edge-a"), { headers: { ETag: '"7"' } });
+    api.on("PATCH /api/v1/nodes/edge-a", nodeNamed("quay-1"));
+    const { exitCode, stderr } = await cli("nodes", "rename", "edge-a", "quay-1");
+    expect([exitCode, api.asked.at(-1)?.headers["if-match"], String(api.asked.at(-1)?.body)]).toEqual([
+      0,
+      '"7"',
+      JSON.stringify({ name: "quay-1" }),
+    ]);
+    expect(stderr).toContain("edge-a is called quay-1 now.");
+    expect(stderr.trimEnd().split("\n").at(-1)).toBe("Next: skerry nodes get quay-1");
+  });
+
   it("wait until a drained node is empty", async () => {
     api.on("POST /api/v1/nodes/edge-a/drain", nodeNamed("edge-a", { draining: true }));
     let looks = 0;

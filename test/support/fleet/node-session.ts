@@ -3,15 +3,16 @@ import { NodeSession } from "../../../control-plane/app/node-sessions/node-sessi
 import type { FleetNode } from "../../../control-plane/core/fleet/types.ts";
 import type { ControlChannel } from "../../../control-plane/ports/channels.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
+import { aFleet } from "./fleet-builder.ts";
 
-/** A session of `node`. Without `fleet` its desired document cannot be read. */
+/** A session of `node`. Without `fleet` the fleet knows nothing of it. */
 export function aSession(
   { id, name, kind }: Pick<FleetNode, "id" | "name" | "kind">,
   {
     control,
     clock,
     epoch = 1,
-    fleet = { snapshot: unused },
+    fleet = { snapshot: () => aFleet({}) },
   }: {
     readonly control: ControlChannel;
     readonly clock: Clock;
@@ -31,8 +32,4 @@ export function aSession(
     fleet,
     clock,
   });
-}
-
-function unused(): never {
-  throw new Error("this session has no fleet");
 }

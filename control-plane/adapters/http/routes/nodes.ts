@@ -63,7 +63,7 @@ export function nodeRoutes({ nodes, watches }: NodeParts): Route[] {
     defineRoute({
       method: "PATCH",
       path: PATH,
-      summary: "Change a node's labels, site or zone",
+      summary: "Change a node's name, labels, site or zone",
       tag: TAG,
       action: "nodes.write",
       params: nodeParams,
@@ -72,7 +72,7 @@ export function nodeRoutes({ nodes, watches }: NodeParts): Route[] {
       statuses: [200],
       async handle({ params, body, actor, header }) {
         const changed = await nodes.patch(params.node, body, { actor, ifMatch: ifMatchOf({ header }) });
-        return { body: changed, headers: await etagFor(params.node) };
+        return { body: changed, headers: await etagFor(changed.name) };
       },
     }),
     defineRoute({

@@ -88,6 +88,26 @@ describe("a watch of nodes", () => {
     stream.close();
   });
 
+  it("takes a renamed node for one that goes and one that comes", async () => {
+    const stream = await follow("/api/v1/nodes?watch=true");
+    await untilBookmark(stream);
+    const key = api.keyOf.admin;
+    const renamed = await api.call("PATCH", "/api/v1/nodes/edge-a", { key, body: { name: "quay-1" } });
+    expect([renamed.status, renamed.body.name, typeof renamed.headers.etag]).toEqual([200, "quay-1", "string"]);
+    await pass();
+    const messages = [await nextMessage(stream), await nextMessage(stream)];
+    expect(new Set(messages.map((message) => `${message?.event} ${message?.name}`))).toEqual(
+      new Set(["added quay-1", "deleted edge-a"]),
+    );
+    const statuses = ["edge-a", "quay-1"].map(
+      async (name) => (await api.call("GET", `/api/v1/nodes/${name}`, { key })).status,
+    );
+    expect(await Promise.all(statuses)).toEqual([404, 200]);
+    const happened = api.stores.happened.map(({ reason, object, message }) => [reason, object, message]);
+    expect(happened).toContainEqual(["NodeRenamed", "node/quay-1", "admin-key renamed edge-a to quay-1"]);
+    stream.close();
+  });
+
   it("says that a node fell silent, which no change of the fleet says", async () => {
     const stream = await follow("/api/v1/nodes?watch=true");
     await untilBookmark(stream);

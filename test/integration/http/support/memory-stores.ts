@@ -127,6 +127,7 @@ export class MemoryStores {
       this.#reach();
       const at = this.#node(name);
       this.#raise(`node/${name}`, ifMatch);
+      if (change.name !== undefined) this.#raise(`node/${change.name}`, undefined);
       const row = this.rows.nodes[at];
       if (row)
         this.rows.nodes[at] = {

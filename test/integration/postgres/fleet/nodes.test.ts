@@ -64,6 +64,36 @@ describe("update", () => {
   });
 });
 
+describe("another name", () => {
+  it("keeps all else that the node is, and is the name of its rows from then on", async () => {
+    const nodeId = await joinNode(stores, "edge-r");
+    await stores.sessions.open(openingOf(nodeId));
+    await stores.nodes.update("edge-r", { name: "quay-1" }, context("edge-r"));
+    expect(await nodeOf(stores, "quay-1")).toMatchObject({ id: nodeId, generation: 1, session: { open: true } });
+    expect(await stores.nodes.rowVersion("edge-r")).toBeNull();
+    expect((await auditOf("node/edge-r"))[0]).toMatchObject({
+      action: "node.update",
+      detail: { before: { name: "edge-r" }, after: { name: "quay-1" } },
+    });
+    expect(await joinNode(stores, "edge-r")).not.toBe(nodeId);
+  });
+
+  it("is refused while another node has it, and may be the one of a removed node", async () => {
+    for (const name of ["edge-s", "edge-t"]) await stores.sessions.open(openingOf(await joinNode(stores, name)));
+    const rename = () => stores.nodes.update("edge-s", { name: "edge-t" }, context("edge-s"));
+    await expect(rename()).rejects.toMatchObject({ code: "NAME_TAKEN" });
+    await stores.nodes.revoke("edge-t", { actor: alice, event: event("edge-t was revoked") });
+    await rename();
+    expect(await nodeOf(stores, "edge-t")).toMatchObject({ revoked: false });
+  });
+
+  it("is refused a node that has never connected, which may ask again by its own name whether it has joined", async () => {
+    await joinNode(stores, "edge-u");
+    const rename = stores.nodes.update("edge-u", { name: "quay-2" }, context("edge-u"));
+    await expect(rename).rejects.toMatchObject({ code: "CONFLICT" });
+  });
+});
+
 describe("revoke", () => {
   it("makes the identity void and the placements gone", async () => {
     const nodeId = await joinNode(stores, "edge-e");

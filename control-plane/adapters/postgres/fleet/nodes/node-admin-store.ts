@@ -15,7 +15,7 @@ import { requireOwner } from "../../owner.ts";
 import { requireVersion } from "../../row-version.ts";
 
 type NodeChange = Parameters<NodeAdminStore["update"]>[1];
-const FIELDS = ["cordoned", "draining", "labels", "site", "zone", "kubernetesNamespace"] as const;
+const FIELDS = ["name", "cordoned", "draining", "labels", "site", "zone", "kubernetesNamespace"] as const;
 
 /** What operators change about nodes. */
 export class PostgresNodeAdminStore implements NodeAdminStore {
@@ -43,6 +43,8 @@ export class PostgresNodeAdminStore implements NodeAdminStore {
         (field) => change[field] !== undefined && canonicalJson(change[field]) !== canonicalJson(before[field]),
       );
       if (changed.length === 0) return;
+      const isFreed =
+        change.name !== undefined && changed.includes("name") && (await freeName(tx, before, change.name));
       const tellsNode = changed.includes("cordoned") || changed.includes("draining");
       const versions = { rowVersion: { increment: 1 }, ...(tellsNode && { desiredRev: { increment: 1 } }) };
       await tx.node.update({ where: { name }, data: { ...change, ...versions } });
@@ -52,7 +54,7 @@ export class PostgresNodeAdminStore implements NodeAdminStore {
         target: `node/${name}`,
         detail: { before: pick(before), after: pick(change) },
       });
-      await appendEvents(tx, event ? [event] : [], { nodes: [before.id] });
+      await appendEvents(tx, event ? [event] : [], isFreed ? "fleet" : { nodes: [before.id] });
     });
   }
 
@@ -111,13 +113,34 @@ interface LockedNode extends Required<NodeChange> {
   readonly id: string;
   readonly revoked: boolean;
   readonly rowVersion: number;
+  readonly isPod: boolean;
+  readonly hasConnected: boolean;
+}
+
+/**
+ * Makes sure that the node may take another name, and that it is free. Whether the row of a removed node, which only remembers
+ * its name, made way. Throws `NAME_TAKEN`, `CONFLICT`.
+ */
+async function freeName(tx: Transaction, { name, isPod, hasConnected }: LockedNode, newName: string): Promise<boolean> {
+  if (isPod) throw new SkerryError("CONFLICT", `${name} is a pod: it is named as that is`);
+  // Its machine may ask again whether it has joined, by the name that it knows.
+  if (!hasConnected) throw new SkerryError("CONFLICT", `${name} has not connected yet: rename it when it is ready`);
+  const { count } = await tx.node.deleteMany({ where: { name: newName, revoked: true } });
+  const other = await tx.node.findUnique({ where: { name: newName }, select: { id: true } });
+  if (other)
+    throw new SkerryError(
+      "NAME_TAKEN",
+      `a node named ${newName} exists: choose another name, or remove that node first`,
+    );
+  return count > 0;
 }
 
 /** The node as it is and stays until the transaction ends: no placement comes in between. Throws `NOT_FOUND`. */
 async function lockNode(tx: Transaction, name: string): Promise<LockedNode> {
   const [node] = await tx.$queryRaw<LockedNode[]>`
-    SELECT id, cordoned, draining, revoked, labels, site, zone, row_version AS "rowVersion",
-      kubernetes_namespace AS "kubernetesNamespace"
+    SELECT id, name, cordoned, draining, revoked, labels, site, zone, row_version AS "rowVersion",
+      kubernetes_namespace AS "kubernetesNamespace", pod_uid IS NOT NULL AS "isPod",
+      EXISTS (SELECT FROM node_sessions WHERE node_id = nodes.id) AS "hasConnected"
     FROM nodes WHERE name = ${name} FOR NO KEY UPDATE`;
   if (!node) throw new SkerryError("NOT_FOUND", `there is no node ${name}`);
   return node;
