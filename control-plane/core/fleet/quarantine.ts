@@ -14,9 +14,13 @@ export interface Quarantine {
   readonly disconnects: number;
 }
 
+/** How many disconnects count at `now`: one counts half as much after 10 minutes. */
+export const disconnectsAt = (known: Disconnects | undefined, now: number): number =>
+  known === undefined ? 0 : known.score * 0.5 ** (Math.max(0, now - known.at) / HALF_LIFE_MS);
+
 /** What is known after one more disconnect at `now`. */
 export const afterDisconnect = (before: Disconnects | undefined, now: number): Disconnects => ({
-  score: 1 + (before === undefined ? 0 : before.score * 0.5 ** (Math.max(0, now - before.at) / HALF_LIFE_MS)),
+  score: 1 + disconnectsAt(before, now),
   at: now,
 });
 

@@ -11,6 +11,7 @@ import type { Hops } from "./hops.ts";
 import { diskHeldOn, heldOn } from "./planning/held.ts";
 import { stallTimes } from "./planning/stalled.ts";
 import { reservedMiB, usableMemoryMiB } from "./memory.ts";
+import type { ServiceTimes } from "./service-time.ts";
 
 /** What has to be placed. */
 export interface PlacementRequest {
@@ -27,6 +28,8 @@ export interface PlacementRequest {
   readonly speeds?: VariantSpeeds | undefined;
   /** The variant that `version` is; undefined: it has one graph, or the node decides (`needOn`). */
   readonly variant?: VariantChoice | undefined;
+  /** What a request takes where the deployment runs; undefined: that was not measured. */
+  readonly serviceUs?: ServiceTimes | undefined;
 }
 
 /** What of a request a filter or score depends on. */

@@ -8,6 +8,7 @@ import type { Candidate, PlacementRequest } from "../candidate.ts";
 import type { PlanContext } from "../context.ts";
 import { diskNeedMiB } from "../disk.ts";
 import { memoryNeedMiB } from "../memory.ts";
+import { serviceTimesOf } from "../service-time.ts";
 import { variantSpeeds } from "../variant-need.ts";
 import { makingRoom, preemptorsOf, preemptorSentence, withPreemptors } from "./preemptors.ts";
 import { planKind } from "./plan-kind.ts";
@@ -148,6 +149,7 @@ export const needOf = (
   diskMiB: diskNeedMiB(version),
   now,
   hops: hops?.get(deployment.name),
+  serviceUs: fleet && serviceTimesOf(fleet, deployment.name),
   ...(fleet && (version.variants ?? []).length > 0 && { speeds: variantSpeeds(fleet, version) }),
 });
 

@@ -8,13 +8,13 @@ const DEFAULT_BUDGET_MS = 250;
 
 /**
  * How soon the node would answer those who ask: what their requests lose between control planes, the node's round trip, and the
- * service time measured there, or none if it never ran there.
+ * service time measured there: where the model never ran, the median of the deployment's replicas, or none before there are any.
  */
 export const latency: Score = {
   name: "latency",
   zeroMeans: "the answer takes the whole SLO (250 ms without one) or longer",
   hundredMeans: "instant",
-  keyOf: (request) => `${budgetMs(request)} ${request.hops?.key ?? ""}`,
+  keyOf: (request) => `${budgetMs(request)} ${request.hops?.key ?? ""} ${keyOfTimes(request)}`,
   points(candidate, request, { own }) {
     const answerMs = answerTime(candidate, request, own);
     return answerMs === undefined ? undefined : clampScore(100 * (1 - answerMs / budgetMs(request)));
@@ -28,14 +28,17 @@ export const latency: Score = {
 
 const budgetMs = ({ deployment }: PlacementRequest): number => deployment.spec.slo?.p95Ms ?? DEFAULT_BUDGET_MS;
 
+const keyOfTimes = ({ serviceUs }: PlacementRequest): string =>
+  serviceUs === undefined ? "" : `${serviceUs.edge} ${serviceUs.cloud}`;
+
 /** In ms; undefined without a load report. */
 function answerTime(
   { node }: Candidate,
-  { version, hops }: PlacementRequest,
+  { version, hops, serviceUs }: PlacementRequest,
   own: readonly FleetPlacement[],
 ): number | undefined {
   const rttMs = node.load?.rttMs;
   if (rttMs === undefined) return undefined;
   const here = own.find((placement) => placement.model === version.model && placement.warmUs !== undefined);
-  return rttMs + hopMsTo(node, hops) + (here?.warmUs ?? 0) / 1_000;
+  return rttMs + hopMsTo(node, hops) + (here?.warmUs ?? serviceUs?.[node.kind] ?? 0) / 1_000;
 }

@@ -158,6 +158,21 @@ describe("an explain record", () => {
   });
 });
 
+describe("the update of a slow model", () => {
+  it("does not prefer nodes on which the model never ran, as if it took no time there", () => {
+    const nodes = ["edge-a", "edge-b"].map((name) => withRtt(name, 1));
+    const update = aDeployment({ name: "digits", model: "digits", version: 2, placement: { edge: { min: 1 } } });
+    const fleet = aFleet({
+      nodes,
+      deployments: [update],
+      versions: [...versions, aVersion("digits", 2)],
+      placements: nodes.slice(0, 1).map((node) => aPlacement(node, { state: "ready", warmUs: 200_000 })),
+    });
+    const [record] = planDeployment(fleet, update, context).records;
+    expect(record?.top.map(({ scores }) => scores["latency"]?.raw)).toEqual(["201.0 ms", "201.0 ms"]);
+  });
+});
+
 describe("why not there", () => {
   const where = (placement: object) =>
     aDeployment({ name: "digits", model: "digits", version: 1, placement: { edge: { min: 1 }, ...placement } });

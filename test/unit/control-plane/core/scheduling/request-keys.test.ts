@@ -39,7 +39,13 @@ const anySpec = {
 const anyHops = {
   hops: fc.constantFrom(undefined, hopsOf(new Map([["r-1", 0]]), 40), hopsOf(new Map([["r-2", 15]]), 0)),
 };
-const anyNeed = { ...anyHops, memMiB: fc.constantFrom(100, 600, 2_000), diskMiB: fc.constantFrom(100, 600, 2_000) };
+const anyTimes = { serviceUs: fc.constantFrom(undefined, { edge: 4_000, cloud: 900 }, { edge: 80_000, cloud: 900 }) };
+const anyNeed = {
+  ...anyHops,
+  ...anyTimes,
+  memMiB: fc.constantFrom(100, 600, 2_000),
+  diskMiB: fc.constantFrom(100, 600, 2_000),
+};
 
 const anyFacts = fc.record({ ...anyVersion, ...anySpec, ...anyNeed });
 type Facts = typeof anyFacts extends fc.Arbitrary<infer Each> ? Each : never;
@@ -52,13 +58,24 @@ const anyTwo = fc
     requestOf({ ...first, [field]: other[field as keyof Facts] }),
   ]);
 
-function requestOf({ residency, where, p95Ms, streams, memMiB, diskMiB, hops, ...of }: Facts): PlacementRequest {
+function requestOf({
+  residency,
+  where,
+  p95Ms,
+  streams,
+  memMiB,
+  diskMiB,
+  hops,
+  serviceUs,
+  ...of
+}: Facts): PlacementRequest {
   return aRequest({
     spec: { placement: { residency, where }, slo: { p95Ms }, streams: someStreams(streams) },
     of,
     memMiB,
     diskMiB,
     hops,
+    serviceUs,
   });
 }
 

@@ -35,6 +35,15 @@ describe("latency", () => {
   });
 
   it.each([
+    ["where the model never ran", [], "210.0 ms"],
+    ["where it was measured", [onEdgeA({ warmUs: 150_000 })], "160.0 ms"],
+  ])("takes the median of the deployment's replicas for the service time, but %s counts its own", (_, own, raw) => {
+    const candidate = aCandidate({ placements: own, of: { load: aLoad({ rttMs: 10 }) } });
+    const request = aRequest({ serviceUs: { edge: 200_000, cloud: 5_000 } });
+    expect(scoreOn(latency, candidate, request, []).raw).toBe(raw);
+  });
+
+  it.each([
     ["the control plane that the requests come to", "r-near", 96, "10.0 ms"],
     ["one that they reach in 40 ms", "r-far", 80, "50.0 ms, 40.0 ms of it between control planes"],
     ["one that nobody knows the way to", "r-new", 76, "60.0 ms, 50.0 ms of it between control planes"],

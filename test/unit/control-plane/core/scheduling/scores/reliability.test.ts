@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { reliability } from "../../../../../../control-plane/core/scheduling/scores/reliability.ts";
-import { NOW } from "../../../../../support/fleet/fleet-builder.ts";
+import { aFleetSession, NOW } from "../../../../../support/fleet/fleet-builder.ts";
 import {
   aCandidate,
   aRequest,
@@ -27,6 +27,17 @@ describe("reliability", () => {
     const candidate = aCandidate({ placements: [silent], stallTimes: new Map([[silent.id, NOW]]) });
     expect(scoreOn(reliability, candidate, aRequest(), [])).toEqual({ score: 75, raw: "0 failed, 1 without progress" });
     expect(scoreOn(reliability, candidate, aRequest({ now: NOW - 1 }), []).score).toBe(100);
+  });
+
+  it.each([
+    ["once, as by a restart", 1, 0, 100, "0 failed"],
+    ["three times", 3, 0, 50, "0 failed, 2 disconnects of late"],
+    ["three times, 10 minutes ago", 3, 600_000, 87.5, "0 failed, 0.5 disconnects of late"],
+    ["ten times", 10, 0, 0, "0 failed, 9 disconnects of late"],
+  ])("of a node whose connection broke %s", (_, score, ageMs, points, raw) => {
+    const disconnects = { score, at: NOW - ageMs };
+    const candidate = aCandidate({ of: { session: aFleetSession({ disconnects }) } });
+    expect(scoreOn(reliability, candidate, aRequest(), [])).toEqual({ score: points, raw });
   });
 
   it("is 100 for a node that was never given anything", () => {
