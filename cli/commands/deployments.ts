@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import { withExamples } from "../examples.ts";
+import type { ExplainOptions } from "../actions/deployments/explain.ts";
 import type { ListOptions } from "../api/lists.ts";
 import { collected, watchOption, wholeNumber } from "../globals.ts";
 import type { CommandRunner } from "../shell.ts";
@@ -75,8 +76,9 @@ export function registerDeployments(program: Command, shell: CommandRunner): voi
       .description("why a deployment's replicas are where they are; with --what-if where they would be")
       .argument("<deployment>", "name of the deployment")
       .option("--why-not <node>", "why not on this node")
-      .addOption(new Option("--what-if <change>", WHAT_IF_HELP).argParser(collected).conflicts("whyNot"))
-      .action((name: string, options: { whyNot?: string; whatIf?: readonly string[] }, command: Command) =>
+      .addOption(new Option("--all-nodes", "the verdict on every node of the fleet").conflicts("whyNot"))
+      .addOption(new Option("--what-if <change>", WHAT_IF_HELP).argParser(collected).conflicts(["whyNot", "allNodes"]))
+      .action((name: string, options: ExplainOptions & { whatIf?: readonly string[] }, command: Command) =>
         shell.run(command, async (run) =>
           options.whatIf === undefined
             ? (await import("../actions/deployments/explain.ts")).explain(run, name, options)
@@ -85,6 +87,7 @@ export function registerDeployments(program: Command, shell: CommandRunner): voi
       ),
     "skerry explain digits",
     "skerry explain digits --why-not edge-b",
+    "skerry explain digits --all-nodes",
     "skerry explain digits --what-if cordon=edge-a --what-if add=edge-c,like=edge-b",
   );
 }

@@ -1,4 +1,9 @@
-import { explainResponse, type ExplainResponse, type ExplainRecord } from "../../../shared/api/v1/explain.ts";
+import {
+  explainResponse,
+  type ExplainResponse,
+  type ExplainRecord,
+  type NodeVerdict,
+} from "../../../shared/api/v1/explain.ts";
 import { decode } from "../../api/client.ts";
 import { printObject } from "../../output/format.ts";
 import type { Style } from "../../output/paint.ts";
@@ -7,17 +12,28 @@ import { count, formatAge } from "../../output/units.ts";
 import type { CommandContext } from "../../run.ts";
 import { sharingText } from "../models/models.ts";
 
+export interface ExplainOptions {
+  readonly whyNot?: string;
+  readonly allNodes?: boolean;
+}
+
 /** `skerry explain`: the records that the planner kept, in words first and in numbers below. */
-export async function explain(run: CommandContext, name: string, options: { readonly whyNot?: string }): Promise<void> {
+export async function explain(run: CommandContext, name: string, options: ExplainOptions): Promise<void> {
+  const { whyNot, allNodes = false } = options;
   const { body } = await (
     await run.api()
-  ).get(`/api/v1/deployments/${encodeURIComponent(name)}/explain`, { node: options.whyNot });
+  ).get(`/api/v1/deployments/${encodeURIComponent(name)}/explain`, {
+    node: whyNot,
+    nodes: allNodes ? "all" : undefined,
+  });
   const answer = decode(explainResponse, body, "an explanation");
   await printObject(run.output, run.globals.format, {
     raw: body,
     name: answer.deployment,
-    describe: () =>
-      answer.whyNot === null ? describe(answer, run.output.paint) : describeWhyNot(answer.whyNot, run.output.paint),
+    describe: () => {
+      if (answer.whyNot !== null) return describeWhyNot(answer.whyNot, run.output.paint);
+      return answer.nodes === null ? describe(answer, run.output.paint) : nodeTable(answer.nodes, run.output.paint);
+    },
   });
   if (answer.whyNot === null) run.output.say("Why not elsewhere: skerry explain " + name + " --why-not NODE");
 }
@@ -98,6 +114,20 @@ export function rejectionTable(rejections: ExplainRecord["rejections"], paint: S
         value: (row) => (row.verdict === "not now" ? paint.warn(row.verdict) : paint.bad(row.verdict)),
       },
       { header: "WHY", value: (row) => row.sentence },
+    ],
+    { wide: true, paint },
+  );
+}
+
+function nodeTable(nodes: readonly NodeVerdict[], paint: Style): string {
+  return renderTable(
+    nodes,
+    [
+      { header: "NODE", value: (row) => (row.holds ? paint.good(`${row.node} ✓`) : row.node) },
+      { header: "KIND", value: (row) => row.kind },
+      { header: "TOTAL", value: (row) => row.total?.toFixed(1) ?? "–", align: "right" },
+      { header: "FILTER", value: (row) => row.refusal?.code ?? "–" },
+      { header: "WHY", value: (row) => row.refusal?.sentence ?? (row.holds ? "holds it" : "fits") },
     ],
     { wide: true, paint },
   );

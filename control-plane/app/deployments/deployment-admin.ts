@@ -17,7 +17,7 @@ import { endpointsOf } from "./deployment-endpoints.ts";
 import { toDeploymentDto } from "./deployment-dto.ts";
 import { refuseImpossibleSharing } from "./impossible-sharing.ts";
 import { refuseMissingVariant } from "./missing-variant.ts";
-import { explainDeployment } from "./explain-deployment.ts";
+import { explainDeployment, type ExplainQuestion } from "./explain-deployment.ts";
 import { answerPlan } from "./plan-question.ts";
 import type { FleetReader } from "../fleet/fleet-reader.ts";
 import { expectedVersion, type IfMatch } from "./if-match.ts";
@@ -155,13 +155,13 @@ export class DeploymentAdmin {
       .map((placement) => this.#placement(placement));
   }
 
-  /** Why here, what would be decided now and, for one node, why not there. Throws `NOT_FOUND` for the deployment or the node. */
-  async explain(name: string, node: string | undefined): Promise<ExplainResponse> {
+  /** Why here, what would be decided now and, for one node or all, why not there. Throws `NOT_FOUND` for the deployment or the node. */
+  async explain(name: string, question: ExplainQuestion): Promise<ExplainResponse> {
     const deployment = this.#find(name);
     const { cascade: declared } = deployment.spec;
     const cascade = declared && this.#cascadeState(name, declared);
     const context = await this.#context("explain");
-    return explainDeployment(this.#fleet.snapshot(), deployment, { ...context, node, cascade });
+    return explainDeployment(this.#fleet.snapshot(), deployment, { ...context, ...question, cascade });
   }
 
   /**

@@ -4,20 +4,30 @@ import { isWanted, nodeByName, placementsOfDeployment } from "../../core/fleet/q
 import type { Fleet, FleetDeployment } from "../../core/fleet/types.ts";
 import type { PlanContext } from "../../core/scheduling/context.ts";
 import { planDeployment } from "../../core/scheduling/planning/plan-among.ts";
+import { everyNode } from "../../core/scheduling/every-node.ts";
 import { whyNot } from "../../core/scheduling/why-not.ts";
 import type { CascadeState } from "../inference/cascades.ts";
 import { age } from "../nodes/node-dto.ts";
 import { cascadeView } from "./cascade-view.ts";
 
-/** The record that chose each placement, what would be decided now and, with `node`, that node against every filter. */
+/** What is asked for beside the records. */
+export interface ExplainQuestion {
+  /** A node against every filter. */
+  readonly node?: string | undefined;
+  /** Every node of the fleet with the first filter that refuses it, or its points. */
+  readonly ofAllNodes?: boolean | undefined;
+}
+
+/** The record that chose each placement, what would be decided now, and what is asked for beside that. */
 export function explainDeployment(
   fleet: Fleet,
   deployment: FleetDeployment,
   {
     node,
+    ofAllNodes = false,
     cascade,
     ...context
-  }: PlanContext & { readonly node: string | undefined; readonly cascade?: CascadeState | undefined },
+  }: PlanContext & ExplainQuestion & { readonly cascade?: CascadeState | undefined },
 ): ExplainResponse {
   if (node !== undefined && !nodeByName(fleet, node)) throw new SkerryError("NOT_FOUND", `there is no node ${node}`);
   const placements = placementsOfDeployment(fleet, deployment.name).filter(isWanted);
@@ -36,6 +46,7 @@ export function explainDeployment(
       deployment.spec.cascade && cascade
         ? cascadeView(fleet, deployment.spec.cascade, { ...context, state: cascade })
         : null,
+    nodes: ofAllNodes ? [...everyNode(fleet, deployment, context)] : null,
     whyNot: node === undefined ? null : whyNot(fleet, deployment, node, context),
   };
 }

@@ -90,6 +90,18 @@ export const explainRecord = z
   .meta({ id: "ExplainRecord" });
 export type ExplainRecord = z.infer<typeof explainRecord>;
 
+const nodeVerdict = z.object({
+  node: z.string(),
+  kind: z.enum(["edge", "cloud"]),
+  holds: z.boolean().describe("It has a replica of the deployment, of whatever version."),
+  total: z.number().nullable().describe("Its points; null: it is refused."),
+  refusal: rejection
+    .omit({ node: true })
+    .nullable()
+    .describe("The first filter that refuses another replica there; null: it fits."),
+});
+export type NodeVerdict = z.infer<typeof nodeVerdict>;
+
 /** `GET /deployments/{d}/explain`: each placement with its record, and what would be decided now. */
 export const explainResponse = z.object({
   deployment: z.string(),
@@ -137,6 +149,13 @@ export const explainResponse = z.object({
     .nullable()
     .default(null)
     .describe("The large model behind it, and when that is asked; null without one."),
+  nodes: z
+    .array(nodeVerdict)
+    .nullable()
+    .default(null)
+    .describe(
+      "Only with `nodes=all`: every node of the fleet against the version that is asked for, as it would be decided now. Of each kind those that fit come first, best first.",
+    ),
   /** Only with `?node=`: that node against every filter and score. */
   whyNot: z
     .object({

@@ -28,7 +28,10 @@ import { deploymentParams } from "./params.ts";
 const TAG = "Deployments";
 const PATH = "/api/v1/deployments/{deployment}";
 
-const explainQuery = z.strictObject({ node: z.string().regex(NODE_NAME, "the name of a node").optional() });
+const explainQuery = z.strictObject({
+  node: z.string().regex(NODE_NAME, "the name of a node").optional(),
+  nodes: z.literal("all").optional().describe("`all`: the verdict on every node of the fleet too."),
+});
 
 interface DeploymentParts {
   readonly deployments: DeploymentAdmin;
@@ -163,7 +166,8 @@ export function deploymentRoutes({ deployments, watches }: DeploymentParts): Rou
     defineRoute({
       method: "GET",
       path: `${PATH}/explain`,
-      summary: "Why the replicas are where they are and, with `node`, why not there",
+      summary:
+        "Why the replicas are where they are; with `node`, why not there; with `nodes`, the verdict on every node",
       tag: TAG,
       action: "fleet.read",
       params: deploymentParams,
@@ -171,7 +175,9 @@ export function deploymentRoutes({ deployments, watches }: DeploymentParts): Rou
       answer: explainResponse,
       statuses: [200],
       async handle({ params, query }) {
-        return { body: await deployments.explain(params.deployment, query.node) };
+        return {
+          body: await deployments.explain(params.deployment, { node: query.node, ofAllNodes: query.nodes === "all" }),
+        };
       },
     }),
     defineRoute({

@@ -7,6 +7,7 @@ import { planFleet } from "../../../../../control-plane/core/reconcile/plan.ts";
 import type { Step } from "../../../../../control-plane/core/reconcile/steps.ts";
 import { candidatesOf } from "../../../../../control-plane/core/scheduling/candidate.ts";
 import { stateFor } from "../../../../../control-plane/core/scheduling/context.ts";
+import { everyNode } from "../../../../../control-plane/core/scheduling/every-node.ts";
 import { refusalsOf } from "../../../../../control-plane/core/scheduling/refusals.ts";
 import { withSteps } from "../../../../../control-plane/core/what-if/virtual-fleet.ts";
 import { whatIf } from "../../../../../control-plane/core/what-if/what-if.ts";
@@ -190,6 +191,30 @@ describe("whatever the nodes, the deployments and what is placed are", () => {
         const last = [...whatIf(fleet, context)].at(-1);
         expect(last?.isLast).toBe(true);
         expect(last && planFleet(last.fleet, context).steps).toEqual([]);
+      }),
+    );
+  });
+
+  it("every node of the fleet is named with its points or its refusal, as the planner decides", () => {
+    fc.assert(
+      fc.property(anyWorld({ nodes: [4, 80], deployments: [1, 2], maxPlaced: 8 }), ({ fleet }) => {
+        const { decisions } = planFleet(fleet, context);
+        const [deployment] = fleet.deployments.values();
+        if (!deployment) return;
+        const named = everyNode(fleet, deployment, context);
+        const target = targetVersion(fleet, deployment);
+        const isThere = target !== undefined && versionOf(fleet, deployment.spec.model, target) !== undefined;
+        expect(named.map(({ node }) => node).toSorted()).toEqual(
+          isThere ? [...fleet.nodes.values()].map(({ name }) => name).toSorted() : [],
+        );
+        for (const { total, refusal } of named) expect((total === null) !== (refusal === null)).toBe(true);
+        if (fleet.deployments.size > 1) return;
+        for (const record of find(decisions, deployment.name).records.slice(0, 1)) {
+          const ofKind = named.filter(({ kind }) => kind === record.kind);
+          expect(ofKind.filter(({ refusal }) => refusal === null)).toHaveLength(record.feasible);
+          const [chosen] = record.chosen;
+          if (chosen !== undefined && record.victims === undefined) expect(ofKind[0]?.node).toBe(chosen);
+        }
       }),
     );
   });

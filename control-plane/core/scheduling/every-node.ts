@@ -1,0 +1,61 @@
+import { nodeKind } from "../../../shared/api/v1/nodes.ts";
+import type { NodeVerdict } from "../../../shared/api/v1/explain.ts";
+import { isWanted, placementsOfDeployment, versionOf } from "../fleet/queries.ts";
+import type { Fleet, FleetDeployment } from "../fleet/types.ts";
+import { targetVersion } from "../fleet/versions.ts";
+import { candidatesOf } from "./candidate.ts";
+import { profileOf, stateFor, type PlanContext } from "./context.ts";
+import { needOf } from "./planning/plan-deployment.ts";
+import { onlyZone, rank, replicasByZone } from "./rank.ts";
+
+/**
+ * Every node of the fleet against the version that a deployment asks for, as it would be decided now: of each kind first those
+ * that fit, best first, with their points, then the others by name, each with the first filter that refuses it. Explain records
+ * name some of them. None while that version does not exist.
+ */
+export function everyNode(fleet: Fleet, deployment: FleetDeployment, context: PlanContext): readonly NodeVerdict[] {
+  const number = targetVersion(fleet, deployment);
+  const version = number === undefined ? undefined : versionOf(fleet, deployment.spec.model, number);
+  if (!version) return [];
+  const need = needOf(deployment, version, { ...context, fleet });
+  const profile = profileOf(context, deployment);
+  const all = candidatesOf(fleet, { stateOf: (node) => stateFor(node, context), now: context.now });
+  const present = all.filter(({ state }) => state !== "revoked");
+  const outside = onlyZone(need, replicasByZone(all, need).keys());
+  const holding = new Set(
+    placementsOfDeployment(fleet, deployment.name)
+      .filter(isWanted)
+      .map(({ nodeId }) => fleet.nodes.get(nodeId)?.name),
+  );
+  const waiting = [...fleet.nodes.values()].filter((node) => node.waiting !== undefined && !node.revoked);
+  return nodeKind.options.flatMap((kind): NodeVerdict[] => {
+    const { feasible, rejections } = rank(
+      present.filter(({ node }) => node.kind === kind),
+      need,
+      { profile, outside },
+    );
+    return [
+      ...feasible.map(({ candidate: { node }, total }) => ({
+        node: node.name,
+        kind,
+        holds: holding.has(node.name),
+        total,
+        refusal: null,
+      })),
+      ...rejections.map(({ node, code, verdict, sentence }) => ({
+        node,
+        kind,
+        holds: holding.has(node),
+        total: null,
+        refusal: { code, verdict, sentence },
+      })),
+      ...waiting
+        .filter((node) => node.kind === kind)
+        .map(({ name }) => ({ node: name, kind, holds: false, total: null, refusal: waitsFor(name) })),
+    ];
+  });
+}
+
+/** The planner does not know such a node, and no filter is asked. */
+const waitsFor = (name: string) =>
+  ({ code: "node-connected", verdict: "not now", sentence: `${name} waits for an operator to approve it` }) as const;
