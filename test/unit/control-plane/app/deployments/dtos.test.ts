@@ -1,3 +1,4 @@
+import { explainResponse } from "../../../../../shared/api/v1/explain.ts";
 import { describe, expect, it } from "@jest/globals";
 import { explainDeployment } from "../../../../../control-plane/app/deployments/explain-deployment.ts";
 import { nodeView } from "../../../../../control-plane/app/nodes/node-dto.ts";
@@ -98,6 +99,17 @@ describe("the explanation of a deployment", () => {
     const answer = explainDeployment(fleet, digits, { ...context, node: "edge-a" });
     expect(answer.placements).toMatchObject([{ node: "edge-a", state: "ready", decidedAgeMs: 600_000 }]);
     expect(answer.whyNot).toMatchObject({ node: "edge-a", holds: true });
+  });
+
+  it("has a verdict on every node only where that is asked for", () => {
+    expect(explainDeployment(fleet, digits, context).nodes).toBeNull();
+    const { nodes } = explainResponse.parse(explainDeployment(fleet, digits, { ...context, ofAllNodes: true }));
+    expect(new Set(nodes?.map(({ node }) => node))).toEqual(new Set([...fleet.nodes.values()].map(({ name }) => name)));
+    expect(nodes?.find(({ node }) => node === "edge-a")).toMatchObject({
+      holds: true,
+      total: null,
+      refusal: { code: "one-per-node" },
+    });
   });
 
   it("knows no node that does not exist", () => {
