@@ -101,7 +101,7 @@ describe("a replica", () => {
     const move = moveIn(fleet, { over: { hops: new Map([["digits", hops]]) } });
     expect(move && describePlan([move])).toEqual(["place digits:1 on edge-b"]);
     expect(move?.record.moves?.savedMs).toBe(150.5);
-    expect(move?.record.top[0]?.scores["latency"]?.raw).toBe("5.0 ms");
+    expect(move?.record.top[0]?.scores["latency"]?.raw).toBe("6.0 ms");
     expect(moveIn(fleet)).toBeUndefined();
   });
 
