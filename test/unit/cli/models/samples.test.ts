@@ -46,9 +46,15 @@ describe("samples in an .npz file", () => {
     expect(arrays.get("X")?.data).toEqual(Float64Array.of(1, 2, 3, 4, 5, 6));
   });
 
-  it("are refused when they hold Python objects, are cut off or no archive", async () => {
+  it("are refused when they hold Python objects, are cut off, have a long header or are no archive", async () => {
     await expect(read(npz({ X: npy("|O", [1], Uint8Array.of(1)) }))).rejects.toThrow(/it holds Python objects/);
     await expect(read(npz({ X: npy("<f4", [3], Uint8Array.of(1)) }))).rejects.toThrow(/it is cut off/);
+    const deep = npy(
+      "<f4",
+      Array.from({ length: 4_000 }, () => 1),
+      Uint8Array.of(1, 2, 3, 4),
+    );
+    await expect(read(npz({ X: deep }))).rejects.toThrow(/its header has more than 10000 bytes/);
     await expect(read(Buffer.from("no archive at all, really"))).rejects.toThrow(/it is no ZIP archive/);
   });
 });
