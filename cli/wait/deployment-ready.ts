@@ -42,8 +42,8 @@ function stateWords(state: string, progress: Placement["progress"]): string {
 }
 
 /**
- * Waits until a deployment is ready, with a line for each replica. Not ready in time: exit code 2, with what the
- * deployment says about itself.
+ * Waits until a deployment is ready, with a line for each replica. Not ready in time, or its version was rejected, which time
+ * does not change: exit code 2, with what the deployment says about itself.
  */
 export async function waitForDeployment(
   run: CommandContext,
@@ -61,6 +61,7 @@ export async function waitForDeployment(
       const placements = await readList(api, `${path}/placements`, placement);
       last = found;
       lines.show(linesOf(name, found, placements.items, run.output.wordPaint));
+      if (isRejected(found, generation)) throw rejected(found);
       return isReady(found, generation);
     });
     keep = true;
@@ -88,6 +89,21 @@ function linesOf(
   );
   if (lines.size === 0) lines.set(name, `  ${name}: waiting for the first decision`);
   return lines;
+}
+
+/** The version failed its check: nothing is placed however long one waits. */
+const isRejected = (of: Deployment, generation: number): boolean =>
+  of.status.observedGeneration >= generation &&
+  conditionOf(of, "Stalled")?.status === "True" &&
+  conditionOf(of, "Stalled")?.reason === "VersionRejected";
+
+function rejected(of: Deployment): CliFailure {
+  const version = `${of.spec.model}:${of.status.targetVersion ?? ""}`;
+  return new CliFailure(EXIT.unmet, {
+    what: `deployment "${of.name}" cannot become ready`,
+    why: [`VersionRejected: ${conditionOf(of, "Stalled")?.message ?? ""}`],
+    fix: `ask \`skerry models inspect ${version}\` why, and publish the model again`,
+  });
 }
 
 /** What a wait that ended unmet says. */

@@ -232,6 +232,23 @@ describe("changing commands", () => {
       expect(stderr).toContain("skerry explain digits");
     });
 
+    it("ends at once when the version was rejected", async () => {
+      const message = "digits:1 was rejected: it is no ONNX file";
+      const stalled = { type: "Stalled" as const, status: "True" as const, reason: "VersionRejected", message };
+      const waiting = deploymentNamed("digits", false);
+      const { status } = waiting;
+      const of = { ...waiting, status: { ...status, conditions: [...status.conditions, stalled] } };
+      api.on("GET /api/v1/deployments/digits", of);
+      api.on("PUT /api/v1/deployments/digits", of);
+      api.on("GET /api/v1/deployments/digits/placements", listOf());
+      const { exitCode, stderr } = await cli("apply", "-f", "-", "--wait", "--timeout", "10m");
+      expect(exitCode).toBe(2);
+      expect(stderr).toContain(
+        'error: deployment "digits" cannot become ready\n  why      VersionRejected: digits:1 was',
+      );
+      expect(stderr).toContain("skerry models inspect digits:1");
+    });
+
     it("sends nothing when one of many documents is wrong", async () => {
       const { exitCode, stderr } = await runCli(["apply", "-f", "-"], {
         env,
