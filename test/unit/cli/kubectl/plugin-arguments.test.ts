@@ -9,7 +9,12 @@ describe("arguments of kubectl skerry", () => {
       kubeContext: undefined,
       rest,
       namesServer: false,
+      hasTls: false,
     });
+  });
+
+  it("say when a certificate authority is named", () => {
+    expect(parsePluginArguments(["nodes", "ls", "--ca", "ca.crt"], {}).hasTls).toBe(true);
   });
 
   it.each([[["-n", "edge", "--kube-context", "prod", "top"]], [["--namespace=edge", "--kube-context=prod", "top"]]])(

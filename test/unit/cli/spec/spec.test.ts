@@ -52,7 +52,7 @@ describe("declarations", () => {
     const text =
       "name: a\nmodel: m\nversion: 1\nreplicas: 3\n---\nname: b\nversion: [1]\nplacement: { edge: { min: -1 } }\n";
     expect(complaintsOf(text)).toEqual([
-      "f.yaml, document 1 (line 1): replicas is not a known field; known are `name`, `model`, `version`, `placement`, `priority`, `paused`, `slo`, `update`, `rollout`, `cascade`, `streams`, `limits`",
+      "f.yaml, document 1 (line 1): replicas is not a known field; known are `name`, `model`, `version`, `variant`, `placement`, `priority`, `paused`, `slo`, `update`, `rollout`, `cascade`, `streams`, `limits`",
       "f.yaml, document 2 (line 6): model: Invalid input: expected string, received undefined",
       "f.yaml, document 2 (line 6): version must be a version number or an alias such as champion",
       "f.yaml, document 2 (line 6): placement.edge.min: Too small: expected number to be >=0",
