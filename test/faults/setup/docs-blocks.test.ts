@@ -171,6 +171,26 @@ describe("the commands of the pages", () => {
     for (const block of others) await runUntil(block, (printed) => printed.includes("cloud-a"));
   }, 120_000);
 
+  // Before a node comes and is lost: it asks for every one at the edge.
+  it("docs/variants.md: a model with its variants, from the push to what each node has", async () => {
+    const [push = "", apply = ""] = await blocksOf("docs/variants.md", [""]);
+    const [document = "", deployment = ""] = await blocksOf("docs/variants.md", ["yaml"]);
+    const folder = path.join(directory, "layer");
+    await mkdir(folder);
+    const files = {
+      "model.onnx": layerModel(),
+      "model.int8.onnx": int8LayerModel(),
+      "model.fp16.onnx": fp16LayerModel(),
+      "samples.npz": npz({ x: floats([100, 32], [...layerInputs(100)]) }),
+      "variants.yaml": document,
+    };
+    for (const [name, bytes] of Object.entries(files)) await writeFile(path.join(folder, name), bytes);
+    await writeFile(path.join(directory, "layer.yaml"), deployment);
+    expect(await run(push)).toMatch(/int8: model.int8.onnx \(.*\), decides as the reference in 100 % of 100 samples/);
+    expect(await run(apply)).toMatch(/layer:1 \(reference\)[^]*it fits, and none was measured to be much quicker/);
+    await run("skerry deployments rm layer --wait");
+  }, 120_000);
+
   it("docs/nodes.md: a machine joins, and serves its LAN with keys of its own", async () => {
     const [joining = "", serving = ""] = await blocksOf("docs/nodes.md");
     const [create = "", join = ""] = joining.trim().split("\n");
@@ -284,25 +304,6 @@ describe("the commands of the pages", () => {
     const prepared = await run(stages);
     expect(prepared).toContain("probabilities");
     expect(prepared).not.toContain("decision");
-  }, 120_000);
-
-  it("docs/variants.md: a model with its variants, from the push to what each node has", async () => {
-    const [push = "", apply = ""] = await blocksOf("docs/variants.md", [""]);
-    const [document = "", deployment = ""] = await blocksOf("docs/variants.md", ["yaml"]);
-    const folder = path.join(directory, "layer");
-    await mkdir(folder);
-    const files = {
-      "model.onnx": layerModel(),
-      "model.int8.onnx": int8LayerModel(),
-      "model.fp16.onnx": fp16LayerModel(),
-      "samples.npz": npz({ x: floats([100, 32], [...layerInputs(100)]) }),
-      "variants.yaml": document,
-    };
-    for (const [name, bytes] of Object.entries(files)) await writeFile(path.join(folder, name), bytes);
-    await writeFile(path.join(directory, "layer.yaml"), deployment);
-    expect(await run(push)).toMatch(/int8: model.int8.onnx \(.*\), decides as the reference in 100 % of 100 samples/);
-    expect(await run(apply)).toMatch(/layer:1 \(reference\)[^]*it fits, and none was measured to be much quicker/);
-    await run("skerry deployments rm layer --wait");
   }, 120_000);
 
   it("docs/pipelines.md: a species for each row of a table", async () => {
