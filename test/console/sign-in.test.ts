@@ -110,7 +110,8 @@ inBrowser("a tab that is open", () => {
     await admin.page.getByLabel("Site").fill("harbour");
     await admin.page.getByRole("button", { name: "Make a join token" }).click();
     await admin.shows("Waiting for the node");
-    expect(answers).toEqual([403, 201]);
+    // It is refused once, unless the page had asked who is signed in after that.
+    expect(answers.filter((status) => status !== 403)).toEqual([201]);
     await admin.page.keyboard.press("Escape");
   }, 120_000);
 
