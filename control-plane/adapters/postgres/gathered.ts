@@ -1,3 +1,5 @@
+import { isSkerryError } from "../../../shared/base/errors.ts";
+
 /** More would make one statement long, and its answer late for all. */
 const MAX_AT_ONCE = 100;
 
@@ -11,7 +13,8 @@ interface Asked<Question, Answer> {
 /**
  * Answers many questions by one statement: while one is under way those that come wait for the next, so one that is alone
  * waits for nothing, and of a thousand nodes that return at once some 20 share a statement. Two with the same key are never in
- * one. A statement that fails is repeated for each question alone: what one node sent fails that node only.
+ * one. A statement that fails is repeated for each question alone: what one node sent fails that node only. Where PostgreSQL
+ * does not answer at all, all fail at once.
  */
 export class Gathered<Question, Answer> {
   readonly #keyOf: (question: Question) => string;
@@ -66,6 +69,8 @@ export class Gathered<Question, Answer> {
     } catch (error) {
       const [first, second] = together;
       if (first && !second) return first.reject(error);
+      if (isSkerryError(error) && error.code === "DATABASE_UNAVAILABLE")
+        return together.forEach(({ reject }) => reject(error));
       await Promise.all(together.map((asked) => this.#askTogether([asked])));
     }
   }

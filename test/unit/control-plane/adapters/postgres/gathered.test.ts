@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
+import { SkerryError } from "../../../../../shared/base/errors.ts";
 import { Gathered } from "../../../../../control-plane/adapters/postgres/gathered.ts";
 
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -13,6 +14,7 @@ function setUp() {
       asked.push(words);
       await new Promise<void>((resolve) => ends.push(resolve));
       if (words.includes("bad")) throw new Error("bad");
+      if (words.includes("away")) throw new SkerryError("DATABASE_UNAVAILABLE", "PostgreSQL does not answer");
       return words.map(({ length }) => length);
     },
   });
@@ -49,6 +51,14 @@ describe("gathered questions", () => {
     for (let statement = 0; statement < 3; statement += 1) await end();
     expect((await settled).map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "rejected"]);
     expect(asked).toEqual([["a"], ["good", "bad"], ["good"], ["bad"]]);
+  });
+
+  it("fail together when PostgreSQL does not answer: it is not asked again for each of them", async () => {
+    const { gathered, asked, end } = setUp();
+    const settled = Promise.allSettled(["a", "good", "away"].map((word) => gathered.ask(word)));
+    for (let statement = 0; statement < 2; statement += 1) await end();
+    expect((await settled).map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected"]);
+    expect(asked).toEqual([["a"], ["good", "away"]]);
   });
 
   it("are a hundred at most in one statement", async () => {
