@@ -8,7 +8,7 @@ const SETTLE_MS = 100;
 const MAX_SHARE = 10;
 /**
  * A part is compared so long after the one before at most. How long one took is measured by the clock, so on a busy machine
- * it has the time of other processes in it: one that was set aside for half a second kept the next change for 5 s.
+ * it has the time of other processes in it: one that is set aside for half a second would keep the next change for 5 s.
  */
 const MAX_PART_WAIT_MS = 500;
 /** Silence makes a node suspect or lost without a change of the fleet. */

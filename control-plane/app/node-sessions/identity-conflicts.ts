@@ -66,7 +66,7 @@ export class IdentityConflicts {
     }
   }
 
-  /** `kept`: the process that keeps its session is told on it; one at another control plane is not reached from here. */
+  /** `kept`: the channel of the process that keeps its session, which is told. One at another control plane is not reached from here. */
   #conflict(
     nodeId: string,
     { holder, address, kept }: { holder: string; address: string; kept?: Pick<ControlChannel, "send"> },
