@@ -3,14 +3,14 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import type { ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { EXIT } from "../../../cli/exit-codes.ts";
-import type { Tensor } from "../../../shared/inference/datatypes.ts";
-import { decodeRequest } from "../../../shared/inference/request.ts";
-import { encodeResponse } from "../../../shared/inference/response.ts";
-import { floats, npz } from "../../unit/cli/support/npz.ts";
-import { runCli, type CliResult } from "../../unit/cli/support/run-cli.ts";
-import { type Asked, FakeApi } from "./support/fake-api.ts";
-import { deploymentNamed } from "./support/objects.ts";
+import { EXIT } from "../../../../cli/exit-codes.ts";
+import type { Tensor } from "../../../../shared/inference/datatypes.ts";
+import { decodeRequest } from "../../../../shared/inference/request.ts";
+import { encodeResponse } from "../../../../shared/inference/response.ts";
+import { floats, npz } from "../../../unit/cli/support/npz.ts";
+import { runCli, type CliResult } from "../../../unit/cli/support/run-cli.ts";
+import { type Asked, FakeApi } from "../support/fake-api.ts";
+import { deploymentNamed } from "../support/objects.ts";
 
 const SIGNATURE = {
   inputs: [{ name: "x", datatype: "FP32", shape: [-1, 1] }],

@@ -5,11 +5,11 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { OwnAuthority } from "../../../control-plane/adapters/tls/own-authority.ts";
-import { FakeApi } from "./support/fake-api.ts";
-import { listOf, nodeNamed } from "./support/objects.ts";
+import { OwnAuthority } from "../../../../control-plane/adapters/tls/own-authority.ts";
+import { FakeApi } from "../support/fake-api.ts";
+import { listOf, nodeNamed } from "../support/objects.ts";
 
-const PLUGIN = path.resolve(import.meta.dirname, "../../../cli/kubectl-skerry.mjs");
+const PLUGIN = path.resolve(import.meta.dirname, "../../../../cli/kubectl-skerry.mjs");
 
 let api: FakeApi;
 let folder: string;

@@ -1,9 +1,9 @@
 import { EventEmitter } from "node:events";
 import type { ServerResponse } from "node:http";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { runCli, type CliResult } from "../../unit/cli/support/run-cli.ts";
-import { type Asked, FakeApi, json } from "./support/fake-api.ts";
-import { deploymentNamed, listOf, nodeNamed, versionOf } from "./support/objects.ts";
+import { runCli, type CliResult } from "../../../unit/cli/support/run-cli.ts";
+import { type Asked, FakeApi, json } from "../support/fake-api.ts";
+import { deploymentNamed, listOf, nodeNamed, versionOf } from "../support/objects.ts";
 
 let api: FakeApi;
 let env: NodeJS.ProcessEnv;

@@ -2,11 +2,11 @@ import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { LocalKeys } from "../../../edge-node/adapters/http/local-keys.ts";
-import type { Endpoint } from "../../../shared/api/v1/inference.ts";
-import { runCli } from "../../unit/cli/support/run-cli.ts";
-import { FakeApi } from "./support/fake-api.ts";
-import { listOf } from "./support/objects.ts";
+import { LocalKeys } from "../../../../edge-node/adapters/http/local-keys.ts";
+import type { Endpoint } from "../../../../shared/api/v1/inference.ts";
+import { runCli } from "../../../unit/cli/support/run-cli.ts";
+import { FakeApi } from "../support/fake-api.ts";
+import { listOf } from "../support/objects.ts";
 
 const endpointAt = (node: string, change: Partial<Endpoint> = {}): Endpoint => ({
   node,

@@ -4,9 +4,9 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { runCli, type CliResult } from "../../unit/cli/support/run-cli.ts";
-import { FakeApi, json, type Asked } from "./support/fake-api.ts";
-import { listOf, versionOf } from "./support/objects.ts";
+import { runCli, type CliResult } from "../../../unit/cli/support/run-cli.ts";
+import { FakeApi, json, type Asked } from "../support/fake-api.ts";
+import { listOf, versionOf } from "../support/objects.ts";
 
 const MIB = 1024 * 1024;
 const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");

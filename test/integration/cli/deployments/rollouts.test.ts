@@ -1,10 +1,10 @@
 import type { ServerResponse } from "node:http";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { gateSpec } from "../../../shared/api/v1/rollout-spec.ts";
-import type { Rollout } from "../../../shared/api/v1/rollouts.ts";
-import { runCli, type CliResult } from "../../unit/cli/support/run-cli.ts";
-import { FakeApi, json, type Asked } from "./support/fake-api.ts";
-import { listOf } from "./support/objects.ts";
+import { gateSpec } from "../../../../shared/api/v1/rollout-spec.ts";
+import type { Rollout } from "../../../../shared/api/v1/rollouts.ts";
+import { runCli, type CliResult } from "../../../unit/cli/support/run-cli.ts";
+import { FakeApi, json, type Asked } from "../support/fake-api.ts";
+import { listOf } from "../support/objects.ts";
 
 const PATH = "/api/v1/deployments/digits/rollout";
 const AT = "2026-01-01T00:00:00.000Z";

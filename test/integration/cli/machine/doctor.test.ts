@@ -2,10 +2,10 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { VERSION } from "../../../shared/base/version.ts";
-import { runCli, type CliResult } from "../../unit/cli/support/run-cli.ts";
-import { FakeApi } from "./support/fake-api.ts";
-import { deploymentNamed, listOf, nodeNamed } from "./support/objects.ts";
+import { VERSION } from "../../../../shared/base/version.ts";
+import { runCli, type CliResult } from "../../../unit/cli/support/run-cli.ts";
+import { FakeApi } from "../support/fake-api.ts";
+import { deploymentNamed, listOf, nodeNamed } from "../support/objects.ts";
 
 let api: FakeApi;
 let folder: string;

@@ -3,9 +3,9 @@ import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { runCli, type CliResult } from "../../unit/cli/support/run-cli.ts";
-import { FakeApi } from "./support/fake-api.ts";
-import { listOf, nodeNamed } from "./support/objects.ts";
+import { runCli, type CliResult } from "../../../unit/cli/support/run-cli.ts";
+import { FakeApi } from "../support/fake-api.ts";
+import { listOf, nodeNamed } from "../support/objects.ts";
 
 let api: FakeApi;
 let folder: string;

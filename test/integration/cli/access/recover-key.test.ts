@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, expect, it } from "@jest/globals";
-import { ApiKeys } from "../../../control-plane/app/access/api-keys.ts";
-import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
-import { openStores } from "../postgres/fixture.ts";
-import { keys } from "../../../control-plane/adapters/system/ed25519.ts";
-import { systemClock } from "../../../shared/base/clock.ts";
-import { systemRandom } from "../../../shared/base/random.ts";
-import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
-import { silentLogger } from "../../support/silent-logger.ts";
-import { runCli } from "../../unit/cli/support/run-cli.ts";
+import { ApiKeys } from "../../../../control-plane/app/access/api-keys.ts";
+import type { PostgresStores } from "../../../../control-plane/adapters/postgres/postgres.ts";
+import { openStores } from "../../postgres/fixture.ts";
+import { keys } from "../../../../control-plane/adapters/system/ed25519.ts";
+import { systemClock } from "../../../../shared/base/clock.ts";
+import { systemRandom } from "../../../../shared/base/random.ts";
+import { startTestDatabase, type TestDatabase } from "../../../support/postgres/postgres.ts";
+import { silentLogger } from "../../../support/silent-logger.ts";
+import { runCli } from "../../../unit/cli/support/run-cli.ts";
 
 const parts = { clock: systemClock, random: systemRandom, logger: silentLogger };
 let database: TestDatabase;

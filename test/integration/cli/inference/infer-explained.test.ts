@@ -3,9 +3,9 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { decode } from "fast-png";
-import { EXIT } from "../../../cli/exit-codes.ts";
-import { runCli, type CliResult } from "../../unit/cli/support/run-cli.ts";
-import { FakeApi } from "./support/fake-api.ts";
+import { EXIT } from "../../../../cli/exit-codes.ts";
+import { runCli, type CliResult } from "../../../unit/cli/support/run-cli.ts";
+import { FakeApi } from "../support/fake-api.ts";
 
 const REQUEST = JSON.stringify({
   inputs: [{ name: "image", shape: [1, 1, 2, 2], datatype: "FP32", data: [0, 1, 1, 0] }],

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { type CliResult, runCli } from "../../unit/cli/support/run-cli.ts";
-import { openHttpApi, type OpenHttpApi } from "../http/support/open-http-api.ts";
+import { type CliResult, runCli } from "../../../unit/cli/support/run-cli.ts";
+import { openHttpApi, type OpenHttpApi } from "../../http/support/open-http-api.ts";
 
 const SPEC = `name: reader
 model: digits

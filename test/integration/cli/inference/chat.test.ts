@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { runCli } from "../../unit/cli/support/run-cli.ts";
-import { FakeApi, type Asked } from "./support/fake-api.ts";
+import { runCli } from "../../../unit/cli/support/run-cli.ts";
+import { FakeApi, type Asked } from "../support/fake-api.ts";
 
 let api: FakeApi;
 let env: NodeJS.ProcessEnv;

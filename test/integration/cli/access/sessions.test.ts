@@ -4,9 +4,9 @@ import type { ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { runCli } from "../../unit/cli/support/run-cli.ts";
-import { FakeApi, json, type Asked } from "./support/fake-api.ts";
-import { listOf, nodeNamed } from "./support/objects.ts";
+import { runCli } from "../../../unit/cli/support/run-cli.ts";
+import { FakeApi, json, type Asked } from "../support/fake-api.ts";
+import { listOf, nodeNamed } from "../support/objects.ts";
 
 describe("a session", () => {
   let api: FakeApi;

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { FakeApi, json, type Asked } from "./support/fake-api.ts";
-import { deploymentNamed, listOf, nodeNamed, placementOn, versionOf } from "./support/objects.ts";
-import { runCli, type CliResult } from "../../unit/cli/support/run-cli.ts";
+import { FakeApi, json, type Asked } from "../support/fake-api.ts";
+import { deploymentNamed, listOf, nodeNamed, placementOn, versionOf } from "../support/objects.ts";
+import { runCli, type CliResult } from "../../../unit/cli/support/run-cli.ts";
 import type { ServerResponse } from "node:http";
 
 describe("reading commands", () => {

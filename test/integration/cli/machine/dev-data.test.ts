@@ -5,13 +5,13 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { claimPorts } from "../../../cli/dev/claim-ports.ts";
-import { claimDirectory } from "../../../cli/dev/data-directory.ts";
-import { readSettings } from "../../../cli/dev/settings.ts";
-import { Child } from "../../../cli/processes/child.ts";
-import { lastLines } from "../../../cli/processes/log-file.ts";
-import { systemClock } from "../../../shared/base/clock.ts";
-import { until } from "../../support/processes/skerry-process.ts";
+import { claimPorts } from "../../../../cli/dev/claim-ports.ts";
+import { claimDirectory } from "../../../../cli/dev/data-directory.ts";
+import { readSettings } from "../../../../cli/dev/settings.ts";
+import { Child } from "../../../../cli/processes/child.ts";
+import { lastLines } from "../../../../cli/processes/log-file.ts";
+import { systemClock } from "../../../../shared/base/clock.ts";
+import { until } from "../../../support/processes/skerry-process.ts";
 
 let folder: string;
 beforeEach(async () => {

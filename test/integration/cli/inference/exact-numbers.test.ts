@@ -3,8 +3,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import type { ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { runCli, type CliResult } from "../../unit/cli/support/run-cli.ts";
-import { type Asked, FakeApi } from "./support/fake-api.ts";
+import { runCli, type CliResult } from "../../../unit/cli/support/run-cli.ts";
+import { type Asked, FakeApi } from "../support/fake-api.ts";
 
 const INT64 = ["9007199254740993", "-9223372036854775808"];
 const UINT64 = ["18446744073709551615", "0"];
