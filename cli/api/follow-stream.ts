@@ -4,7 +4,7 @@ import { systemRandom } from "../../shared/base/random.ts";
 import type { CommandContext } from "../run.ts";
 import type { ApiClient, Call } from "./client.ts";
 import { readEventStream, type StreamMessage } from "./event-stream.ts";
-import { isApiFailure } from "./problem.ts";
+import { isApiFailure, mayPass } from "./problem.ts";
 
 /** Without a limit on attempts: a watch lasts until it is interrupted. */
 const RECONNECT: BackoffPolicy = { baseMs: 500, maxMs: 5_000 };
@@ -25,6 +25,8 @@ export async function* followStream(
     readonly after?: string | undefined;
     /** For a person, e.g. `events`. */
     readonly what: string;
+    /** Called when a connection is open and when it broke. Left out: a person is told that it broke. */
+    readonly onLink?: ((isOpen: boolean) => void) | undefined;
   },
 ): AsyncGenerator<StreamMessage, never> {
   let last = request.after;
@@ -36,9 +38,10 @@ export async function* followStream(
       const response = await api.stream(request.path, {
         headers: { Accept: "text/event-stream", ...(last !== undefined && { "Last-Event-ID": last }) },
         query: request.query(last),
-        signal: silence.signal,
+        signal: AbortSignal.any([silence.signal, run.signal]),
       });
       isOpened = true;
+      request.onLink?.(true);
       for await (const message of readEventStream(silence.watch(response.body ?? new ReadableStream()))) {
         failures = 0;
         last = message.id ?? last;
@@ -46,12 +49,12 @@ export async function* followStream(
       }
     } catch (error) {
       run.signal.throwIfAborted();
-      const isPassing = isApiFailure(error) ? error.status >= 500 || error.status === 429 : isOpened;
-      if (!isPassing) throw error;
+      if (!mayPass(error) || !(isOpened || isApiFailure(error))) throw error;
     } finally {
       silence.end();
     }
-    if (failures === 0) run.output.say(`The stream of ${request.what} broke; trying again.`);
+    if (request.onLink) request.onLink(false);
+    else if (failures === 0) run.output.say(`The stream of ${request.what} broke; trying again.`);
     await sleep(systemClock, fullJitter(RECONNECT, failures, systemRandom), run.signal);
     failures += 1;
   }

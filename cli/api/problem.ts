@@ -63,3 +63,6 @@ function partsOfStranger(
     notes,
   };
 }
+
+/** Whether the same question may get its answer later: the network failed or the server is not well, and what was asked is not at fault. */
+export const mayPass = (error: unknown): boolean => !isApiFailure(error) || error.status >= 500 || error.status === 429;

@@ -15,7 +15,7 @@ export interface ItemChange<Item> {
 interface WatchedList<Schema extends z.ZodType> {
   readonly path: string;
   readonly schema: Schema;
-  readonly selector: string | undefined;
+  readonly selector?: string | undefined;
   /** Only objects in this state, where the list can be asked for it. */
   readonly state?: string | undefined;
   readonly nameOf: (item: z.infer<Schema>) => string;
@@ -23,6 +23,8 @@ interface WatchedList<Schema extends z.ZodType> {
   readonly lasting: (item: z.infer<Schema>) => unknown;
   /** For a person, e.g. `nodes`. */
   readonly what: string;
+  /** As of `followStream`. */
+  readonly onLink?: ((isOpen: boolean) => void) | undefined;
 }
 
 /**
@@ -30,9 +32,9 @@ interface WatchedList<Schema extends z.ZodType> {
  * When the stream has to begin anew, only what differs from what was known comes.
  */
 export async function* watchList<Schema extends z.ZodType>(
-  run: CommandContext,
+  run: Pick<CommandContext, "signal" | "output">,
   api: ApiClient,
-  { path, schema, selector, state, nameOf, lasting, what }: WatchedList<Schema>,
+  { path, schema, selector, state, nameOf, lasting, what, onLink }: WatchedList<Schema>,
 ): AsyncGenerator<readonly ItemChange<z.infer<Schema>>[]> {
   type Change = ItemChange<z.infer<Schema>>;
   let known = new Map<string, Change>();
@@ -40,7 +42,7 @@ export async function* watchList<Schema extends z.ZodType>(
   let arriving: Map<string, Change> | undefined;
   const query = (): Readonly<Record<string, string | undefined>> => ({ watch: "true", labelSelector: selector, state });
   // A reader that leaves ends the stream with this loop.
-  for await (const message of followStream(run, api, { path, query, what })) {
+  for await (const message of followStream(run, api, { path, query, what, onLink })) {
     if (message.event === "reset") {
       arriving = new Map();
     } else if (message.event === "bookmark") {

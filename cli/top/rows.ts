@@ -1,6 +1,6 @@
 import type { Deployment } from "../../shared/api/v1/deployments.ts";
 import type { Node } from "../../shared/api/v1/nodes.ts";
-import type { Traffic, TrafficFigures } from "../../shared/api/v1/traffic.ts";
+import type { Traffic, TrafficFigures, TrafficLoad } from "../../shared/api/v1/traffic.ts";
 
 export interface DeploymentLoad {
   readonly name: string;
@@ -11,6 +11,8 @@ export interface DeploymentLoad {
 export interface NodeLoad {
   readonly name: string;
   readonly node: Node;
+  /** What it reported last; undefined: nothing yet. */
+  readonly load: TrafficLoad | undefined;
   readonly traffic: TrafficFigures | undefined;
 }
 
@@ -28,12 +30,13 @@ export function deploymentLoads(
 }
 
 /** Every node, the busiest first: by requests, then by its processor. */
-export function nodeLoads(nodes: readonly Node[], { nodes: measured }: Traffic): NodeLoad[] {
+export function nodeLoads(nodes: readonly Node[], { nodes: measured, loads }: Traffic): NodeLoad[] {
   const byName = new Map(measured.map((each) => [each.node, each]));
+  const reported = new Map((loads ?? []).map((each) => [each.node, each]));
   return nodes
-    .map((node) => ({ name: node.name, node, traffic: byName.get(node.name) }))
+    .map((node) => ({ name: node.name, node, load: reported.get(node.name), traffic: byName.get(node.name) }))
     .toSorted((a, b) => rateOf(b) - rateOf(a) || cpuOf(b) - cpuOf(a) || (a.name < b.name ? -1 : 1));
 }
 
 const rateOf = ({ traffic }: { readonly traffic: TrafficFigures | undefined }): number => traffic?.ratePerS ?? 0;
-const cpuOf = ({ node }: NodeLoad): number => node.load?.cpuPct ?? 0;
+const cpuOf = ({ load }: NodeLoad): number => load?.cpuPct ?? 0;

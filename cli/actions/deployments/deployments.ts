@@ -65,15 +65,15 @@ export async function listDeployments(run: CommandContext, options: ListOptions)
   const { output, globals } = run;
   const common = { output, format: globals.format, view, empty: EMPTY, signal: run.signal };
   if (options.watch === true)
-    return printChanges(watchList(run, api, { ...watched, selector: options.selector }), common);
-  const { raw, items } = await readList(api, watched.path, deployment, {
+    return printChanges(watchList(run, api, { ...watchedDeployments, selector: options.selector }), common);
+  const { raw, items } = await readList(api, watchedDeployments.path, deployment, {
     selector: options.selector,
     limit: options.limit,
   });
   await printList({ ...common, raw, rows: items });
 }
 
-const watched = {
+export const watchedDeployments = {
   path: "/api/v1/deployments",
   schema: deployment,
   nameOf: ({ name }: Deployment) => name,
@@ -94,7 +94,7 @@ export async function getDeployment(
   }
   const { body } = await api.get(pathOf(name));
   if (watch === true) {
-    const changes = watchList(run, api, { ...watched, selector: `name=${name}` });
+    const changes = watchList(run, api, { ...watchedDeployments, selector: `name=${name}` });
     const { output, globals, signal } = run;
     await printChanges(changes, { output, format: globals.format, view, empty: `${name} is gone.`, signal });
   }

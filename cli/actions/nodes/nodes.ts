@@ -83,8 +83,8 @@ export async function listNodes(run: CommandContext, options: NodeListOptions): 
   const { output, globals } = run;
   const common = { output, format: globals.format, view, empty: EMPTY, signal: run.signal };
   const { selector, limit, state } = options;
-  if (options.watch === true) return printChanges(watchList(run, api, { ...watched, selector, state }), common);
-  const { raw, items } = await readList(api, watched.path, node, { selector, limit, state });
+  if (options.watch === true) return printChanges(watchList(run, api, { ...watchedNodes, selector, state }), common);
+  const { raw, items } = await readList(api, watchedNodes.path, node, { selector, limit, state });
   await printList({ ...common, raw, rows: items });
   const isWhole = selector === undefined && limit === undefined && state === undefined;
   const waiting = items.find((each) => each.state === "waiting");
@@ -93,7 +93,7 @@ export async function listNodes(run: CommandContext, options: NodeListOptions): 
     for (const sentence of await podsInTrouble(api)) output.say(sentence);
 }
 
-const watched = {
+export const watchedNodes = {
   path: "/api/v1/nodes",
   schema: node,
   nameOf: ({ name }: Node) => name,
@@ -110,7 +110,7 @@ export async function getNode(
   const api = await run.api();
   const { body } = await api.get(`/api/v1/nodes/${encodeURIComponent(name)}`);
   if (watch === true) {
-    const changes = watchList(run, api, { ...watched, selector: `name=${name}` });
+    const changes = watchList(run, api, { ...watchedNodes, selector: `name=${name}` });
     const { output, globals, signal } = run;
     await printChanges(changes, { output, format: globals.format, view, empty: `${name} is gone.`, signal });
   }

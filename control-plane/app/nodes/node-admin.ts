@@ -1,4 +1,5 @@
 import type { Node } from "../../../shared/api/v1/nodes.ts";
+import type { TrafficLoad } from "../../../shared/api/v1/traffic.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { isSkerryError, SkerryError } from "../../../shared/base/errors.ts";
 import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
@@ -9,7 +10,7 @@ import type { NewEvent } from "../../ports/events.ts";
 import type { NodeAdminStore } from "../../ports/nodes.ts";
 import type { FleetReader } from "../fleet/fleet-reader.ts";
 import { expectedVersion, type IfMatch } from "../deployments/if-match.ts";
-import { nodeView } from "./node-dto.ts";
+import { age, nodeView } from "./node-dto.ts";
 
 export interface NodePatch {
   readonly name?: string | undefined;
@@ -71,6 +72,16 @@ export class NodeAdmin {
       const { name, kind, site, zone, labels } = node;
       const state = nodeState(node, now, this.#timings);
       return { name, kind, site, zone, labels, state, view: () => this.#view(node, placementsOn(fleet, node.id)) };
+    });
+  }
+
+  /** The newest load report of each node that has sent one and was not removed. */
+  loads(): TrafficLoad[] {
+    const now = this.#fleet.now();
+    return [...this.#fleet.snapshot().nodes.values()].flatMap(({ name, revoked, load }) => {
+      if (revoked || !load) return [];
+      const { cpuPct, memFreeMiB, rif, at } = load;
+      return [{ node: name, cpuPct, memFreeMiB, inFlight: rif, ageMs: age(now, at) }];
     });
   }
 

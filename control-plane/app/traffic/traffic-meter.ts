@@ -47,7 +47,7 @@ export class TrafficMeter {
     this.#window({ model, node, placement })?.wrote(this.#now(), usage.outputTokens);
   }
 
-  report(): Traffic {
+  report(): Omit<Traffic, "loads"> {
     const now = this.#now();
     const pairs = [...this.#pairs.values()].filter(({ window }) => !window.isIdle(now));
     const figures = (of: readonly Pair[]): ReturnType<typeof AnswerWindow.figures> =>

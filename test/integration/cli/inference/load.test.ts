@@ -1,9 +1,8 @@
-import { EventEmitter } from "node:events";
 import type { ServerResponse } from "node:http";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { runCli, type CliResult } from "../../../unit/cli/support/run-cli.ts";
 import { type Asked, FakeApi, json } from "../support/fake-api.ts";
-import { deploymentNamed, listOf, nodeNamed, versionOf } from "../support/objects.ts";
+import { deploymentNamed, listOf, versionOf } from "../support/objects.ts";
 
 let api: FakeApi;
 let env: NodeJS.ProcessEnv;
@@ -13,86 +12,6 @@ beforeEach(async () => {
 });
 afterEach(() => api.stop());
 const cli = (...args: readonly string[]): Promise<CliResult> => runCli(args, { env });
-
-const figures = { requests: 600, ratePerS: 10, errorsPerS: 0.5, tokensPerS: 0, p50Ms: 4.2, p95Ms: 80, p99Ms: 120 };
-const traffic = {
-  seconds: 60,
-  total: figures,
-  deployments: [{ deployment: "digits", model: "digits", ...figures }],
-  nodes: [{ node: "edge-b", ...figures }],
-  pairs: [],
-};
-const load = {
-  cpuPct: 42,
-  memFreeMiB: 900,
-  diskFreeMiB: 9_000,
-  rttMs: 3,
-  rif: 2,
-  pushBytesPerMs: null,
-  streams: [],
-  ageMs: 1_000,
-};
-
-describe("skerry top", () => {
-  beforeEach(() => {
-    const digits = deploymentNamed("digits", true);
-    api.on("GET /api/v1/traffic", traffic);
-    api.on(
-      "GET /api/v1/deployments",
-      listOf(deploymentNamed("quiet", false), {
-        ...digits,
-        spec: { ...digits.spec, slo: { p95Ms: 50, hedge: false } },
-      }),
-    );
-    api.on("GET /api/v1/nodes", listOf(nodeNamed("edge-a"), nodeNamed("edge-b", { load })));
-  });
-
-  it("shows what is busiest first, and where a promise is not kept", async () => {
-    const { exitCode, stdout } = await cli("top");
-    expect(exitCode).toBe(0);
-    expect(stdout).toBe(
-      [
-        "10 requests/s, 0.5 errors/s, p95 80 ms in the last 60 s, at the replica of the control plane that answers",
-        "",
-        "DEPLOYMENT  READY  RATE/S  ERRORS/S     P50    P95     P99      PROMISE",
-        "digits        1/1      10       0.5  4.2 ms  80 ms  120 ms  p95 ≤ 50 ms",
-        "quiet         0/1       0         0       –      –       –            –",
-        "",
-        "NODE    STATE   CPU  MEM FREE  IN FLIGHT  RATE/S  ERRORS/S     P50    P95     P99  LOAD IS",
-        "edge-b  ready  42 %   900 MiB          2      10       0.5  4.2 ms  80 ms  120 ms  1s old",
-        "edge-a  ready     –         –          –       0         0       –      –       –  –",
-        "",
-      ].join("\n"),
-    );
-  });
-
-  it("shows nodes alone, as many as are asked for", async () => {
-    const { stdout } = await cli("nodes", "top", "--limit", "1");
-    expect(stdout).toContain("edge-b");
-    expect(stdout).not.toContain("DEPLOYMENT");
-    expect(stdout).toContain("… 1 more with less to do");
-  });
-
-  it("prints the figures as the API has them for programs", async () => {
-    expect(JSON.parse((await cli("top", "-o", "json")).stdout)).toEqual(traffic);
-  });
-
-  it("redraws on a terminal until it is interrupted", async () => {
-    const signals = new EventEmitter();
-    const onOutput = (): void => void signals.emit("SIGINT");
-    const { exitCode, stdout } = await runCli(["top", "--no-color"], {
-      env,
-      signals,
-      onOutput,
-      terminal: { columns: 60, rows: 8 },
-    });
-    expect(exitCode).toBe(130);
-    const lines = stdout.replace("\r\u001b[J", "").split("\n");
-    expect(lines).toHaveLength(8);
-    expect(lines.every((line) => line.length < 60)).toBe(true);
-    expect(lines.at(-2)).toMatch(/^… \d+ more lines$/);
-  });
-});
 
 describe("skerry bench", () => {
   const INFER = "POST /v2/models/digits/infer";
