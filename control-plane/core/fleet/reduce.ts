@@ -10,6 +10,7 @@ import { CONFIRMED_HEARTBEATS_FOR_READY, isBidirectional } from "./node-status.t
 import { afterDisconnect } from "./quarantine.ts";
 import { pushRateAfter, type PushRate } from "./push-rate.ts";
 import { hasSameTrials, trialsAfter } from "./trials.ts";
+import { endedSince, errorsAfter } from "./version-errors.ts";
 import type { FleetLoad, FleetNode, FleetPlacement, SessionObservation } from "./types.ts";
 
 /**
@@ -51,7 +52,8 @@ function apply(state: FleetState, event: FleetEvent, change: ChangeCollector): v
     }
     case "load-reported": {
       const node = ownNode(state, event);
-      if (node) state.nodes.set(node.id, { ...node, load: withPushRate(event.load, node.load ?? {}) });
+      if (node)
+        state.nodes.set(node.id, { ...node, load: withErrors(withPushRate(event.load, node.load ?? {}), node, state) });
       return;
     }
     case "push-measured": {
@@ -69,6 +71,16 @@ function apply(state: FleetState, event: FleetEvent, change: ChangeCollector): v
 
 const withPushRate = (load: FleetLoad, { pushBytesPerMs, pushMeasuredAt }: PushRate): FleetLoad =>
   pushBytesPerMs === undefined ? load : { ...load, pushBytesPerMs, pushMeasuredAt };
+
+/** What its own placements did since the report before; what it says of those of others counts for nobody. */
+function withErrors(load: FleetLoad, node: FleetNode, state: FleetState): FleetLoad {
+  const ended = endedSince(node.load?.placements ?? [], load.placements, (id) => {
+    const placement = state.placements.get(id);
+    return placement?.nodeId === node.id ? placement : undefined;
+  });
+  const errors = errorsAfter(node.load?.errors, ended, load.at);
+  return errors === undefined ? load : { ...load, errors };
+}
 
 function confirmedHeartbeats(before: number, confirmation: "current" | "previous" | "stale"): number {
   if (confirmation === "previous") return before;

@@ -123,8 +123,24 @@ export interface FleetLoad {
   /** When that was measured last, in ms of the fleet's clock. */
   readonly pushMeasuredAt?: number | undefined;
   readonly placements: readonly PlacementLoad[];
+  /** How requests ended there lately, as the owner of its session counts them; absent: none did. */
+  readonly errors?: readonly VersionErrors[] | undefined;
   /** Absent: it runs none. */
   readonly streams?: readonly StreamReport[] | undefined;
+}
+
+/** How requests for a version ended on one node lately: what is older counts less. Instants in ms of the fleet's clock. */
+export interface VersionErrors {
+  readonly model: string;
+  readonly version: number;
+  /** Those with errors included. */
+  readonly requests: number;
+  /** Faults of the node or the version, not of the request. */
+  readonly errors: number;
+  /** When the newest ended. */
+  readonly at: number;
+  /** When the newest error was; undefined: there was none. */
+  readonly erredAt: number | undefined;
 }
 
 export interface FleetVersion {

@@ -7,6 +7,7 @@ import { targetVersion } from "../fleet/versions.ts";
 import type { Fleet, FleetDeployment, FleetNode, FleetPlacement, FleetVersion } from "../fleet/types.ts";
 import { comingDiskMiB, diskFloorMiB, freeDiskMiB, heldDiskMiB } from "./disk.ts";
 import type { VariantChoice, VariantSpeeds } from "./choose-variant.ts";
+import { errorSharesOf } from "./error-shares.ts";
 import type { Hops } from "./hops.ts";
 import { diskHeldOn, heldOn } from "./planning/held.ts";
 import { stallTimes } from "./planning/stalled.ts";
@@ -30,6 +31,8 @@ export interface PlacementRequest {
   readonly variant?: VariantChoice | undefined;
   /** What a request takes where the deployment runs; undefined: that was not measured. */
   readonly serviceUs?: ServiceTimes | undefined;
+  /** Share of the version's requests that fail on a node beyond what fails elsewhere, by node id; undefined: on none. */
+  readonly errorShares?: ReadonlyMap<string, number> | undefined;
 }
 
 /** What of a request a filter or score depends on. */
@@ -67,6 +70,8 @@ export interface Candidate {
   /** When each of its placements that is not ready counts as stalled, in ms; empty while the node is not there. */
   readonly stallTimes: ReadonlyMap<string, number>;
   readonly evictionFloorDiskMiB: number;
+  /** Share of requests that fail there beyond what its versions fail elsewhere, 0–1. */
+  readonly errorShare: number;
   /** Undefined: it gets new replicas. */
   readonly quarantine: Quarantine | undefined;
   /** Longest silence of its heartbeat so far, in ms, for sentences. */
@@ -86,6 +91,7 @@ export function candidatesOf(
   context: { stateOf: (node: FleetNode) => NodeState; now: number },
 ): Candidate[] {
   const isMass = isMassQuarantine(fleet.nodes.values(), context.now);
+  const { ofNode } = errorSharesOf(fleet, context.now);
   return [...fleet.nodes.values()]
     .filter(({ waiting }) => waiting === undefined)
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
@@ -110,6 +116,7 @@ export function candidatesOf(
         evictionFloorDiskMiB: diskFloorMiB(node),
         // Not among the holdings: room on a disk changes while they stay.
         diskHeld: isAtRest ? NONE_HELD : diskHeldOn(fleet, node),
+        errorShare: ofNode.get(node.id) ?? 0,
         quarantine: isMass ? undefined : quarantineOf(node, context.now),
         silentMs: Math.max(0, context.now - (lastHeard(node) ?? context.now)),
       };

@@ -4,6 +4,7 @@ import type {
   FleetDeployment,
   FleetNode,
   FleetPlacement,
+  VersionErrors,
   VersionHistory,
 } from "../../../control-plane/core/fleet/types.ts";
 import { attemptOn } from "../../../control-plane/core/scheduling/attempt.ts";
@@ -38,6 +39,8 @@ const anyNode = fc.record({
   rttMs: fc.integer({ min: 0, max: 300 }),
   cpuPct: fc.integer({ min: 0, max: 100 }),
   pushBytesPerMs: fc.constantFrom(undefined, undefined, 100, 50_000),
+  /** Of a model's requests. */
+  errors: fc.option(fc.record({ model: fc.nat(4), errors: fc.integer({ min: 0, max: 100 }) }), { nil: undefined }),
   /** A model whose version failed to load here three times, or twice. */
   failed: fc.option(
     fc.record({ model: fc.nat(4), loadFailures: fc.constantFrom(2, 3, 3), slots: fc.integer({ min: 1, max: 2 }) }),
@@ -70,8 +73,17 @@ const historyOf = (
   evictedAt: undefined,
 });
 
+const errorsOf = ({ model, errors }: { model: number; errors: number }): VersionErrors => ({
+  model: `m${model}`,
+  version: 1,
+  requests: 100,
+  errors,
+  at: NOW,
+  erredAt: errors === 0 ? undefined : NOW,
+});
+
 function nodeOf(draw: NodeDraw, at: number): FleetNode {
-  const { kind, zone, slots, hasGpu, isOld, hasFullDisk, mood, rttMs, cpuPct, pushBytesPerMs, failed } = draw;
+  const { kind, zone, slots, hasGpu, isOld, hasFullDisk, mood, rttMs, cpuPct, pushBytesPerMs, errors, failed } = draw;
   const built = aNode(`node-${at}`, { kind, zone, labels: hasGpu ? { gpu: "true" } : {} });
   const { capabilities, load } = built;
   const session = {
@@ -96,6 +108,7 @@ function nodeOf(draw: NodeDraw, at: number): FleetNode {
       cpuPct,
       diskFreeMiB: hasFullDisk ? 100 : DISK_MIB,
       ...(pushBytesPerMs !== undefined && { pushBytesPerMs, pushMeasuredAt: NOW }),
+      ...(errors && { errors: [errorsOf(errors)] }),
     },
     ...(failed && { history: [historyOf(built, failed)] }),
   };

@@ -33,6 +33,7 @@ export function aCandidate(over: Partial<Candidate> & { of?: Partial<FleetNode> 
     usableDiskMiB: 1_000,
     comingDiskMiB: 0,
     evictionFloorDiskMiB: 50,
+    errorShare: 0,
     quarantine: undefined,
     silentMs: 0,
     ...rest,

@@ -1,4 +1,5 @@
 import type { ExplainRecord } from "../../../../shared/api/v1/explain.ts";
+import { versionKey } from "../../../../shared/base/version-key.ts";
 import { isWanted, placementsOfDeployment, versionOf } from "../../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetPlacement, FleetVersion } from "../../fleet/types.ts";
 import { lacksVariant } from "../../fleet/variants.ts";
@@ -7,6 +8,7 @@ import type { Retry } from "./attempts.ts";
 import type { Candidate, PlacementRequest } from "../candidate.ts";
 import type { PlanContext } from "../context.ts";
 import { diskNeedMiB } from "../disk.ts";
+import { errorSharesOf } from "../error-shares.ts";
 import { memoryNeedMiB } from "../memory.ts";
 import { serviceTimesOf } from "../service-time.ts";
 import { variantSpeeds } from "../variant-need.ts";
@@ -150,6 +152,7 @@ export const needOf = (
   now,
   hops: hops?.get(deployment.name),
   serviceUs: fleet && serviceTimesOf(fleet, deployment.name),
+  errorShares: fleet && errorSharesOf(fleet, now).ofVersion.get(versionKey(version.model, version.version)),
   ...(fleet && (version.variants ?? []).length > 0 && { speeds: variantSpeeds(fleet, version) }),
 });
 

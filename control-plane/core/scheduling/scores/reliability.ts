@@ -1,25 +1,36 @@
 import { disconnectsAt } from "../../fleet/quarantine.ts";
-import { isStalled, ofNodeAlone, type Candidate } from "../candidate.ts";
+import { versionKey } from "../../../../shared/base/version-key.ts";
+import { isStalled, type Candidate, type PlacementRequest } from "../candidate.ts";
 import { clampScore, type Score } from "./score.ts";
 
 const OF_EACH = 25;
+/** Of all requests: a share of a fifth takes all points. */
+const OF_ERRORS = 500;
 
-/** Placements on the node that failed or make no progress, whatever the model, and connections of it that broke lately. */
+/**
+ * Placements on the node that failed or make no progress, whatever the model, connections of it that broke lately, and requests
+ * that fail there and not on other nodes.
+ */
 export const reliability: Score = {
   name: "reliability",
-  zeroMeans: "four or more placements have failed or make no progress there, or its connection broke as often lately",
+  zeroMeans:
+    "four or more placements have failed or make no progress there, or its connection broke as often lately, or a fifth of the requests fails there and not elsewhere",
   hundredMeans: "nothing of that",
-  keyOf: ofNodeAlone,
-  points(candidate, { now }) {
+  keyOf: ({ errorShares, version }) => (errorShares ? versionKey(version.model, version.version) : ""),
+  points(candidate, request) {
+    const { now } = request;
     const faults = failedOn(candidate) + stalledOn(candidate, now) + disconnectsOf(candidate, now);
-    return clampScore(100 - OF_EACH * faults);
+    return clampScore(100 - OF_EACH * faults - OF_ERRORS * errorShareOn(candidate, request));
   },
-  raw(candidate, { now }) {
+  raw(candidate, request) {
+    const { now } = request;
+    const errors = Math.round(1_000 * errorShareOn(candidate, request)) / 10;
     const [stalled, disconnects] = [stalledOn(candidate, now), disconnectsOf(candidate, now)];
     return [
       `${failedOn(candidate)} failed`,
       ...(stalled === 0 ? [] : [`${stalled} without progress`]),
       ...(disconnects === 0 ? [] : [`${disconnects} disconnects of late`]),
+      ...(errors === 0 ? [] : [`${errors} % of requests fail here`]),
     ].join(", ");
   },
 };
@@ -28,6 +39,10 @@ const failedOn = ({ placements }: Candidate): number => placements.filter(({ sta
 
 const stalledOn = (candidate: Candidate, now: number): number =>
   candidate.placements.filter((placement) => isStalled(candidate, placement, now)).length;
+
+/** Of the version, or of all that the node serves: the larger one. */
+const errorShareOn = ({ node, errorShare }: Candidate, { errorShares }: PlacementRequest): number =>
+  Math.max(errorShare, errorShares?.get(node.id) ?? 0);
 
 /** In whole tenths. A single one is no flapping: every restart of an agent is one. */
 function disconnectsOf({ node }: Candidate, now: number): number {

@@ -204,6 +204,23 @@ describe("touch", () => {
     expect(await seen("r-other")).toMatchObject({ session: { epoch: 2, isReady: false } });
   });
 
+  it("records how requests ended on a node, by their age", async () => {
+    await opened();
+    const load = { at: 70_000, cpuPct: 40, memFreeMiB: 10, diskFreeMiB: 20, rttMs: 3.5, rif: 1, placements: [] };
+    const errors = [
+      { model: "digits", version: 3, requests: 80.04, errors: 2.26, at: 60_000, erredAt: 10_000 },
+      { model: "faces", version: 1, requests: 5, errors: 0, at: 70_000, erredAt: undefined },
+    ];
+    const session = { nodeId, epoch: 1, ageMs: 0, isReady: true, load: { ...load, errors } };
+    await stores.sessions.touch(SELF, [session], { areAll: true });
+    const recorded = (await stores.fleet.liveness("r-other", 0)).find((each) => each.nodeId === nodeId)?.load;
+    const at = recorded?.at ?? Number.NaN;
+    expect(recorded?.errors).toEqual([
+      { model: "digits", version: 3, requests: 80, errors: 2.3, at: at - 10_000, erredAt: at - 60_000 },
+      { model: "faces", version: 1, requests: 5, errors: 0, at, erredAt: undefined },
+    ]);
+  });
+
   it("closes sessions of its own that it does not name, but none that has just been opened", async () => {
     await opened();
     const isOpen = async () => (await nodeOf(stores, name)).session?.open;

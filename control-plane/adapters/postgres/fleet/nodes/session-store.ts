@@ -206,11 +206,22 @@ const rowOf = ({ id, address, peer }: Replica) =>
 const OPENING_LASTS = Prisma.sql`interval '10 seconds'`;
 
 function withoutPlacements(load: FleetLoad): z.infer<typeof storedLoad> {
-  const { cpuPct, memFreeMiB, diskFreeMiB, rttMs, rif, pushBytesPerMs, pushMeasuredAt, streams } = load;
+  const { cpuPct, memFreeMiB, diskFreeMiB, rttMs, rif, pushBytesPerMs, pushMeasuredAt, streams, errors } = load;
   const pushAgeMs = pushMeasuredAt === undefined ? undefined : Math.round(load.at - pushMeasuredAt);
   const ofStreams = streams === undefined ? undefined : [...streams];
-  return { cpuPct, memFreeMiB, diskFreeMiB, rttMs, rif, pushBytesPerMs, pushAgeMs, streams: ofStreams };
+  const ofVersions = errors?.map(({ model, version, requests, errors: failed, at, erredAt }) => ({
+    model,
+    version,
+    requests: tenths(requests),
+    errors: tenths(failed),
+    ageMs: Math.round(load.at - at),
+    ...(erredAt !== undefined && { erredAgeMs: Math.round(load.at - erredAt) }),
+  }));
+  const own = { cpuPct, memFreeMiB, diskFreeMiB, rttMs, rif };
+  return { ...own, pushBytesPerMs, pushAgeMs, streams: ofStreams, errors: ofVersions };
 }
+
+const tenths = (count: number): number => Math.round(10 * count) / 10;
 
 /** Locks node and session, so that neither a newer session nor a revocation can come between this and the commit. */
 async function isNewest(tx: Transaction, { nodeId, epoch }: { nodeId: NodeId; epoch: number }): Promise<boolean> {

@@ -19,10 +19,15 @@ import type {
 import type { DeploymentRow, NodeRow, PlacementRow, SessionRow, VersionRow } from "./row-types.ts";
 import { type storedHistories, storedLoad, type storedRollout } from "./stored-json.ts";
 
-function toLoad({ pushAgeMs = 0, ...load }: z.infer<typeof storedLoad>, at: number): FleetLoad {
+function toLoad({ pushAgeMs = 0, errors, ...load }: z.infer<typeof storedLoad>, at: number): FleetLoad {
   return {
     ...load,
     at,
+    errors: errors?.map(({ ageMs, erredAgeMs, ...counted }) => ({
+      ...counted,
+      at: at - ageMs,
+      erredAt: erredAgeMs === undefined ? undefined : at - erredAgeMs,
+    })),
     pushMeasuredAt: load.pushBytesPerMs === undefined ? undefined : at - pushAgeMs,
     placements: [],
   };

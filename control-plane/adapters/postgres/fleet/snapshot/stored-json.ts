@@ -35,4 +35,17 @@ export const storedLoad = z.object({
   /** How old that was when it was stored; of an older control plane it is not known, and counts as measured then. */
   pushAgeMs: z.number().optional(),
   streams: z.array(streamReport).optional(),
+  /** Ages in ms, when it was stored. */
+  errors: z
+    .array(
+      z.object({
+        model: z.string(),
+        version: z.number(),
+        requests: z.number(),
+        errors: z.number(),
+        ageMs: z.number(),
+        erredAgeMs: z.number().optional(),
+      }),
+    )
+    .optional(),
 });

@@ -8,7 +8,7 @@ import type { FleetEvent } from "../../../../../control-plane/core/fleet/events.
 import type { FleetState } from "../../../../../control-plane/core/fleet/fleet-state.ts";
 import { nodeState, OWNER_GONE_MS } from "../../../../../control-plane/core/fleet/node-status.ts";
 import { reduce } from "../../../../../control-plane/core/fleet/reduce.ts";
-import type { FleetNode, FleetRows } from "../../../../../control-plane/core/fleet/types.ts";
+import type { FleetLoad, FleetNode, FleetRows } from "../../../../../control-plane/core/fleet/types.ts";
 import {
   aDeployment,
   aFleetSession,
@@ -19,6 +19,7 @@ import {
   NOW,
   TIMINGS,
 } from "../../../../support/fleet/fleet-builder.ts";
+import { aLoad } from "../../../../support/fleet/scheduling-fixture.ts";
 
 const a = aNode("edge-a");
 const b = aNode("edge-b");
@@ -42,11 +43,14 @@ const stateOf = (state: FleetState, node: FleetNode, now: number): string => {
   return found ? nodeState(found, now, TIMINGS) : "gone";
 };
 
+function raise(): never {
+  throw new Error("the node has no capabilities");
+}
+
 /** `edge-a` with a ready session of epoch 2 that the replica `r-1`, which is this one, holds. */
 function owned(at = NOW): FleetState {
   const state = aFleetState(rows());
-  const { capabilities } = a;
-  if (!capabilities) throw new Error("the node has no capabilities");
+  const { capabilities = raise() } = a;
   const opened = { nodeId: a.id, epoch: 2, replica: "r-1", agentVersion: "0.1.0", capabilities, at };
   reduce(state, { type: "session-opened", ...opened });
   for (let heartbeat = 0; heartbeat < 2; heartbeat++)
@@ -140,6 +144,38 @@ describe("the rate at which a node receives", () => {
     const report = { at: NOW, cpuPct: 1, memFreeMiB: 1, diskFreeMiB: 1, rttMs: 1, rif: 0, placements: [] };
     reduce(state, { type: "load-reported", nodeId: a.id, epoch: 2, load: report });
     expect(rateOf()).toBe(10_000);
+  });
+});
+
+describe("how requests end on a node", () => {
+  const counted = (placementId: string, done: number, failed: number) => ({
+    placementId,
+    done,
+    failed,
+    rif: 0,
+    queued: 0,
+    slots: 1,
+    meanUs: 1,
+    p95Us: 1,
+    rssMiB: 1,
+  });
+
+  it("is counted for the versions of its own placements, from one load report to the next, over sessions", () => {
+    const state = owned();
+    const report = (epoch: number, ...placements: FleetLoad["placements"]) =>
+      reduce(state, { type: "load-reported", nodeId: a.id, epoch, load: aLoad({ placements }) });
+    const errorsOf = () => state.snapshot().nodes.get(a.id)?.load?.errors;
+    report(2, counted("p-edge-a", 500, 100), counted("p-edge-b", 0, 0));
+    expect(errorsOf()).toBeUndefined();
+    report(2, counted("p-edge-a", 506, 102), counted("p-edge-b", 0, 50), counted("p-unknown", 0, 50));
+    const known = { model: "digits", version: 1, at: NOW, erredAt: NOW };
+    expect(errorsOf()).toEqual([{ ...known, requests: 8, errors: 2 }]);
+    reduce(state, { type: "session-closed", nodeId: a.id, epoch: 2, at: NOW, isDisconnect: true });
+    const reopened = { type: "session-opened", nodeId: a.id, epoch: 3, replica: "r-1", agentVersion: "1" } as const;
+    const { capabilities = raise() } = a;
+    reduce(state, { ...reopened, capabilities, at: NOW });
+    report(3, counted("p-edge-a", 3, 1));
+    expect(errorsOf()).toEqual([{ ...known, requests: 12, errors: 3 }]);
   });
 });
 

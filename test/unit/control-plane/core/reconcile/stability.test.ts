@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import type { Fleet, FleetNode, FleetPlacement } from "../../../../../control-plane/core/fleet/types.ts";
+import type { Fleet, FleetNode, FleetPlacement, VersionErrors } from "../../../../../control-plane/core/fleet/types.ts";
 import { Moves } from "../../../../../control-plane/core/reconcile/moves.ts";
 import { planFleet, type FleetPlan } from "../../../../../control-plane/core/reconcile/plan.ts";
 import { describePlan } from "../../../../../control-plane/core/reconcile/steps.ts";
@@ -69,8 +69,14 @@ function noisyNode(node: FleetNode, now: number): FleetNode {
     diskFreeMiB: noisy(load.diskFreeMiB),
     rttMs: noisy(load.rttMs),
     rif: Math.round(noisy(load.rif)),
+    errors: deployments.slice(0, 4).map(({ spec }) => erring(spec.model, now)),
   };
   return { ...node, load: measured, session: { ...session, lastSeen: now - 5_000 * random.next(), ownerSeen: now } };
+}
+
+/** Any part of the requests fails. */
+function erring(model: string, now: number): VersionErrors {
+  return { model, version: 1, requests: 100, errors: Math.round(100 * random.next()), at: now, erredAt: now };
 }
 
 const noisyPlacement = (placement: FleetPlacement): FleetPlacement => ({
@@ -104,7 +110,7 @@ const demandsOf = (share: number): ReadonlyMap<string, Demand> =>
   new Map(deployments.map(({ name }) => [name, { ...demand, ratePerS: demand.ratePerS * share }]));
 
 describe("a converged fleet", () => {
-  it("has no step in an hour in which every signal is off by up to 30 %", () => {
+  it("has no step in an hour in which every signal is off by up to 30 %, and nodes fail ever other shares of requests", () => {
     const scaling = new ReplicaScaling(300_000);
     const fleet = converged(scaling);
     expect(fleet.placements.size).toBeGreaterThan(50);

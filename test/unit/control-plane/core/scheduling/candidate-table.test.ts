@@ -23,7 +23,7 @@ const candidatesIn = ({ fleet }: World): readonly Candidate[] =>
 function requestOf({ fleet }: World, deployment: FleetDeployment) {
   const version = versionOf(fleet, deployment.spec.model, 1);
   if (!version) throw new Error(`there is no version of ${deployment.spec.model}`);
-  return needOf(deployment, version, { now: NOW });
+  return needOf(deployment, version, { now: NOW, fleet });
 }
 
 const worlds = anyWorld({ nodes: [1, 10], deployments: [1, 4], maxPlaced: 8 });

@@ -9,6 +9,7 @@ import { explainRecord } from "../../../../../shared/api/v1/explain.ts";
 import {
   aDeployment,
   aFleet,
+  aFleetSession,
   aNode,
   aPlacement,
   aSilentNode,
@@ -40,6 +41,39 @@ describe("the default profile", () => {
       ...DEFAULT_PROFILE.scores.map(({ score }) => score.name),
     ];
     expect(new Set(names).size).toBe(names.length);
+  });
+});
+
+describe("a node on which requests fail", () => {
+  const erring = (name: string, errors: number): FleetNode => {
+    const node = aNode(name, { zone: "z" });
+    const counted = { model: "faces", version: 1, requests: 90, errors, at: NOW, erredAt: NOW };
+    return { ...node, load: node.load && { ...node.load, errors: [counted] } };
+  };
+  const chosenAt = (nodes: readonly FleetNode[], now: number) =>
+    planDeployment(aFleet({ nodes, deployments: [deployment], versions }), deployment, { ...context, now }).records[0];
+
+  it("is passed over for a new replica of any model, with why, until the errors are long past", () => {
+    const names = ["edge-a", "edge-b"];
+    const calm =
+      chosenAt(
+        names.map((name) => erring(name, 0)),
+        NOW,
+      )?.chosen[0] ?? "";
+    const nodes = names.map((name) => erring(name, name === calm ? 45 : 0));
+    const record = chosenAt(nodes, NOW);
+    expect(record?.chosen).toEqual(names.filter((name) => name !== calm));
+    expect(record?.sentence).toContain("ahead by reliability (0 failed against 0 failed, 45 % of requests fail here)");
+    expect(
+      whyNotThere(nodes.find(({ name }) => name === calm) ?? erring(calm, 0))?.ranked?.scores["reliability"],
+    ).toMatchObject({
+      score: 100,
+    });
+    const later = nodes.map((node) => ({
+      ...node,
+      session: aFleetSession({ lastSeen: NOW + 7_200_000, ownerSeen: NOW + 7_200_000 }),
+    }));
+    expect(chosenAt(later, NOW + 7_200_000)?.chosen).toEqual([calm]);
   });
 });
 

@@ -40,9 +40,13 @@ const anyHops = {
   hops: fc.constantFrom(undefined, hopsOf(new Map([["r-1", 0]]), 40), hopsOf(new Map([["r-2", 15]]), 0)),
 };
 const anyTimes = { serviceUs: fc.constantFrom(undefined, { edge: 4_000, cloud: 900 }, { edge: 80_000, cloud: 900 }) };
+/** One map for each version, as in one plan; on other nodes it errs as often. */
+const sharesOf = new Map([["edge-a", 0.1]]);
+const anyErrors = { errorShares: fc.constantFrom(undefined, sharesOf) };
 const anyNeed = {
   ...anyHops,
   ...anyTimes,
+  ...anyErrors,
   memMiB: fc.constantFrom(100, 600, 2_000),
   diskMiB: fc.constantFrom(100, 600, 2_000),
 };
@@ -67,6 +71,7 @@ function requestOf({
   diskMiB,
   hops,
   serviceUs,
+  errorShares,
   ...of
 }: Facts): PlacementRequest {
   return aRequest({
@@ -76,6 +81,7 @@ function requestOf({
     diskMiB,
     hops,
     serviceUs,
+    errorShares,
   });
 }
 

@@ -40,6 +40,20 @@ describe("reliability", () => {
     expect(scoreOn(reliability, candidate, aRequest(), [])).toEqual({ score: points, raw });
   });
 
+  it.each([
+    ["no request fails", 0, undefined, 100, "0 failed"],
+    ["2 % of all requests fail", 0.02, undefined, 90, "0 failed, 2 % of requests fail here"],
+    ["3.33 % of the version's requests fail", 0, 0.0333, 83.4, "0 failed, 3.3 % of requests fail here"],
+    ["of the version fewer fail than of all", 0.1, 0.02, 50, "0 failed, 10 % of requests fail here"],
+    ["a fifth fails", 0.2, undefined, 0, "0 failed, 20 % of requests fail here"],
+    ["all fail", 1, 1, 0, "0 failed, 100 % of requests fail here"],
+  ])("of a node where %s", (_, errorShare, ofVersion, score, raw) => {
+    const errorShares = ofVersion === undefined ? undefined : new Map([["n-edge-a", ofVersion]]);
+    const candidate = aCandidate({ errorShare });
+    expect(candidate.node.id).toBe("n-edge-a");
+    expect(scoreOn(reliability, candidate, aRequest({ errorShares }), [])).toEqual({ score, raw });
+  });
+
   it("is 100 for a node that was never given anything", () => {
     expect(scoreOn(reliability, aCandidate(), aRequest(), [])).toEqual({ score: 100, raw: "0 failed" });
   });
