@@ -5,6 +5,7 @@ import { collectPair, watchOption, wholeNumber } from "../globals.ts";
 import type { CommandRunner } from "../shell.ts";
 import type { TopOptions } from "../actions/top.ts";
 import type { LogOptions } from "../actions/nodes/logs.ts";
+import type { DrainOptions } from "../actions/nodes/node-changes.ts";
 import type { NodeListOptions } from "../actions/nodes/nodes.ts";
 import type { TokenOptions } from "../actions/nodes/tokens.ts";
 
@@ -98,10 +99,13 @@ export function registerNodes(program: Command, shell: CommandRunner): void {
       .command("drain")
       .description("move everything off a node; with --wait until it is empty")
       .argument("<node>", "name of the node")
-      .action((name: string, _options: object, command: Command) =>
-        shell.run(command, async (run) => (await changes()).drainNode(run, name)),
+      .option("--deadline <seconds>", "when it is to be empty; the control plane keeps the time", wholeNumber(1))
+      .option("--force", "at the deadline remove what is left, also where nothing takes its place")
+      .action((name: string, options: DrainOptions, command: Command) =>
+        shell.run(command, async (run) => (await changes()).drainNode(run, name, options)),
       ),
     "skerry nodes drain edge-a --wait",
+    "skerry nodes drain edge-a --deadline 600 --force",
   );
   withExamples(
     nodes

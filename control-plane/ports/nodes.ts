@@ -172,6 +172,8 @@ export interface NodeAdminStore {
       name?: string;
       cordoned?: boolean;
       draining?: boolean;
+      /** Of a drain that begins; null: without a deadline. A drain that ends has none. */
+      drain?: { deadlineSeconds: number; removes: boolean } | null;
       labels?: Record<string, string>;
       site?: string;
       zone?: string;

@@ -3,6 +3,7 @@ import type { ExplainRecord } from "../../shared/api/v1/explain.ts";
 import type { RolloutNode, RolloutRecord } from "../../shared/api/v1/rollouts.ts";
 import type { NodeId, PlacementId } from "../../shared/base/ids.ts";
 import type { FleetKeys } from "../core/fleet/changes/fleet-keys.ts";
+import type { DrainTransition } from "../core/fleet/drains.ts";
 import type { Transition } from "../core/fleet/transitions.ts";
 import type { FleetRows, PlacementAttempt, RecordedSession } from "../core/fleet/types.ts";
 import type { NewEvent } from "./events.ts";
@@ -103,7 +104,12 @@ export interface PlanStore {
    * else was announced meanwhile; `stale` when that leaves none.
    */
   announce(fence: LeaderFence, transitions: readonly Transition[]): Promise<PlanOutcome>;
-  /** Begins or ends the drain of a node; a cordon is an operator's and stays as it is. `stale` when it is so already, or revoked. */
+  /**
+   * Records what each drain is announced as, and keeps the events, in one transaction. Passes over drains that were ended, begun
+   * anew or announced so meanwhile; `stale` when that leaves none.
+   */
+  announceDrains(fence: LeaderFence, drains: readonly DrainTransition[]): Promise<PlanOutcome>;
+  /** Begins or ends the drain of a node, which has no deadline then; a cordon is an operator's and stays as it is. `stale` when it is so already, or revoked. */
   setDraining(fence: LeaderFence, node: { id: NodeId; draining: boolean }, event: NewEvent): Promise<PlanOutcome>;
   /** Deletes the row of a placement that is gone from its node. `stale` unless it is `wanted: gone`. */
   deletePlacement(

@@ -2,7 +2,7 @@ import { node } from "../../../shared/api/v1/nodes.ts";
 import type { ApiClient } from "../../api/client.ts";
 import { decode } from "../../api/client.ts";
 import { EXIT } from "../../exit-codes.ts";
-import { CliFailure } from "../../failure.ts";
+import { CliFailure, usageFailure } from "../../failure.ts";
 import { isMachineFormat, printRaw } from "../../output/format.ts";
 import { LiveLines } from "../../output/live-lines.ts";
 import { count } from "../../output/units.ts";
@@ -23,10 +23,25 @@ export async function uncordonNode(run: CommandContext, name: string): Promise<v
   run.output.next(`nodes get ${name}`);
 }
 
-export async function drainNode(run: CommandContext, name: string): Promise<void> {
+export interface DrainOptions {
+  /** In seconds. */
+  readonly deadline?: number;
+  readonly force?: boolean;
+}
+
+/** The deadline is the control plane's: it holds also when this command has ended. */
+export async function drainNode(run: CommandContext, name: string, { deadline, force }: DrainOptions): Promise<void> {
+  if (force === true && deadline === undefined)
+    throw usageFailure(
+      "--force says what becomes of what is left at the deadline, and there is none",
+      `give one: skerry nodes drain ${name} --deadline 600 --force`,
+    );
   const api = await run.api();
-  await change(run, name, "/drain");
-  run.output.say(`${name} is draining: its models move elsewhere, where they can.`);
+  const ask = { deadlineSeconds: deadline, ...(force === true && { atDeadline: "remove" }) };
+  await change(run, name, "/drain", deadline === undefined ? undefined : ask);
+  const then = force === true ? "what is left is removed then" : "what is left is named then";
+  const within = deadline === undefined ? "" : ` It has ${count(deadline, "second")}; ${then}.`;
+  run.output.say(`${name} is draining: its models move elsewhere, where they can.${within}`);
   if (run.globals.wait) {
     await waitUntilEmpty(run, api, name);
     run.output.say(`${name} is empty.`);
@@ -75,14 +90,21 @@ export async function removeNode(run: CommandContext, name: string): Promise<voi
   run.output.next("nodes ls");
 }
 
-async function change(run: CommandContext, name: string, verb: string): Promise<void> {
-  const { body } = await (await run.api()).post(pathOf(name, verb));
+async function change(run: CommandContext, name: string, verb: string, ask?: object): Promise<void> {
+  const { body } = await (await run.api()).post(pathOf(name, verb), ask);
   await printAnswer(run, body);
 }
 
 async function printAnswer(run: CommandContext, body: unknown): Promise<void> {
   if (isMachineFormat(run.globals.format) && body !== undefined) await printRaw(run.output, run.globals.format, body);
 }
+
+const overdue = (name: string, waitsFor: readonly string[]): CliFailure =>
+  new CliFailure(EXIT.unmet, {
+    what: `the drain of ${name} is past its deadline, and goes on`,
+    why: waitsFor,
+    fix: `look where its models could go with \`skerry explain\`, or remove them with \`skerry nodes drain ${name} --deadline 1 --force\``,
+  });
 
 async function waitUntilEmpty(run: CommandContext, api: ApiClient, name: string): Promise<void> {
   const lines = new LiveLines(run.output);
@@ -92,6 +114,8 @@ async function waitUntilEmpty(run: CommandContext, api: ApiClient, name: string)
       const found = decode(node, (await api.get(pathOf(name))).body, "a node");
       left = found.placements.map(({ model, version, state }) => `${model}:${version} ${state}`).join(", ");
       lines.show(new Map([[name, `  ${name}  ${found.placements.length === 0 ? "empty" : `still holds ${left}`}`]]));
+      const isOverdue = found.drain?.overdue === true && found.drain.atDeadline === "wait";
+      if (isOverdue) throw overdue(name, found.drain?.waitsFor ?? []);
       return found.placements.length === 0;
     });
   } catch (error) {

@@ -16,7 +16,7 @@ export function nodeStateText(of: Node, paint: Style): string {
   const text = [
     of.state,
     ...(of.cordoned ? ["cordoned"] : []),
-    ...(of.draining ? ["draining"] : []),
+    ...(of.draining ? [of.drain?.overdue === true ? "drain overdue" : "draining"] : []),
     ...(isQuarantined ? ["quarantined"] : []),
   ].join(",");
   if (of.state === "ready") return of.cordoned || of.draining || isQuarantined ? paint.warn(text) : paint.good(text);

@@ -4,6 +4,7 @@ import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import type { NodeTimings } from "../../core/fleet/node-status.ts";
 import type { Fleet, FleetDeployment } from "../../core/fleet/types.ts";
+import { drainTransitions } from "../../core/fleet/drains.ts";
 import { transitions } from "../../core/fleet/transitions.ts";
 import { findingsOf, type Findings } from "../../core/reconcile/deployment-status.ts";
 import { statusSteps } from "../../core/reconcile/status-steps.ts";
@@ -49,6 +50,7 @@ const PERIODIC = "periodic";
  *   targets      how many replicas the measured demand asks for                (core/scaling/replica-targets.ts)
  *   rollouts     which rollout goes a step on                                  (core/rollout/rollout-steps.ts)
  *   transitions  what nodes have become since it was announced last         (core/fleet/transitions.ts)
+ *   drains       which have ended, or are past their deadlines                 (core/fleet/drains.ts)
  *   plan         from what is to what is declared                              (core/reconcile/plan.ts)
  *   moves        when nothing else is to be done: a replica to a better node   (core/reconcile/moves.ts)
  *   status       what the plan found of each deployment, where it differs      (core/reconcile/deployment-status.ts)
@@ -231,6 +233,8 @@ export class ControlLoop {
 
     const found = transitions(fleet, { stateOf: (node) => stateFor(node, context), lostMs: this.#timings.lostMs });
     const announce: readonly Step[] = found.length === 0 ? [] : [{ kind: "node.announce", transitions: found }];
+    const drains = drainTransitions(fleet, time.now);
+    const drained: readonly Step[] = drains.length === 0 ? [] : [{ kind: "node.announce-drains", drains }];
     const plan = planFleet(fleet, context, this.#last?.plan);
     const scalingOf = (deployment: string) => this.#scaling.memoryOf(deployment);
     const findings = findingsOf(fleet, plan, { ...context, known: this.#last?.findings, scalingOf });
@@ -239,7 +243,7 @@ export class ControlLoop {
       reasonFor: (deployment) => this.#scaling.reasonFor(deployment),
       isThrashing: (deployment, kind) => this.#scaling.isThrashing(deployment, kind, wallNow),
     });
-    const planned: readonly Step[] = [...announce, ...rollouts, ...plan.steps, ...statuses];
+    const planned: readonly Step[] = [...announce, ...drained, ...rollouts, ...plan.steps, ...statuses];
     const move = planned.length === 0 ? this.#moves.next(fleet, plan, { ...context, demands }) : undefined;
     const steps = move ? [move] : planned;
     if (steps.length > 0) await this.#run(steps, lead.fence, trigger);

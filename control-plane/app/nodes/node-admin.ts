@@ -1,4 +1,4 @@
-import type { Node } from "../../../shared/api/v1/nodes.ts";
+import type { DrainRequest, Node } from "../../../shared/api/v1/nodes.ts";
 import type { TrafficLoad } from "../../../shared/api/v1/traffic.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { isSkerryError, SkerryError } from "../../../shared/base/errors.ts";
@@ -150,13 +150,20 @@ export class NodeAdmin {
     return this.#update(name, { cordoned: false, draining: false }, { ...change, event });
   }
 
-  /** Its placements are made elsewhere, then leave. Throws `NOT_FOUND`, `STALE_ETAG`. */
-  drain(name: string, change: Change): Promise<Node> {
+  /**
+   * Its placements are made elsewhere, then leave. The leader keeps the deadline, which takes the place of an earlier one.
+   * Throws `NOT_FOUND`, `STALE_ETAG`.
+   */
+  drain(name: string, { deadlineSeconds, atDeadline }: DrainRequest, change: Change): Promise<Node> {
+    const removes = atDeadline === "remove";
+    const then = removes ? "what is left is removed then" : "what is left is named then";
+    const within = deadlineSeconds === undefined ? "" : ` within ${deadlineSeconds} s; ${then}`;
     const event = {
       reason: "NodeDrainStarted",
-      message: `${change.actor.name} drains ${name}: its placements move elsewhere`,
+      message: `${change.actor.name} drains ${name}: its placements move elsewhere${within}`,
     };
-    return this.#update(name, { cordoned: true, draining: true }, { ...change, event });
+    const drain = deadlineSeconds === undefined ? null : { deadlineSeconds, removes };
+    return this.#update(name, { cordoned: true, draining: true, drain }, { ...change, event });
   }
 
   /**

@@ -1,9 +1,10 @@
 import { toInstant } from "../../../shared/api/v1/common.ts";
 import type { Node } from "../../../shared/api/v1/nodes.ts";
+import { isOverdue, waitsFor } from "../../core/fleet/drains.ts";
 import { lastHeard, nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
 import { pushRateAt } from "../../core/fleet/push-rate.ts";
 import { quarantineOf } from "../../core/fleet/quarantine.ts";
-import type { FleetLoad, FleetNode, FleetPlacement } from "../../core/fleet/types.ts";
+import type { FleetLoad, FleetNode, FleetPlacement, NodeDrain } from "../../core/fleet/types.ts";
 
 export interface ViewTime {
   /** The fleet's clock, in ms. */
@@ -33,6 +34,7 @@ export function nodeView(
     state: nodeState(node, now, timings),
     cordoned: node.cordoned,
     draining: node.draining,
+    drain: node.draining && node.drain ? drainView(node.drain, placements, time) : null,
     lastSeen: lastSeenAgeMs === null ? null : toInstant(wallNow - lastSeenAgeMs),
     lastSeenAgeMs,
     epoch: node.session?.epoch ?? 0,
@@ -54,6 +56,16 @@ export function nodeView(
       : null,
     createdAt: toInstant(node.createdAt),
     ...(node.kubernetesNamespace !== undefined && { managedBy: "kubernetes" }),
+  };
+}
+
+function drainView(drain: NodeDrain, left: readonly FleetPlacement[], { now, wallNow }: ViewTime): Node["drain"] {
+  return {
+    deadline: toInstant(wallNow + drain.deadline - now),
+    leftMs: age(drain.deadline, now),
+    overdue: isOverdue({ drain }, left, now),
+    atDeadline: drain.removes ? "remove" : "wait",
+    waitsFor: [...waitsFor(left)],
   };
 }
 

@@ -46,6 +46,8 @@ export interface FleetNode {
   readonly generation: number;
   readonly cordoned: boolean;
   readonly draining: boolean;
+  /** Of a drain that has a deadline. */
+  readonly drain?: NodeDrain | undefined;
   readonly revoked: boolean;
   /** While no operator has approved it; undefined: it may connect. */
   readonly waiting?: WaitingNode | undefined;
@@ -63,6 +65,19 @@ export interface FleetNode {
   /** Its newest load report: observed by the replica that holds its session, for others what that one recorded. */
   readonly load: FleetLoad | undefined;
 }
+
+export interface NodeDrain {
+  /** In ms of the fleet's clock. */
+  readonly deadline: number;
+  /** What is left then is removed, also where nothing takes its place. */
+  readonly removes: boolean;
+  /** What was announced of it last. */
+  readonly announced: AnnouncedDrain | undefined;
+  /** Of the deadline, by the calendar of the database (ms since 1970): another drain has another one. */
+  readonly revision: number;
+}
+
+export type AnnouncedDrain = "overdue" | "done";
 
 export interface WaitingNode {
   /** By the calendar of the database (ms since 1970): it is rejected then. */

@@ -1,4 +1,5 @@
 import type { NodeState } from "../../../shared/api/v1/nodes.ts";
+import { nextDeadline } from "../fleet/drains.ts";
 import type { Fleet } from "../fleet/types.ts";
 import type { Pool } from "../scaling/pool.ts";
 import type { ReplicaTargets } from "../scaling/replica-targets.ts";
@@ -31,7 +32,7 @@ export function basisOf(fleet: Fleet, plan: FleetPlan, context: PlanContext): Pl
     targets,
     pools,
     states: new Map(fleet.nodes.values().map((node) => [node.id, stateFor(node, context)])),
-    until: Math.min(plan.wakeAt ?? Infinity, now + (isShort ? SHORTFALL_MS : MAX_AGE_MS)),
+    until: Math.min(plan.wakeAt ?? Infinity, nextDeadline(fleet, now), now + (isShort ? SHORTFALL_MS : MAX_AGE_MS)),
   };
 }
 

@@ -3,6 +3,7 @@ import type { ExplainRecord, RoomReason } from "../../../shared/api/v1/explain.t
 import type { RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
 import { unionOf, type FleetKeys } from "../fleet/changes/fleet-keys.ts";
+import type { DrainTransition } from "../fleet/drains.ts";
 import type { Transition } from "../fleet/transitions.ts";
 import type { FleetPlacement, FleetRollout, PlacementAttempt } from "../fleet/types.ts";
 import type { RolloutChange } from "../rollout/change.ts";
@@ -63,6 +64,8 @@ export interface StatusSteps {
 export interface NodeSteps {
   /** What they have become is announced, and kept as announced. */
   readonly "node.announce": { readonly transitions: readonly Transition[] };
+  /** Drains that have ended, or are past their deadlines, are announced, and kept as announced. */
+  readonly "node.announce-drains": { readonly drains: readonly DrainTransition[] };
 }
 
 /** What is recorded of rollouts. */
@@ -132,6 +135,7 @@ const KEYS: StepTable<StepKind, [], FleetKeys> = {
   "status.write": ({ deployment }) => ({ deployments: [deployment] }),
   "rollout.write": ({ deployment }) => ({ deployments: [deployment] }),
   "node.announce": ({ transitions }) => ({ nodes: transitions.map(({ nodeId }) => nodeId) }),
+  "node.announce-drains": ({ drains }) => ({ nodes: drains.map(({ nodeId }) => nodeId) }),
 };
 
 /** A plan in English, for tests and logs. */
@@ -155,6 +159,8 @@ const SENTENCES: StepTable<StepKind, [], string> = {
     ].join("; ")}`,
   "node.announce": ({ transitions }) =>
     transitions.map(({ event: { reason, object } }) => `record ${reason} of ${object}`).join("; "),
+  "node.announce-drains": ({ drains }) =>
+    drains.map(({ event: { reason, object } }) => `record ${reason} of ${object}`).join("; "),
 };
 
 function rolloutSentence(record: RolloutRecord, before: RolloutRecord | undefined): string {

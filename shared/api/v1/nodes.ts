@@ -18,6 +18,11 @@ export type NodeState = z.infer<typeof nodeState>;
 export const nodeKind = z.enum(["edge", "cloud"]);
 export type NodeKind = z.infer<typeof nodeKind>;
 
+/** What becomes of what a drained node still holds at the deadline. */
+const drainEnd = z
+  .enum(["wait", "remove"])
+  .describe("wait: the drain goes on, and an event names what is left. remove: that leaves then, with no successor.");
+
 export const node = z
   .object({
     name: z.string(),
@@ -29,6 +34,17 @@ export const node = z
     state: nodeState,
     cordoned: z.boolean(),
     draining: z.boolean(),
+    drain: z
+      .object({
+        deadline: instant,
+        leftMs: z.number().describe("Until the deadline; 0 when it has passed."),
+        overdue: z.boolean().describe("The deadline has passed, and the node still holds something."),
+        atDeadline: drainEnd,
+        waitsFor: z.array(z.string()).describe("A sentence for each placement that the node still holds."),
+      })
+      .nullable()
+      .default(null)
+      .describe("Of a drain with a deadline; null: it has none, or the node does not drain."),
     /** When a byte of it last arrived, and how long ago that is, in ms. */
     lastSeen: instant.nullable(),
     lastSeenAgeMs: z.number().nullable(),
@@ -98,6 +114,7 @@ export const lastingNode = (of: Node): Node => ({
   lastSeenAgeMs: null,
   load: null,
   quarantine: of.quarantine && { ...of.quarantine, leftMs: 0 },
+  drain: of.drain && { ...of.drain, leftMs: 0 },
   placements: of.placements.map((placement) => ({ ...placement, stateAgeMs: 0 })),
 });
 
@@ -114,6 +131,26 @@ export const approveNode = z.strictObject({
     .optional()
     .describe("Approves the node only if this is its key: between a look and an approval another may take its place."),
 });
+
+/** The body may be left out. */
+export const drainNode = z
+  .strictObject({
+    deadlineSeconds: z
+      .number()
+      .int()
+      .min(1)
+      .max(7 * 86_400)
+      .optional()
+      .describe(
+        "When the node is to be empty, counted from now. Without it the drain has no deadline, also if it had one.",
+      ),
+    atDeadline: drainEnd.default("wait"),
+  })
+  .refine(({ deadlineSeconds, atDeadline }) => deadlineSeconds !== undefined || atDeadline === "wait", {
+    message: "needs deadlineSeconds",
+    path: ["atDeadline"],
+  });
+export type DrainRequest = z.output<typeof drainNode>;
 
 /** Names of sites and zones. */
 export const placeName = z

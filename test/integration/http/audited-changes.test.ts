@@ -57,7 +57,7 @@ const STATE = `SELECT json_build_array(
   (SELECT json_agg(json_build_array(model_name, version, labels) ORDER BY model_name, version) FROM model_versions),
   (SELECT json_agg(a ORDER BY model_name, alias) FROM aliases a),
   (SELECT json_agg(json_build_array(name, spec, generation) ORDER BY name) FROM deployments),
-  (SELECT json_agg(json_build_array(name, labels, site, zone, cordoned, draining, revoked, waiting_until, public_key, generation) ORDER BY name) FROM nodes),
+  (SELECT json_agg(json_build_array(name, labels, site, zone, cordoned, draining, drain_deadline, drain_removes, revoked, waiting_until, public_key, generation) ORDER BY name) FROM nodes),
   (SELECT json_agg(t ORDER BY id) FROM join_tokens t),
   (SELECT json_agg(json_build_array(id, expires_at, revoked_at, successor_id) ORDER BY id) FROM api_keys),
   (SELECT json_agg(id ORDER BY id) FROM login_sessions), (SELECT json_agg(id ORDER BY id) FROM login_codes))::text AS state`;
@@ -151,6 +151,7 @@ describe("a change through the API", () => {
     const replace = await change("POST", "/api/v1/nodes/edge-a/replace", { body: { why: "its disk is broken" } });
     await change("POST", "/api/v1/join", { body: joinOf(String(replace.body.token), "edge-a") });
     for (const verb of ["cordon", "uncordon", "drain"]) await change("POST", `/api/v1/nodes/edge-a/${verb}`);
+    await change("POST", "/api/v1/nodes/edge-a/drain", { body: { deadlineSeconds: 600 } });
     await change("DELETE", "/api/v1/nodes/edge-a");
 
     const viewer = await change("POST", "/api/v1/api-keys", { body: { name: "eyes", role: "viewer" } });

@@ -160,7 +160,9 @@ export class Story {
   }
 
   async administer(action: "cordon" | "uncordon" | "drain", node: string): Promise<void> {
-    await this.#anyReplica().nodes[action](node, CHANGE);
+    const { nodes } = this.#anyReplica();
+    if (action === "drain") await nodes.drain(node, { atDeadline: "wait" }, CHANGE);
+    else await nodes[action](node, CHANGE);
   }
 
   async revoke(node: string): Promise<void> {

@@ -1,5 +1,5 @@
 import { listOf } from "../../../../shared/api/v1/common.ts";
-import { approveNode, node, nodesQuery, patchNode } from "../../../../shared/api/v1/nodes.ts";
+import { approveNode, drainNode, node, nodesQuery, patchNode } from "../../../../shared/api/v1/nodes.ts";
 import type { FleetWatches } from "../../../app/fleet/fleet-watches.ts";
 import type { NodeAdmin, NodeFacts } from "../../../app/nodes/node-admin.ts";
 import { nodeLabels } from "../../../app/nodes/node-dto.ts";
@@ -15,9 +15,8 @@ const PATH = "/api/v1/nodes/{node}";
 const VERBS = {
   cordon: "No new placement comes to the node; what runs goes on",
   uncordon: "Undo cordon and drain",
-  drain: "Move the node's placements elsewhere, then keep it empty",
 } as const;
-const VERB_NAMES = ["cordon", "uncordon", "drain"] as const;
+const VERB_NAMES = ["cordon", "uncordon"] as const;
 
 interface NodeParts {
   readonly nodes: NodeAdmin;
@@ -114,6 +113,22 @@ export function nodeRoutes({ nodes, watches }: NodeParts): Route[] {
       async handle({ params, actor, header }) {
         await nodes.reject(params.node, { actor, ifMatch: ifMatchOf({ header }) });
         return { status: 204, empty: true };
+      },
+    }),
+    defineRoute({
+      method: "POST",
+      path: `${PATH}/drain`,
+      summary:
+        "Move the node's placements elsewhere, then keep it empty; with a deadline, which the control plane keeps",
+      tag: TAG,
+      action: "nodes.write",
+      params: nodeParams,
+      body: drainNode,
+      answer: node,
+      statuses: [200],
+      async handle({ params, body, actor, header }) {
+        const changed = await nodes.drain(params.node, body, { actor, ifMatch: ifMatchOf({ header }) });
+        return { body: changed, headers: await etagFor(params.node) };
       },
     }),
     ...VERB_NAMES.map((verb) =>

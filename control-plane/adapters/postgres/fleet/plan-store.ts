@@ -2,6 +2,7 @@ import { Prisma } from "../../../../prisma/generated/client.ts";
 import type { NodeId, PlacementId } from "../../../../shared/base/ids.ts";
 import type { FleetKeys } from "../../../core/fleet/changes/fleet-keys.ts";
 import type { PlacementAttempt } from "../../../core/fleet/types.ts";
+import type { DrainTransition } from "../../../core/fleet/drains.ts";
 import type { Transition } from "../../../core/fleet/transitions.ts";
 import type { NewEvent } from "../../../ports/events.ts";
 import type {
@@ -116,7 +117,7 @@ export class PostgresPlanStore implements PlanStore {
     return this.#fenced(fence, [event], async (tx) => {
       const changed = await tx.$executeRaw`
         UPDATE nodes
-        SET draining = ${node.draining}, desired_rev = desired_rev + 1, row_version = row_version + 1
+        SET draining = ${node.draining}, drain_deadline = NULL, drain_removes = false, drain_announced = NULL, desired_rev = desired_rev + 1, row_version = row_version + 1
         WHERE id = ${node.id} AND NOT revoked AND draining <> ${node.draining}`;
       return changed > 0 ? { nodes: [node.id] } : undefined;
     });
@@ -136,6 +137,27 @@ export class PostgresPlanStore implements PlanStore {
       await appendEvents(
         tx,
         transitions.filter(({ nodeId }) => announced.has(nodeId)).map(({ event }) => event),
+        { nodes: [...announced] },
+      );
+      return "committed";
+    });
+  }
+
+  announceDrains(fence: LeaderFence, drains: readonly DrainTransition[]): Promise<PlanOutcome> {
+    return this.#database.transaction(async (tx) => {
+      if (!(await holdsLease(tx, fence))) return "fenced";
+      const rows = await tx.$queryRaw<{ id: string }[]>`
+        UPDATE nodes n SET drain_announced = t.announced
+        FROM unnest(${drains.map(({ nodeId }) => nodeId)}::text[], ${drains.map(({ revision }) => revision)}::float8[],
+          ${drains.map(({ to }) => to)}::text[]) AS t (node_id, deadline, announced)
+        WHERE n.id = t.node_id AND n.draining AND NOT n.revoked AND (extract(epoch FROM n.drain_deadline) * 1000)::float8 = t.deadline
+          AND n.drain_announced IS DISTINCT FROM t.announced AND n.drain_announced IS DISTINCT FROM 'done'
+        RETURNING n.id`;
+      const announced = new Set(rows.map(({ id }) => id));
+      if (announced.size === 0) return "stale";
+      await appendEvents(
+        tx,
+        drains.filter(({ nodeId }) => announced.has(nodeId)).map(({ event }) => event),
         { nodes: [...announced] },
       );
       return "committed";

@@ -1,5 +1,6 @@
 import type { ExplainRecord } from "../../../../shared/api/v1/explain.ts";
 import type { NodeKind } from "../../../../shared/api/v1/nodes.ts";
+import { mustLeave } from "../../fleet/drains.ts";
 import type { Fleet, FleetDeployment, FleetPlacement } from "../../fleet/types.ts";
 import { withinRange } from "../../scaling/replica-targets.ts";
 import { candidateOf, withCandidates } from "../candidate-list.ts";
@@ -70,6 +71,10 @@ export function planKind(kind: NodeKind, input: KindInput) {
   const created = [...placing.create, ...(forced?.create ?? [])];
   const evictedAt = created.length === 0 ? undefined : evictedBefore(fleet, need.version, context.now);
   const told = (record: ExplainRecord): ExplainRecord => withThrashing(record, evictedAt, context.now);
+  const isDue = (placement: FleetPlacement): boolean => {
+    const candidate = at(placement);
+    return candidate !== undefined && mustLeave(candidate.node, context.now);
+  };
   const surplus = isCovered ? standing.toSorted(leastUsefulFirst).slice(0, standing.length - wanted) : [];
   const waits = [
     ...rest.filter(({ state }) => state === "failed").map((placement) => retryAt(placement, context.now)),
@@ -96,9 +101,9 @@ export function planKind(kind: NodeKind, input: KindInput) {
     remove: [
       ...replaced,
       ...surplus.map((placement) => ({ placement, why: `more replicas than wanted (${wanted})` })),
-      ...(isCovered
-        ? rest.map((placement) => ({ placement, why: removalReason(placement, at(placement), context) }))
-        : []),
+      ...rest
+        .filter((placement) => isCovered || isDue(placement))
+        .map((placement) => ({ placement, why: removalReason(placement, at(placement), context) })),
     ],
   };
 }
@@ -173,6 +178,7 @@ function removalReason(placement: FleetPlacement, candidate: Candidate | undefin
   if (placement.state === "failed")
     return `it failed there (${placement.failure?.code ?? "unknown"}) and enough replicas are ready elsewhere`;
   if (candidate.state === "lost") return `${candidate.node.name} is lost and enough replicas are ready elsewhere`;
+  if (mustLeave(candidate.node, context.now)) return `the drain of ${candidate.node.name} is past its deadline`;
   if (candidate.node.draining) return `${candidate.node.name} is draining`;
   if (hasStalled(placement, candidate, context))
     return `it makes no progress there and enough replicas are ready elsewhere`;

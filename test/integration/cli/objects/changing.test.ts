@@ -140,6 +140,28 @@ describe("changing commands", () => {
     expect(stderr).toContain("why      it still holds digits:1 ready");
   });
 
+  it("give a drain its deadline, and end the wait when the control plane says that it has passed", async () => {
+    api.on("POST /api/v1/nodes/edge-a/drain", nodeNamed("edge-a", { draining: true }));
+    const waitsFor = ["digits:1 of digits (ready) stays until enough others are ready elsewhere"];
+    const drain = {
+      deadline: new Date(0).toISOString(),
+      leftMs: 0,
+      overdue: true,
+      atDeadline: "wait" as const,
+      waitsFor,
+    };
+    api.on("GET /api/v1/nodes/edge-a", nodeNamed("edge-a", { draining: true, drain }));
+    const { exitCode, stderr } = await cli("nodes", "drain", "edge-a", "--deadline", "60", "--wait");
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain("the drain of edge-a is past its deadline, and goes on");
+    expect(stderr).toContain(`why      ${waitsFor[0]}`);
+    const bodyOf = (at: number): unknown => JSON.parse(String(api.asked.at(at)?.body));
+    expect(bodyOf(-2)).toEqual({ deadlineSeconds: 60 });
+    expect((await cli("nodes", "drain", "edge-a", "--force")).exitCode).toBe(64);
+    await cli("nodes", "drain", "edge-a", "--deadline", "60", "--force");
+    expect(bodyOf(-1)).toEqual({ deadlineSeconds: 60, atDeadline: "remove" });
+  });
+
   describe("apply", () => {
     it("creates what is missing and says how to wait for it", async () => {
       api.on("PUT /api/v1/deployments/digits", deploymentNamed("digits", false), { status: 201 });

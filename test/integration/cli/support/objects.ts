@@ -16,6 +16,7 @@ export function nodeNamed(name: string, change: Partial<Node> = {}): Node {
     state: "ready",
     cordoned: false,
     draining: false,
+    drain: null,
     quarantine: null,
     lastSeen: createdAt,
     lastSeenAgeMs: 2000,

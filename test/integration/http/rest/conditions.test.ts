@@ -92,6 +92,27 @@ describe("ETag and If-Match of nodes", () => {
   });
 });
 
+describe("a drain with a deadline", () => {
+  it("shows the deadline and what it waits for, and ends with the drain", async () => {
+    const body = { deadlineSeconds: 600, atDeadline: "remove" };
+    const drained = await ask("POST", "/api/v1/nodes/edge-a/drain", { body });
+    expect(drained.body.drain).toMatchObject({ leftMs: 600_000, overdue: false, atDeadline: "remove" });
+    expect(api.stores.happened.at(-1)?.message).toContain("within 600 s; what is left is removed then");
+    expect((await ask("POST", "/api/v1/nodes/edge-a/uncordon")).body.drain).toBeNull();
+  });
+
+  it.each([
+    ["no deadline for what is to happen at it", { atDeadline: "remove" }, "atDeadline"],
+    ["a deadline of more than 7 days", { deadlineSeconds: 604_801 }, "deadlineSeconds"],
+    ["another word", { deadlineSeconds: 10, atDeadline: "cut" }, "atDeadline"],
+    ["a field that nobody knows", { deadline: 10 }, "deadline"],
+  ])("is refused with %s", async (_, body, field) => {
+    const refused = await ask("POST", "/api/v1/nodes/edge-a/drain", { body });
+    expect(refused.status).toBe(400);
+    expect(JSON.stringify(refused.body)).toContain(field);
+  });
+});
+
 describe("ETag and If-Match of models and aliases", () => {
   it("refuses a change of labels that were changed meanwhile", async () => {
     const { headers } = await ask("GET", "/api/v1/models/digits");

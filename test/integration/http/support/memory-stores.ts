@@ -123,7 +123,7 @@ export class MemoryStores {
   readonly logins: MemoryLogins;
 
   readonly nodes: NodeAdminStore = {
-    update: async (name, { kubernetesNamespace, ...change }, { actor, ifMatch, event }) => {
+    update: async (name, { kubernetesNamespace, drain, ...change }, { actor, ifMatch, event }) => {
       this.#reach();
       const at = this.#node(name);
       this.#raise(`node/${name}`, ifMatch);
@@ -133,6 +133,14 @@ export class MemoryStores {
         this.rows.nodes[at] = {
           ...row,
           ...change,
+          ...(drain && {
+            drain: {
+              deadline: this.#clock.now() + 1_000 * drain.deadlineSeconds,
+              removes: drain.removes,
+              announced: undefined,
+              revision: WALL,
+            },
+          }),
           kubernetesNamespace:
             kubernetesNamespace === undefined ? row.kubernetesNamespace : (kubernetesNamespace ?? undefined),
         };

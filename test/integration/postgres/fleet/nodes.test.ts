@@ -19,6 +19,56 @@ const auditOf = async (target: string) =>
   (await stores.audit.list({ before: null, limit: 500 })).filter((entry) => entry.target === target);
 const context = (name: string, ifMatch?: number) => ({ actor: alice, ifMatch, event: event(`${name} was changed`) });
 
+describe("a drain with a deadline", () => {
+  const drains = (name: string, deadlineSeconds: number, removes = false) =>
+    stores.nodes.update(name, { cordoned: true, draining: true, drain: { deadlineSeconds, removes } }, context(name));
+  const drainOf = async (name: string) => (await nodeOf(stores, name)).drain;
+
+  it("is kept by the database's clock, audited, and gone when the drain ends or begins without one", async () => {
+    const nodeId = await joinNode(stores, "edge-k");
+    await drains("edge-k", 600, true);
+    const first = await drainOf("edge-k");
+    expect(first).toMatchObject({ removes: true, announced: undefined });
+    expect((await auditOf("node/edge-k"))[0]?.detail).toEqual({
+      before: { cordoned: false, draining: false },
+      after: { cordoned: true, draining: true, drain: { deadlineSeconds: 600, removes: true } },
+    });
+    await drains("edge-k", 60);
+    const second = await drainOf("edge-k");
+    expect(second?.removes).toBe(false);
+    expect((first?.revision ?? 0) - (second?.revision ?? 0)).toBeGreaterThan(500_000);
+    await stores.nodes.update("edge-k", { draining: false }, context("edge-k"));
+    expect(await drainOf("edge-k")).toBeUndefined();
+    await drains("edge-k", 60);
+    await stores.nodes.update("edge-k", { draining: true, drain: null }, context("edge-k"));
+    expect(await drainOf("edge-k")).toBeUndefined();
+    await drains("edge-k", 60);
+    const fence = await lead(stores);
+    expect(await stores.plans.setDraining(fence, { id: nodeId, draining: false }, event("kept"))).toBe("committed");
+    expect(await drainOf("edge-k")).toBeUndefined();
+  });
+
+  it("is announced once for each deadline and each end, whoever leads", async () => {
+    const nodeId = await joinNode(stores, "edge-l");
+    await drains("edge-l", 60);
+    const { revision = 0 } = (await drainOf("edge-l")) ?? {};
+    const fence = await lead(stores);
+    const about = (to: "overdue" | "done", of = revision) => [
+      { nodeId, revision: of, to, event: { ...event(`edge-l is ${to}`), reason: "NodeDrainOverdue" as const } },
+    ];
+    expect(await stores.plans.announceDrains({ ...fence, token: fence.token + 1n }, about("overdue"))).toBe("fenced");
+    expect(await stores.plans.announceDrains(fence, about("overdue", revision - 1))).toBe("stale");
+    expect(await stores.plans.announceDrains(fence, about("overdue"))).toBe("committed");
+    expect(await stores.plans.announceDrains(fence, about("overdue"))).toBe("stale");
+    expect(await stores.plans.announceDrains(fence, about("done"))).toBe("committed");
+    expect(await stores.plans.announceDrains(fence, about("overdue"))).toBe("stale");
+    const messages = await messagesOf(stores);
+    expect(messages.filter((message) => message.startsWith("edge-l is "))).toHaveLength(2);
+    await drains("edge-l", 60);
+    expect((await drainOf("edge-l"))?.announced).toBeUndefined();
+  });
+});
+
 describe("update", () => {
   it("changes a flag, notifies the node and keeps event and audit row", async () => {
     await joinNode(stores, "edge-a");

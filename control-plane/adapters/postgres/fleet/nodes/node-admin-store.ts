@@ -39,20 +39,24 @@ export class PostgresNodeAdminStore implements NodeAdminStore {
       // A resource that begins to declare something takes the node over; the API never does.
       if (namespace !== null || actor.kubernetesNamespace === undefined)
         requireOwner({ what: `the node ${name}`, kind: "EdgeNode", namespace }, actor);
+      const { drain, ...fields } = change;
       const changed = FIELDS.filter(
-        (field) => change[field] !== undefined && canonicalJson(change[field]) !== canonicalJson(before[field]),
+        (field) => fields[field] !== undefined && canonicalJson(fields[field]) !== canonicalJson(before[field]),
       );
-      if (changed.length === 0) return;
+      const isOtherDrain = drain !== undefined && (drain !== null || before.hasDeadline);
+      if (changed.length === 0 && !isOtherDrain) return;
       const isFreed =
         change.name !== undefined && changed.includes("name") && (await freeName(tx, before, change.name));
       const tellsNode = changed.includes("cordoned") || changed.includes("draining");
       const versions = { rowVersion: { increment: 1 }, ...(tellsNode && { desiredRev: { increment: 1 } }) };
-      await tx.node.update({ where: { name }, data: { ...change, ...versions } });
-      const pick = (from: NodeChange): object => Object.fromEntries(changed.map((field) => [field, from[field]]));
+      await tx.node.update({ where: { name }, data: { ...fields, ...versions } });
+      if (isOtherDrain || fields.draining === false) await writeDrain(tx, before.id, drain ?? null);
+      const pick = (from: Omit<NodeChange, "drain">): object =>
+        Object.fromEntries(changed.map((field) => [field, from[field]]));
       await audit(tx, actor, {
         action: "node.update",
         target: `node/${name}`,
-        detail: { before: pick(before), after: pick(change) },
+        detail: { before: pick(before), after: { ...pick(fields), ...(isOtherDrain && { drain }) } },
       });
       await appendEvents(tx, event ? [event] : [], isFreed ? "fleet" : { nodes: [before.id] });
     });
@@ -109,12 +113,21 @@ export class PostgresNodeAdminStore implements NodeAdminStore {
   }
 }
 
-interface LockedNode extends Required<NodeChange> {
+interface LockedNode extends Required<Omit<NodeChange, "drain">> {
   readonly id: string;
+  readonly hasDeadline: boolean;
   readonly revoked: boolean;
   readonly rowVersion: number;
   readonly isPod: boolean;
   readonly hasConnected: boolean;
+}
+
+/** By the database's clock, so that the deadline is the same for every control plane. */
+async function writeDrain(tx: Transaction, id: string, drain: NonNullable<NodeChange["drain"]> | null): Promise<void> {
+  await tx.$executeRaw`
+    UPDATE nodes SET drain_deadline = now() + ${drain?.deadlineSeconds ?? null}::float8 * interval '1 second',
+      drain_removes = ${drain?.removes ?? false}, drain_announced = NULL
+    WHERE id = ${id}`;
 }
 
 /**
@@ -139,7 +152,7 @@ async function freeName(tx: Transaction, { name, isPod, hasConnected }: LockedNo
 async function lockNode(tx: Transaction, name: string): Promise<LockedNode> {
   const [node] = await tx.$queryRaw<LockedNode[]>`
     SELECT id, name, cordoned, draining, revoked, labels, site, zone, row_version AS "rowVersion",
-      kubernetes_namespace AS "kubernetesNamespace", pod_uid IS NOT NULL AS "isPod",
+      drain_deadline IS NOT NULL AS "hasDeadline", kubernetes_namespace AS "kubernetesNamespace", pod_uid IS NOT NULL AS "isPod",
       EXISTS (SELECT FROM node_sessions WHERE node_id = nodes.id) AS "hasConnected"
     FROM nodes WHERE name = ${name} FOR NO KEY UPDATE`;
   if (!node) throw new SkerryError("NOT_FOUND", `there is no node ${name}`);

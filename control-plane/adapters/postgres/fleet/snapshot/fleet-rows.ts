@@ -69,7 +69,7 @@ export function toRecordedNode(
   offset: number,
 ): RecordedNode {
   const { id, name, kind, site, zone, generation, cordoned, draining, revoked, desiredRev, createdAt } = row;
-  const { epoch, waitingUntil, waitingFrom, waitingKey } = row;
+  const { drainDeadline, epoch, waitingUntil, waitingFrom, waitingKey } = row;
   const recorded = epoch === null ? undefined : toRecordedSession({ ...row, nodeId: id, epoch }, offset);
   return {
     id,
@@ -84,6 +84,14 @@ export function toRecordedNode(
     desiredRev,
     createdAt,
     kubernetesNamespace: row.kubernetesNamespace ?? undefined,
+    ...(drainDeadline !== null && {
+      drain: {
+        deadline: offset + drainDeadline,
+        removes: row.drainRemoves,
+        announced: row.drainAnnounced ?? undefined,
+        revision: drainDeadline,
+      },
+    }),
     ...(waitingUntil !== null && {
       waiting: { until: waitingUntil, from: waitingFrom ?? "", publicKey: waitingKey ?? "" },
     }),

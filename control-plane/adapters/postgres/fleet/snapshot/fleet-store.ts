@@ -243,6 +243,8 @@ const asJson = (rows: Prisma.Sql | undefined): Prisma.Sql =>
 const nodeRows = (where = Prisma.empty): Prisma.Sql => Prisma.sql`
   SELECT n.id, n.name, n.kind, n.site, n.zone, n.labels::text AS labels, n.capabilities::text AS capabilities,
     n.generation, n.cordoned, n.draining, n.revoked, n.desired_rev AS "desiredRev",
+    (extract(epoch FROM n.drain_deadline) * 1000)::float8 AS "drainDeadline", n.drain_removes AS "drainRemoves",
+    n.drain_announced AS "drainAnnounced",
     (extract(epoch FROM n.waiting_until) * 1000)::float8 AS "waitingUntil", n.waiting_from AS "waitingFrom",
     CASE WHEN n.waiting_until IS NOT NULL THEN n.public_key END AS "waitingKey",
     n.kubernetes_namespace AS "kubernetesNamespace", (extract(epoch FROM n.created_at) * 1000)::float8 AS "createdAt",

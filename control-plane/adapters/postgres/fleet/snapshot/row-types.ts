@@ -7,7 +7,7 @@ import type {
   RunSharing,
   WantedState,
 } from "../../../../../shared/protocol/placement.ts";
-import type { AnnouncedState, FleetVersion } from "../../../../core/fleet/types.ts";
+import type { AnnouncedDrain, AnnouncedState, FleetVersion } from "../../../../core/fleet/types.ts";
 
 /** Rows as the snapshot's queries name them. Closed sets are held by CHECK constraints; JSON comes as text. */
 export interface NodeRow extends Omit<SessionRow, "nodeId" | "epoch"> {
@@ -21,6 +21,10 @@ export interface NodeRow extends Omit<SessionRow, "nodeId" | "epoch"> {
   readonly generation: number;
   readonly cordoned: boolean;
   readonly draining: boolean;
+  /** Null: the drain has no deadline. */
+  readonly drainDeadline: number | null;
+  readonly drainRemoves: boolean;
+  readonly drainAnnounced: AnnouncedDrain | null;
   readonly revoked: boolean;
   /** Null, as the two below, when it may connect. */
   readonly waitingUntil: number | null;

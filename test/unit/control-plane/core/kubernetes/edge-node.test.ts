@@ -17,6 +17,7 @@ const node = (over: Partial<Node> = {}): Node => ({
   state: "ready",
   cordoned: false,
   draining: false,
+  drain: null,
   quarantine: null,
   lastSeen: null,
   lastSeenAgeMs: 12,

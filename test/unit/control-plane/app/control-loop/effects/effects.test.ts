@@ -38,6 +38,10 @@ async function execute(steps: Step | readonly Step[], outcome: PlanOutcome = "co
       calls.push(`rollout fenced by ${by.token}: ${deployment}, ${events.map(({ reason }) => reason).join(", ")}`);
       return Promise.resolve(outcome);
     },
+    announceDrains: (by, [first]) => {
+      calls.push(`announce fenced by ${by.token}: ${first?.event.reason ?? ""} of ${first?.event.object ?? ""}`);
+      return Promise.resolve(outcome);
+    },
     announce: (by, [first]) => {
       calls.push(`announce fenced by ${by.token}: ${first?.event.reason ?? ""} of ${first?.event.object ?? ""}`);
       return Promise.resolve(outcome);
