@@ -36,7 +36,7 @@ export const waitsFor = (left: readonly FleetPlacement[]): readonly string[] =>
     .toSorted();
 
 /**
- * Drains with a deadline of which something is to be announced: each end, and each deadline that passes, once, whoever leads.
+ * Drains with a deadline of which something is to be announced: each end, and each deadline that passes, once over all changes of the leader.
  */
 export function drainTransitions(fleet: Fleet, now: number): readonly DrainTransition[] {
   const found: DrainTransition[] = [];

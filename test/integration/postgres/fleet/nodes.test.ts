@@ -48,7 +48,7 @@ describe("a drain with a deadline", () => {
     expect(await drainOf("edge-k")).toBeUndefined();
   });
 
-  it("is announced once for each deadline and each end, whoever leads", async () => {
+  it("is announced once for each deadline and each end, over changes of the leader", async () => {
     const nodeId = await joinNode(stores, "edge-l");
     await drains("edge-l", 60);
     const { revision = 0 } = (await drainOf("edge-l")) ?? {};
