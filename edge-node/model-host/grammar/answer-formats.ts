@@ -44,6 +44,7 @@ export class AnswerFormats {
 
   #made(schema: Readonly<Record<string, unknown>>): GrammarFormat {
     try {
+      this.#all.beginWork();
       const texts = schemaTexts(grammarSchema(schema), this.#all, this.#json);
       if (this.#masks.of(texts).isEmpty) throw refused("no token of the model begins such a value");
       return new GrammarFormat(texts, { all: this.#all, masks: this.#masks, tokens: this.#texts });
@@ -94,18 +95,26 @@ export class FormatFollower {
 
   /** The tokens that may follow, those that end it where it is whole among them. Throws `SkerryError` RUN_FAILED where that cannot be said. */
   allowed(): TokenMask {
-    try {
-      return this.#grammar.masks.of(this.#rest);
-    } catch (error) {
-      throw new SkerryError("RUN_FAILED", `the answer cannot be kept to its format: ${messageOf(error)}`);
-    }
+    return this.#guarded(() => this.#grammar.masks.of(this.#rest));
   }
 
-  /** A token was written, of those that may follow. */
+  /** A token was written, of those that may follow. Throws as `allowed` does. */
   take(token: number): void {
     const { all, tokens } = this.#grammar;
     const text = tokens[token] ?? "";
-    for (let at = 0; at < text.length; at += 1) this.#rest = all.after(this.#rest, text.charCodeAt(at));
+    // Another answer's work may have come to its end.
+    all.beginWork();
+    this.#guarded(() => {
+      for (let at = 0; at < text.length; at += 1) this.#rest = all.after(this.#rest, text.charCodeAt(at));
+    });
+  }
+
+  #guarded<Value>(work: () => Value): Value {
+    try {
+      return work();
+    } catch (error) {
+      throw new SkerryError("RUN_FAILED", `the answer cannot be kept to its format: ${messageOf(error)}`);
+    }
   }
 }
 

@@ -16,6 +16,8 @@ interface Common {
   readonly isNullable: boolean;
   /** How deep a derivation goes down in it. */
   readonly depth: number;
+  /** The bytes that a text of it begins with, a bit each; a reference may have fewer. */
+  readonly starts: Uint32Array;
 }
 
 type Shape = Expression extends infer Each ? (Each extends Common ? Omit<Each, keyof Common> : never) : never;
@@ -24,6 +26,16 @@ export type Repeat = Extract<Expression, { kind: "repeat" }>;
 
 /** Expressions that are known, and what follows them; beyond that they are forgotten, and made anew where they are needed. */
 const MAX_KNOWN = 20_000;
+/**
+ * Steps that one piece of work may take: making a format, finding the tokens that may follow, reading one. At 0.2–0.5 µs a step
+ * nobody else waits longer than a second.
+ */
+const MAX_WORK = 2_000_000;
+/** Steps of making an expression: with its key it takes as long as so many look-ups. */
+const MAKING = 10;
+const ALL_BYTES = new Uint32Array(8).fill(0xffff_ffff);
+const NO_BYTES = new Uint32Array(8);
+
 /** Where several readings of a text are open at once, one within the other. Deeper ones are dropped. */
 const MAX_DEPTH = 256;
 
@@ -43,8 +55,8 @@ export class Expressions {
   #workLeft = Infinity;
 
   constructor() {
-    this.nothing = this.#make({ kind: "nothing" }, { isNullable: false, depth: 0 });
-    this.empty = this.#make({ kind: "empty" }, { isNullable: true, depth: 0 });
+    this.nothing = this.#make({ kind: "nothing" }, { isNullable: false, depth: 0, starts: NO_BYTES });
+    this.empty = this.#make({ kind: "empty" }, { isNullable: true, depth: 0, starts: NO_BYTES });
   }
 
   /** Whether it is time for `forget`. */
@@ -58,24 +70,25 @@ export class Expressions {
     this.#derivatives = new Map();
   }
 
-  /** From now on so many steps may be taken; a derivation beyond them throws `RangeError`. */
-  limitWork(steps: number): void {
-    this.#workLeft = steps;
+  /** Begins a piece of work, which throws `RangeError` when it takes too many steps. */
+  beginWork(): void {
+    this.#workLeft = MAX_WORK;
   }
 
   /** Takes so many steps. Throws `RangeError` when they are too many. */
   work(steps: number): void {
     this.#workLeft -= steps;
-    if (this.#workLeft < 0) throw new RangeError("too many readings of it are possible");
+    if (this.#workLeft < 0) throw new RangeError("it has too many texts, or they can be read in too many ways");
   }
 
   /** One byte of these. */
   byte(allowed: Iterable<number>): Expression {
     const sorted = [...new Set(allowed)].toSorted((a, b) => a - b);
+    this.work(sorted.length);
     if (sorted.length === 0) return this.nothing;
     return this.#once(`b${sorted.join()}`, () => [
       { kind: "byte", allowed: new Set(sorted) },
-      { isNullable: false, depth: 1 },
+      { isNullable: false, depth: 1, starts: bitsOf(sorted) },
     ]);
   }
 
@@ -100,7 +113,7 @@ export class Expressions {
     if (depth > MAX_DEPTH) return this.nothing;
     return this.#once(`c${sorted.map(({ id }) => id).join()}`, () => [
       { kind: "choice", options: sorted },
-      { isNullable: sorted.some((each) => each.isNullable), depth },
+      { isNullable: sorted.some((each) => each.isNullable), depth, starts: united(sorted) },
     ]);
   }
 
@@ -116,13 +129,13 @@ export class Expressions {
     if (min === 1 && max === 1) return item;
     return this.#once(`r${item.id},${min},${max}`, () => [
       { kind: "repeat", item, min, max },
-      { isNullable: min === 0, depth: 1 + item.depth },
+      { isNullable: min === 0, depth: 1 + item.depth, starts: item.starts },
     ]);
   }
 
   /** Stands for what `define` says of it later, which is never empty and begins with no reference to itself. */
   reference(): Reference {
-    const made = this.#make({ kind: "reference" }, { isNullable: false, depth: 1 });
+    const made = this.#make({ kind: "reference" }, { isNullable: false, depth: 1, starts: ALL_BYTES });
     if (made.kind !== "reference") throw new Error("a reference was made");
     return made;
   }
@@ -134,6 +147,7 @@ export class Expressions {
 
   /** What may follow this byte, where it begins a text of the expression; else nothing. */
   after(expression: Expression, byte: number): Expression {
+    if (!hasBit(expression.starts, byte)) return this.nothing;
     let row = this.#derivatives.get(expression);
     if (row === undefined) this.#derivatives.set(expression, (row = []));
     return (row[byte] ??= this.#derivative(expression, byte));
@@ -176,7 +190,11 @@ export class Expressions {
     if (depth > MAX_DEPTH) return this.nothing;
     return this.#once(`s${first.id},${rest.id}`, () => [
       { kind: "sequence", first, rest },
-      { isNullable: first.isNullable && rest.isNullable, depth },
+      {
+        isNullable: first.isNullable && rest.isNullable,
+        depth,
+        starts: first.isNullable ? united([first, rest]) : first.starts,
+      },
     ]);
   }
 
@@ -187,6 +205,22 @@ export class Expressions {
   }
 
   #make(shape: Shape, facts: Omit<Common, "id">): Expression {
+    this.work(MAKING);
     return { ...shape, ...facts, id: (this.#count += 1) };
   }
+}
+
+const hasBit = (bits: Uint32Array, at: number): boolean => (((bits[at >>> 5] ?? 0) >>> (at & 31)) & 1) === 1;
+
+function bitsOf(numbers: readonly number[]): Uint32Array {
+  const bits = new Uint32Array(8);
+  for (const at of numbers) bits[at >>> 5] = (bits[at >>> 5] ?? 0) | (1 << (at & 31));
+  return bits;
+}
+
+function united(all: readonly Common[]): Uint32Array {
+  const bits = new Uint32Array(8);
+  for (const { starts } of all)
+    for (let at = 0; at < bits.length; at += 1) bits[at] = (bits[at] ?? 0) | (starts[at] ?? 0);
+  return bits;
 }

@@ -70,6 +70,7 @@ class SchemaWriter {
         "`minProperties` above the number of `properties`, which an answer of a model in ONNX cannot be held to",
       );
     const value = more === false ? this.#all.nothing : more === true ? this.#json.any : this.texts(more);
+    if (value === this.#all.nothing) return this.#json.object(members, undefined);
     const key = names.length === 0 ? this.#json.string() : this.#json.nameBut(names);
     return this.#json.object(members, { key, value }, numberAt(schema, "maxProperties", Infinity));
   }

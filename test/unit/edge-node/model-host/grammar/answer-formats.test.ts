@@ -233,9 +233,43 @@ describe("AnswerFormats", () => {
   it("reads hundreds of choices at once that begin alike", () => {
     const items = Array.from({ length: 400 }, (_, at) => ({
       type: "array",
-      items: { type: "string", maxLength: at + 1 },
+      items: { type: "string", maxLength: 1 + (at % 20) },
+      maxItems: 1 + Math.floor(at / 20),
     }));
     const schema = { type: "array", items: { anyOf: items } };
-    expect([takes(schema, '[["abc"]]'), takes(schema, `[["${"a".repeat(401)}"]]`)]).toEqual([true, false]);
+    expect([takes(schema, '[["abc"]]'), takes(schema, `[["${"a".repeat(21)}"]]`)]).toEqual([true, false]);
+  });
+
+  it("reads one of thousands of values in a list", () => {
+    const schema = { type: "array", items: { enum: Array.from({ length: 5_000 }, (_, at) => `the value ${at}`) } };
+    expect([takes(schema, '["the value 4999"]'), takes(schema, '["the value 5000"]')]).toEqual([true, false]);
+  });
+
+  it("ends an answer that may be read in too many ways, and no other", () => {
+    const lists = Array.from({ length: 40 }, (_, at) => ({
+      type: "array",
+      items: { $ref: "#/$defs/t" },
+      maxItems: at,
+    }));
+    const dense = formatOf({ $ref: "#/$defs/t", $defs: { t: { anyOf: [...lists, { type: "null" }] } } }).follow();
+    const other = formatOf({ type: "array", items: { type: "string" } }).follow();
+    const open = TOKENS.indexOf("[");
+    const failed = expect.objectContaining({ code: "RUN_FAILED", message: expect.stringMatching(/too many ways/) });
+    expect(() => {
+      for (let depth = 0; depth < 8; depth += 1) {
+        expect(dense.allowed().has(open)).toBe(true);
+        dense.take(open);
+      }
+    }).toThrow(failed);
+    for (const each of '["a') other.take(TOKENS.indexOf(each));
+    other.take(TOKENS.indexOf('ab"'));
+    expect(other.allowed().has(TOKENS.indexOf("]"))).toBe(true);
+  });
+
+  it("refuses a schema whose texts are too many to be read", () => {
+    const values = Array.from({ length: 400 }, (_, at) => `${"x".repeat(1_000)}${at}`);
+    expect(() => formatOf({ enum: values })).toThrow(
+      expect.objectContaining({ code: "INVALID_REQUEST", message: expect.stringMatching(/too many texts/) }),
+    );
   });
 });
