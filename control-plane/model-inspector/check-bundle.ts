@@ -1,5 +1,4 @@
 import { fstatSync } from "node:fs";
-import { artifactDigest } from "../../shared/protocol/manifest.ts";
 import { engineDocument, engineDocumentFaults } from "../../shared/protocol/engine-document.ts";
 import {
   buildEncoderManifest,
@@ -20,9 +19,9 @@ import { digestFile } from "./digest-file.ts";
 import { writeEdited } from "./write-edited.ts";
 import { fileSource } from "./file-reader.ts";
 import {
+  accepted,
   editedGraph,
   inspectGraph,
-  refuseLongManifest,
   type Rejected,
   rejected,
   type RequestedFile,
@@ -76,48 +75,24 @@ function checkedGraph(graph: RequestedFile, request: CheckRequest, files: readon
     );
   const model = { ...inspection.model, outputs: withClasses(inspection.model.outputs, edit.classes) };
   const manifest = buildManifest(request, ofMain(served), model, edit.defaults);
-  const tooLong = refuseLongManifest(manifest);
-  if (tooLong) return tooLong;
-  const { opset, irVersion, producer } = model;
-  const { inputs, outputs } = manifest;
-  const artifact = artifactDigest(manifest);
-  const notes = [...edit.notes];
   const variants = document && {
     all: [...checkVariants(request, model, { files, document })],
     accuracy: document.accuracy,
   };
-  const checked = {
-    manifest,
-    artifact,
+  const { opset, producer } = model;
+  return accepted(manifest, {
     opset,
-    irVersion,
     producer,
-    inputs,
-    outputs,
-    notes,
+    notes: edit.notes,
+    ...(edited && { edited: { ...edited, path: request.main } }),
     ...(variants && { variants }),
-  };
-  if (!edited) return { kind: "accepted", checked };
-  const { name: path, bytes, sha256 } = edited;
-  return { kind: "accepted", checked: { ...checked, edited: { path, bytes, sha256 } } };
+  });
 }
 
 function checkText(file: RequestedFile, request: CheckRequest, files: readonly NamedFile[]): CheckResult {
   const found = withFile(file.path, (fd) => inspectGguf(fileSource(fd)));
   if (found.kind === "refused") return rejected("INVALID_MODEL", found.reason);
-  const manifest = buildTextManifest(request, files, { text: found.model });
-  const { inputs, outputs, irVersion } = manifest;
-  const checked = {
-    manifest,
-    artifact: artifactDigest(manifest),
-    opset: 0,
-    irVersion,
-    producer: "",
-    inputs,
-    outputs,
-    notes: [],
-  };
-  return refuseLongManifest(manifest) ?? { kind: "accepted", checked };
+  return accepted(buildTextManifest(request, files, { text: found.model }));
 }
 
 /** Nothing runs on the node: the document is all that there is to check. */
@@ -135,11 +110,7 @@ function checkEngine(request: CheckRequest, files: readonly NamedFile[]): CheckR
       "INVALID_MODEL",
       `${request.main} declares no model of an engine: ${engineDocumentFaults(parsed.error)}`,
     );
-  const manifest = buildEngineManifest(request, files, parsed.data);
-  const { inputs, outputs, irVersion } = manifest;
-  const artifact = artifactDigest(manifest);
-  const checked = { manifest, artifact, opset: 0, irVersion, producer: "", inputs, outputs, notes: [] };
-  return refuseLongManifest(manifest) ?? { kind: "accepted", checked };
+  return accepted(buildEngineManifest(request, files, parsed.data));
 }
 
 /** The graph is served with other outputs, and what is beside it is read as far as it says how to write text. */
@@ -163,20 +134,8 @@ function checkDecoder(graph: RequestedFile, request: CheckRequest, files: readon
   const edited = withFile(request.editedPath, (fd) => digestFile(fd, fstatSync(fd).size));
   const served = files.map((file) => (file.name === request.main ? { ...edited, name: request.main } : file));
   const manifest = buildTextManifest(request, served, { text: found.text, model });
-  const { opset, irVersion, producer } = model;
-  const artifact = artifactDigest(manifest);
-  const checked = {
-    manifest,
-    artifact,
-    opset,
-    irVersion,
-    producer,
-    inputs: [],
-    outputs: [],
-    notes: [...found.notes],
-    edited: { path: request.main, bytes: edited.bytes, sha256: edited.sha256 },
-  };
-  return refuseLongManifest(manifest) ?? { kind: "accepted", checked };
+  const { opset, producer } = model;
+  return accepted(manifest, { opset, producer, notes: found.notes, edited: { ...edited, path: request.main } });
 }
 
 /** The graph is loaded as it came, and what is beside it is read as far as it says how to make an embedding. */
@@ -188,10 +147,8 @@ function checkEncoder(graph: RequestedFile, request: CheckRequest, files: readon
   if (described.kind === "refused") return rejected("INVALID_MODEL", described.reason);
   const { encoder, notes } = described;
   const manifest = buildEncoderManifest(request, files, { model, encoder });
-  const { opset, irVersion, producer } = model;
-  const artifact = artifactDigest(manifest);
-  const checked = { manifest, artifact, opset, irVersion, producer, inputs: [], outputs: [], notes: [...notes] };
-  return refuseLongManifest(manifest) ?? { kind: "accepted", checked };
+  const { opset, producer } = model;
+  return accepted(manifest, { opset, producer, notes });
 }
 
 function checkDigest(requested: RequestedFile, prefix: string): NamedFile | Rejected {

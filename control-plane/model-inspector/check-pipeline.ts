@@ -2,21 +2,14 @@ import { readFileSync, rmSync } from "node:fs";
 import { parse } from "yaml";
 import { z } from "zod";
 import { messageOf } from "../../shared/base/errors.ts";
-import { artifactDigest, type PipelineModel } from "../../shared/protocol/manifest.ts";
+import type { PipelineModel } from "../../shared/protocol/manifest.ts";
 import { MAX_PIPELINE_BYTES, modelFilesOf, readDocument, stepFilesOf } from "../../shared/pipeline/document.ts";
 import { type GraphSignature, planPipeline } from "../../shared/pipeline/plan.ts";
 import { allOutputs, rawInputs } from "../../shared/pipeline/signatures.ts";
 import { isStepFault, StepFault } from "../../shared/pipeline/step.ts";
 import { buildPipelineManifest, type NamedFile } from "../core/catalog/build-manifest.ts";
 import type { OnnxModel } from "../core/catalog/onnx/inspect.ts";
-import {
-  editedGraph,
-  inspectGraph,
-  refuseLongManifest,
-  type Rejected,
-  rejected,
-  withClasses,
-} from "./inspect-graph.ts";
+import { accepted, editedGraph, inspectGraph, type Rejected, rejected, withClasses } from "./inspect-graph.ts";
 import { tokenizerFile } from "../../shared/text/encoder-files.ts";
 import { InspectionRefused } from "../core/catalog/inspection-refused.ts";
 import { BundleFiles } from "./bundle-files.ts";
@@ -58,22 +51,12 @@ export function checkPipeline(request: CheckRequest, files: readonly NamedFile[]
     const served = files.map((file) => (file.name === edited?.name ? edited : file));
     const graphs = checked.map(({ model }) => model);
     const manifest = buildPipelineManifest(request, served, { pipeline, inputs, outputs, graphs });
-    return (
-      refuseLongManifest(manifest) ?? {
-        kind: "accepted",
-        checked: {
-          manifest,
-          artifact: artifactDigest(manifest),
-          opset: Math.max(1, ...graphs.map(({ opset }) => opset)),
-          irVersion: manifest.irVersion,
-          producer: graphs[0]?.producer ?? "",
-          inputs: [...inputs],
-          outputs: [...outputs],
-          notes: checked.flatMap(({ graph, notes }) => notes.map((note) => `${graph.file}: ${note}`)),
-          ...(edited && { edited: { path: edited.name, bytes: edited.bytes, sha256: edited.sha256 } }),
-        },
-      }
-    );
+    return accepted(manifest, {
+      opset: Math.max(1, ...graphs.map(({ opset }) => opset)),
+      producer: graphs[0]?.producer ?? "",
+      notes: checked.flatMap(({ graph, notes }) => notes.map((note) => `${graph.file}: ${note}`)),
+      ...(edited && { edited: { ...edited, path: edited.name } }),
+    });
   } catch (error) {
     if (isStepFault(error) || error instanceof InspectionRefused)
       return rejected("INVALID_MODEL", `${request.main}: ${error.message}`);

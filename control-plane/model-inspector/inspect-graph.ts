@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync } from "node:fs";
 import { MAX_MANIFEST_BYTES } from "../../shared/protocol/limits.ts";
-import { type Manifest, manifestBytes, type TensorSpec } from "../../shared/protocol/manifest.ts";
+import { artifactDigest, type Manifest, manifestBytes, type TensorSpec } from "../../shared/protocol/manifest.ts";
 import type { DigestedFile } from "../core/catalog/build-manifest.ts";
 import { externalFilesOf } from "../core/catalog/onnx/external-data.ts";
 import { editGraph, type GraphEdit } from "../core/catalog/onnx/graph-edit.ts";
@@ -14,6 +14,33 @@ import { writeEdited } from "./write-edited.ts";
 
 export type RequestedFile = CheckRequest["files"][number];
 export type Rejected = Extract<CheckResult, { kind: "rejected" }>;
+
+type Checked = Extract<CheckResult, { kind: "accepted" }>["checked"];
+/** What the manifest does not say. */
+type Further = Pick<Checked, "opset" | "producer" | "edited" | "variants"> & { readonly notes: readonly string[] };
+
+/** The bundle with its manifest, unless that is too long for a node. `further`: of its graph, where it has one. */
+export function accepted(manifest: Manifest, further: Partial<Further> = {}): CheckResult {
+  const { opset = 0, producer = "", notes = [], edited, variants } = further;
+  const { irVersion, inputs, outputs } = manifest;
+  return (
+    refuseLongManifest(manifest) ?? {
+      kind: "accepted",
+      checked: {
+        manifest,
+        artifact: artifactDigest(manifest),
+        opset,
+        irVersion,
+        producer,
+        inputs,
+        outputs,
+        notes: [...notes],
+        ...(edited && { edited: { path: edited.path, bytes: edited.bytes, sha256: edited.sha256 } }),
+        ...(variants && { variants }),
+      },
+    }
+  );
+}
 
 export function refuseLongManifest(manifest: Manifest): Rejected | undefined {
   const length = Buffer.byteLength(manifestBytes(manifest));
