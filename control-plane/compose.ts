@@ -211,7 +211,7 @@ export async function composeControlPlane(
   const catalog = new ModelCatalog({
     catalog: postgres.catalog,
     artifacts,
-    check: new CheckProcess({ clock }),
+    check: new CheckProcess({ clock, logger, trial: { dataDir: path.resolve(config.dataDir) } }),
     keys,
     fleet,
     clock,

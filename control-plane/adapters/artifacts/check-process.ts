@@ -3,13 +3,14 @@ import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
+import type { Logger } from "../../../shared/base/logger.ts";
 import { artifactDigest } from "../../../shared/protocol/manifest.ts";
 import { checkResult, type CheckResult } from "../../model-inspector/messages.ts";
 import { accuracyFault } from "../../core/catalog/variants/accuracy-gate.ts";
 import type { ModelCheck, UploadedBundle } from "../../ports/artifacts.ts";
 import type { CheckedVariant } from "../../ports/catalog.ts";
 import { converse, type Ended } from "./child-output.ts";
-import { type TrialFigures, tryVariants } from "./variant-trial.ts";
+import { type TrialFigures, type TrialSettings, tryVariants } from "./variant-trial.ts";
 
 type Accepted = Extract<CheckResult, { kind: "accepted" }>;
 
@@ -28,16 +29,24 @@ export interface CheckProcessParts {
   readonly clock: Clock;
   /** Ms that the check of so many bytes may take. */
   readonly deadlineMs?: (bytes: number) => number;
+  /** Of the comparison of variants. */
+  readonly trial?: TrialSettings;
+  readonly logger?: Pick<Logger, "warn">;
 }
 
 /** Runs each check in a child process with a heap limit and a deadline that ends in SIGKILL. */
 export class CheckProcess implements ModelCheck {
   readonly #clock: Clock;
   readonly #deadlineMs: (bytes: number) => number;
+  readonly #trial: TrialSettings;
+  readonly #logger: Pick<Logger, "warn"> | undefined;
+  #hasWarned = false;
 
   constructor(parts: CheckProcessParts) {
     this.#clock = parts.clock;
     this.#deadlineMs = parts.deadlineMs ?? deadlineFor;
+    this.#trial = parts.trial ?? {};
+    this.#logger = parts.logger;
   }
 
   async check(request: UploadedBundle, signal?: AbortSignal): ReturnType<ModelCheck["check"]> {
@@ -45,11 +54,23 @@ export class CheckProcess implements ModelCheck {
     if (result.kind !== "accepted") return result;
     const { variants, ...checked } = result.checked;
     if (variants === undefined) return { kind: "accepted", checked };
-    const figures = await tryVariants(request, result.checked, { clock: this.#clock, signal });
-    if (typeof figures === "string") return { kind: "rejected", code: "INVALID_MODEL", reason: figures };
-    const judged = judgeVariants(variants, figures);
+    const { found, inactive } = await tryVariants(request, result.checked, {
+      ...this.#trial,
+      clock: this.#clock,
+      signal,
+    });
+    this.#warnOf(inactive);
+    if (typeof found === "string") return { kind: "rejected", code: "INVALID_MODEL", reason: found };
+    const judged = judgeVariants(variants, found);
     if (typeof judged === "string") return { kind: "rejected", code: "INVALID_MODEL", reason: judged };
     return { kind: "accepted", checked: { ...checked, variants: judged } };
+  }
+
+  /** Once: it is the machine's, and stays so. */
+  #warnOf(inactive: readonly string[]): void {
+    if (this.#hasWarned || inactive.length === 0) return;
+    this.#hasWarned = true;
+    this.#logger?.warn({ inactive }, "graphs that are compared at their publication are confined in part only");
   }
 
   async #inspect(request: UploadedBundle, signal: AbortSignal | undefined): Promise<CheckResult> {

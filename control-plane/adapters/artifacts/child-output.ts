@@ -13,15 +13,23 @@ export interface Ended {
   readonly succeeded: boolean;
 }
 
-/** Writes one line, reads all of the answer, waits for the end. Throws when the process cannot be started. */
-export function converse(child: ChildProcess, line: string): Promise<Ended> {
+/**
+ * Writes one line, reads all of the answer, waits for the end. Throws when the process cannot be started. `staysOpen`: its
+ * stdin is left open, for a process that ends with it.
+ */
+export function converse(
+  child: ChildProcess,
+  line: string,
+  { staysOpen = false }: { readonly staysOpen?: boolean } = {},
+): Promise<Ended> {
   const output = new BoundedText(MAX_RESULT_BYTES, () => child.kill("SIGKILL"));
   const complaint = new BoundedText(MAX_COMPLAINT_BYTES, () => undefined);
   child.stdout?.on("data", (piece: Buffer) => output.add(piece));
   child.stderr?.on("data", (piece: Buffer) => complaint.add(piece));
   // A process that dies early breaks the pipe; how it died says more.
   child.stdin?.on("error", () => undefined);
-  child.stdin?.end(line);
+  if (staysOpen) child.stdin?.write(line);
+  else child.stdin?.end(line);
   return new Promise((resolve, reject) => {
     child.once("error", (cause) =>
       reject(new SkerryError("INTERNAL", `the check process could not be started: ${cause.message}`, { cause })),

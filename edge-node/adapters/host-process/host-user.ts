@@ -12,6 +12,7 @@ export const DEFAULT_HOST_UID = 61_000;
 
 const TRAVERSE = 0o010;
 const READ = 0o040;
+const OTHERS_TRAVERSE = 0o001;
 
 /** Words before a command that make it this user's, without groups and without rights that it could pass on. */
 export const asUser = ({ uid, gid }: HostUser): readonly string[] => [
@@ -52,6 +53,22 @@ export async function openModelFolder(
       await allow(path.join(stateDir, ...parents.slice(0, depth)), gid, TRAVERSE);
   }
   await openTree(directory, gid);
+}
+
+/**
+ * Lets a host pass from `top` down to `folder`, where others may not: the folders above `top` are not touched. Nothing else in
+ * them becomes readable.
+ */
+export async function openWay(
+  { gid }: HostUser,
+  { top, folder }: { readonly top: string; readonly folder: string },
+): Promise<void> {
+  const steps = path.relative(top, folder).split(path.sep);
+  if (steps.includes("..")) return;
+  for (let depth = 0; depth < steps.length; depth += 1) {
+    const each = path.join(top, ...steps.slice(0, depth));
+    if (((await lstat(each)).mode & OTHERS_TRAVERSE) === 0) await allow(each, gid, TRAVERSE);
+  }
 }
 
 async function openTree(folder: string, gid: number): Promise<void> {

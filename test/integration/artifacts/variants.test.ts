@@ -17,10 +17,11 @@ const TWO = yaml("variants:", "  - { name: int8, file: model.int8.onnx }", "  - 
 const INT8 = yaml("variants: [{ name: int8, file: model.int8.onnx }]");
 
 let directory: string;
-const checks = new CheckProcess({ clock: systemClock });
+let checks: CheckProcess;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "skerry-variants-"));
+  checks = new CheckProcess({ clock: systemClock, trial: { dataDir: directory } });
 });
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
