@@ -50,17 +50,20 @@ const onDisk = (root: string, paths: readonly string[]): ModelFolder => ({
   paths,
   at: (path) => join(root, path),
   size: (path) => statSync(join(root, path), { throwIfNoEntry: false })?.size,
-  read(path, from, length) {
-    const file = openSync(join(root, path), "r");
-    try {
-      const bytes = new Uint8Array(length);
-      return bytes.subarray(0, readSync(file, bytes, 0, length, from));
-    } finally {
-      closeSync(file);
-    }
-  },
+  read: (path, from, length) => readPart(join(root, path), from, length),
   parseYaml: (text, maxAliasCount) => parse(text, { maxAliasCount }),
 });
+
+/** Bytes of a file from `from` on, at most `length`. */
+export function readPart(path: string, from: number, length: number): Uint8Array {
+  const file = openSync(path, "r");
+  try {
+    const bytes = new Uint8Array(length);
+    return bytes.subarray(0, readSync(file, bytes, 0, length, from));
+  } finally {
+    closeSync(file);
+  }
+}
 
 /** The files of a folder that count, by their paths in it with `/`, in order. Hidden ones do not. */
 async function filesIn(root: string): Promise<readonly string[]> {

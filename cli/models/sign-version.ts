@@ -1,17 +1,19 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { parse } from "yaml";
 import { type ModelVersion, modelVersion } from "../../shared/api/v1/models.ts";
 import { canonicalJson, digestOf } from "../../shared/base/digest.ts";
 import { messageOf } from "../../shared/base/errors.ts";
+import { filesOfGraph } from "../../shared/model-files/graph-files.ts";
 import type { Runtime } from "../../shared/protocol/bundle.ts";
 import { engineDocument } from "../../shared/protocol/engine-document.ts";
 import { mainFile, type Manifest, manifest as manifestSchema } from "../../shared/protocol/manifest.ts";
 import { keyIdOf, releaseText } from "../../shared/protocol/release.ts";
+import { REFERENCE, VARIANTS_FILE, variantsDocument } from "../../shared/protocol/variants.ts";
 import { type ApiClient, decode } from "../api/client.ts";
 import { EXIT } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
-import type { LocalBundle } from "./find-files.ts";
+import { type LocalBundle, readPart } from "./find-files.ts";
 import { hashFile } from "./hash-file.ts";
 import { versionPath } from "./reference.ts";
 
@@ -43,30 +45,68 @@ const notAKey = (file: string, why: string, cause?: unknown): CliFailure =>
   );
 
 /**
- * Signs a version that is ready. What is signed is the manifest that the server shows, after each file in it was found to be
- * the local one: a server that has other bytes gets no signature for them.
+ * Signs a version that is ready, and each of its variants. What is signed are the manifests that the server shows, after each
+ * file in them was found to be the local one: a server that has other bytes gets no signature for them.
  */
 export async function signVersion(
   api: ApiClient,
-  { model, version }: Pick<ModelVersion, "model" | "version">,
+  { model, version, variants }: Pick<ModelVersion, "model" | "version" | "variants">,
   { bundle, signer, floor }: { readonly bundle: LocalBundle; readonly signer: Signer; readonly floor: number },
   signal: AbortSignal,
 ): Promise<{ readonly raw: unknown; readonly version: ModelVersion; readonly keyId: string }> {
-  const { body: bytes } = await api.exchange("GET", `${versionPath(model, version)}/manifest`);
-  const why = await whyNotOurs(bytes, { model, version, bundle }, signal);
-  if (why !== undefined)
-    throw new CliFailure(EXIT.error, {
-      what: `${model}:${version} was not signed`,
-      why: [why],
-      fix: "a model that the control plane has to change (its notes say so) cannot be signed: export it as it will be served",
-    });
-  const { publicKey } = signer;
-  const artifact = digestOf(bytes);
   // Numbers of versions rise, and are never given twice.
   const of = { counter: version, floor };
-  const signature = signer.sign(releaseText({ model, version: String(version), artifact, ...of }));
-  const { body: raw } = await api.put(`${versionPath(model, version)}/release`, { ...of, publicKey, signature });
+  const signatureOf = async (query: string, own: LocalBundle): Promise<string> => {
+    const { body: bytes } = await api.exchange("GET", `${versionPath(model, version)}/manifest${query}`);
+    const why = await whyNotOurs(bytes, { model, version, bundle: own }, signal);
+    if (why !== undefined) throw notSigned(`${model}:${version}`, why);
+    return signer.sign(releaseText({ model, version: String(version), artifact: digestOf(bytes), ...of }));
+  };
+  const [reference, ...others] = graphsOf(bundle);
+  const theirs = variants.map(({ name }) => name).filter((name) => name !== REFERENCE);
+  const strange = theirs.filter((name) => !others.some((each) => each.name === name));
+  if (strange.length > 0)
+    throw notSigned(`${model}:${version}`, `the server has variants that are not here: ${strange.join(", ")}`);
+  const signature = await signatureOf("", reference.bundle);
+  const ofVariants: Record<string, string> = {};
+  for (const { name, bundle: own } of others) ofVariants[name] = await signatureOf(`?variant=${name}`, own);
+  const { publicKey } = signer;
+  const body = { ...of, publicKey, signature, ...(others.length > 0 && { variants: ofVariants }) };
+  const { body: raw } = await api.put(`${versionPath(model, version)}/release`, body);
   return { raw, version: decode(modelVersion, raw, "a version"), keyId: keyIdOf(publicKey) };
+}
+
+const notSigned = (name: string, why: string): CliFailure =>
+  new CliFailure(EXIT.error, {
+    what: `${name} was not signed`,
+    why: [why],
+    fix: "a model that the control plane has to change (its notes say so) cannot be signed: export it as it will be served",
+  });
+
+interface LocalGraph {
+  readonly name: string;
+  /** With the files of this graph alone, as a node gets it. */
+  readonly bundle: LocalBundle;
+}
+
+/** The reference and the variants that the files here declare. */
+function graphsOf(bundle: LocalBundle): readonly [LocalGraph, ...LocalGraph[]] {
+  const localOf = new Map(bundle.files.map(({ path, local }) => [path, local]));
+  const document = bundle.runtime === "onnx" ? localOf.get(VARIANTS_FILE) : undefined;
+  if (document === undefined) return [{ name: REFERENCE, bundle }];
+  // As the push has read it.
+  const { variants } = variantsDocument.parse(parse(readFileSync(document, "utf8"), { maxAliasCount: 0 }));
+  const folder = {
+    size: (path: string) => statSync(localOf.get(path) ?? "", { throwIfNoEntry: false })?.size,
+    read: (path: string, from: number, length: number) => readPart(localOf.get(path) ?? path, from, length),
+  };
+  const graphs = [bundle.main, ...variants.map(({ file }) => file)];
+  const withFilesOf = (main: string): LocalBundle => {
+    const paths = filesOfGraph(main, { graphs, paths: [...localOf.keys()], folder });
+    return { ...bundle, main, files: bundle.files.filter(({ path }) => paths.has(path)) };
+  };
+  const others = variants.map(({ name, file }) => ({ name, bundle: withFilesOf(file) }));
+  return [{ name: REFERENCE, bundle: withFilesOf(bundle.main) }, ...others];
 }
 
 async function whyNotOurs(

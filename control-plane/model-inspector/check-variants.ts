@@ -1,7 +1,7 @@
 import { readFileSync, rmSync } from "node:fs";
 import { parse } from "yaml";
 import { messageOf } from "../../shared/base/errors.ts";
-import { externalLocations } from "../../shared/model-files/external-locations.ts";
+import { filesOfGraph as pathsOfGraph } from "../../shared/model-files/graph-files.ts";
 import { MAX_SAMPLES_BYTES, SAMPLES_FILE } from "../../shared/protocol/bundle.ts";
 import { artifactDigest } from "../../shared/protocol/manifest.ts";
 import {
@@ -47,10 +47,16 @@ export function filesOfGraph<File extends { readonly name: string }>(
   request: Pick<CheckRequest, "main" | "files">,
   { files, document }: { readonly files: readonly File[]; readonly document: VariantsDocument },
 ): readonly File[] {
-  const needs = (of: string): readonly string[] => [of, ...dataOf(of, request)];
-  const own = new Set(needs(graph));
-  const others = new Set([request.main, ...document.variants.map(({ file }) => file)].flatMap(needs));
-  return files.filter(({ name }) => own.has(name) || !others.has(name));
+  const byName = new Map(request.files.map((file) => [file.name, file]));
+  const paths = pathsOfGraph(graph, {
+    graphs: [request.main, ...document.variants.map(({ file }) => file)],
+    paths: files.map(({ name }) => name),
+    folder: {
+      size: (path) => byName.get(path)?.bytes,
+      read: (path, from, length) => readPart(byName.get(path), from, length),
+    },
+  });
+  return files.filter(({ name }) => paths.has(name));
 }
 
 /** The variants with their manifests, in the order of the document. Throws `InspectionRefused` that names the variant. */
@@ -91,20 +97,6 @@ export function checkVariants(
     const { opset, irVersion } = model;
     return { name, manifest, artifact: artifactDigest(manifest), opset, irVersion };
   });
-}
-
-/** Paths in the bundle of a graph's external data. */
-function dataOf(graph: string, { files }: Pick<CheckRequest, "files">): readonly string[] {
-  const byName = new Map(files.map((file) => [file.name, file]));
-  const folder = graph.slice(0, graph.lastIndexOf("/") + 1);
-  const locations = externalLocations(
-    {
-      size: (path) => byName.get(path)?.bytes,
-      read: (path, from, length) => readPart(byName.get(path), from, length),
-    },
-    graph,
-  );
-  return locations.map((location) => folder + location);
 }
 
 function readPart(file: RequestedFile | undefined, from: number, length: number): Uint8Array {

@@ -2,7 +2,7 @@ import type { DeploymentSpec } from "../../shared/api/v1/deployments.ts";
 import type { Model, ModelVersion } from "../../shared/api/v1/models.ts";
 import type { BundleFile, Runtime } from "../../shared/protocol/bundle.ts";
 import type { Manifest, TensorSpec } from "../../shared/protocol/manifest.ts";
-import type { Release } from "../../shared/protocol/release.ts";
+import type { VersionRelease } from "../../shared/protocol/release.ts";
 import type { VariantAccuracy } from "../../shared/protocol/variants.ts";
 import type { Actor } from "./audit.ts";
 import type { NewEvent } from "./events.ts";
@@ -139,7 +139,7 @@ export interface CatalogStore {
   ): Promise<void>;
   /** Keeps what a version's signer says of it, in place of what was said before. Throws `CONFLICT` when it has not this artifact, or is not ready. */
   signVersion(
-    signed: { model: string; version: number; artifact: string; release: Release },
+    signed: { model: string; version: number; artifact: string; release: VersionRelease },
     context: { actor: Actor; event: NewEvent },
   ): Promise<void>;
   /** Throws `NOT_FOUND`, and `CONFLICT` naming what needs it. Its number is never given again. */

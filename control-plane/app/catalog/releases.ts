@@ -1,7 +1,8 @@
 import type { ModelVersion } from "../../../shared/api/v1/models.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import { invalidFields } from "../../../shared/base/invalid-fields.ts";
-import { keyIdOf, type Release, releaseText } from "../../../shared/protocol/release.ts";
+import { keyIdOf, releaseText, type VersionRelease } from "../../../shared/protocol/release.ts";
+import { REFERENCE } from "../../../shared/protocol/variants.ts";
 import type { Actor } from "../../ports/audit.ts";
 import type { CatalogStore } from "../../ports/catalog.ts";
 import type { Keys } from "../../ports/keys.ts";
@@ -35,39 +36,35 @@ export class Releases {
     this.#fleet = parts.fleet;
   }
 
-  /** The exact bytes of a version's manifest. Throws `NOT_FOUND`, and `CONFLICT` before the version is ready. */
-  async manifest(model: string, version: number): Promise<string> {
-    const { artifact } = await this.#ready(model, version);
+  /** The exact bytes of the manifest of a version, or of a variant of it. Throws `NOT_FOUND`, and `CONFLICT` before it is ready. */
+  async manifest(model: string, version: number, variant: string = REFERENCE): Promise<string> {
+    const ready = await this.#ready(model, version);
+    const artifact = variant === REFERENCE ? ready.artifact : artifactOf(ready, variant);
+    if (artifact === undefined) throw new SkerryError("NOT_FOUND", `${model}:${version} has no variant ${variant}`);
     const text = await this.#catalog.manifest(artifact);
     if (text === null) throw new SkerryError("NOT_FOUND", `${model}:${version} has no manifest any more`);
     return text;
   }
 
   /**
-   * Keeps the signature. Throws `NOT_FOUND`, `CONFLICT` before the version is ready, and `INVALID_REQUEST` when it does not hold.
+   * Keeps the signature, and those of all variants. Throws `NOT_FOUND`, `CONFLICT` before the version is ready, and `INVALID_REQUEST` when it does not hold.
    * Unless `isForced`, `CONFLICT` too when nodes that run the version do not hold the key: they would all stop it at once.
    */
   async sign(
     model: string,
     version: number,
-    release: Release,
+    release: VersionRelease,
     { actor, isForced }: { readonly actor: Actor; readonly isForced: boolean },
   ): Promise<ModelVersion> {
-    const { artifact, variants } = await this.#ready(model, version);
-    if (variants.length > 0)
-      throw new SkerryError(
-        "CONFLICT",
-        `${model}:${version} has variants, and a signature covers the files of one graph: push the graph that is to be signed alone`,
-      );
-    const { publicKey, signature, counter, floor } = release;
+    const ready = await this.#ready(model, version);
+    const { artifact } = ready;
+    const { publicKey, counter, floor } = release;
     if (floor > counter)
       throw invalidFields("body", [
         { field: "floor", message: "it is above the counter: the release would withdraw itself" },
       ]);
-    if (
-      !this.#keys.verify(publicKey, releaseText({ model, version: String(version), artifact, ...release }), signature)
-    )
-      throw invalidFields("body", [{ field: "signature", message: `it does not hold for ${model}:${version}` }]);
+    const faults = this.#faultsOf(ready, release);
+    if (faults.length > 0) throw invalidFields("body", faults);
     const stopping = isForced ? [] : nodesThatWouldStop(this.#fleet.snapshot(), { model, version, publicKey });
     if (stopping.length > 0)
       throw new SkerryError(
@@ -81,6 +78,27 @@ export class Releases {
     return this.#ready(model, version);
   }
 
+  /** The signatures that do not hold, are missing, or are of no variant of the version. */
+  #faultsOf(
+    version: ModelVersion & { readonly artifact: string },
+    { signature, variants = {}, ...release }: VersionRelease,
+  ): readonly { readonly field: string; readonly message: string }[] {
+    const name = `${version.model}:${version.version}`;
+    const given = new Map([[REFERENCE, signature], ...Object.entries(variants)]);
+    const all = new Set([...given.keys(), ...version.variants.map((each) => each.name)]);
+    return [...all].flatMap((variant) => {
+      const field = variant === REFERENCE ? "signature" : `variants.${variant}`;
+      const artifact = variant === REFERENCE ? version.artifact : artifactOf(version, variant);
+      if (artifact === undefined) return [{ field, message: `${name} has no such variant` }];
+      const own = given.get(variant);
+      if (own === undefined)
+        return [{ field, message: `a version is signed with all of its variants, and ${name} has this one` }];
+      const text = releaseText({ ...release, model: version.model, version: String(version.version), artifact });
+      if (this.#keys.verify(release.publicKey, text, own)) return [];
+      return [{ field, message: `it does not hold for ${name}${variant === REFERENCE ? "" : ` (${variant})`}` }];
+    });
+  }
+
   async #ready(model: string, version: number): Promise<ModelVersion & { readonly artifact: string }> {
     const found = await this.#catalog.getVersion(model, version);
     if (!found) throw new SkerryError("NOT_FOUND", `the model ${model} has no version ${version}`);
@@ -90,3 +108,6 @@ export class Releases {
     return { ...found, artifact };
   }
 }
+
+const artifactOf = ({ variants }: ModelVersion, variant: string): string | undefined =>
+  variants.find(({ name }) => name === variant)?.artifact;

@@ -1,4 +1,4 @@
-import type { Release } from "../../../shared/protocol/release.ts";
+import type { VersionRelease } from "../../../shared/protocol/release.ts";
 import type { DeploymentFindings, DeploymentSpec } from "../../../shared/api/v1/deployments.ts";
 import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
 import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
@@ -181,7 +181,7 @@ export interface FleetVersion {
   /** Graphs of which a node gets one, the reference first; empty or undefined: it has one graph. */
   readonly variants?: readonly VariantFacts[] | undefined;
   /** What its signer says of it; undefined: it is not signed. */
-  readonly release?: Release | undefined;
+  readonly release?: VersionRelease | undefined;
   readonly createdAt?: number;
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];

@@ -1,5 +1,6 @@
 import type { DeploymentSpec } from "../../../shared/api/v1/deployments.ts";
 import type { Digest } from "../../../shared/base/digest.ts";
+import { releaseOf } from "../../../shared/protocol/release.ts";
 import { AUTO_VARIANT, REFERENCE } from "../../../shared/protocol/variants.ts";
 import { memo } from "../memo.ts";
 import { versionOf } from "./queries.ts";
@@ -28,7 +29,7 @@ export function lacksVariant(version: FleetVersion, spec: Pick<DeploymentSpec, "
   return `${version.model}:${version.version} has no variant ${pinned}: ${has}`;
 }
 
-/** The version as a node has it that holds this variant: its artifact, its bytes and what it needs of the runtime. */
+/** The version as a node has it that holds this variant: its artifact, bytes and signature, and what it needs of the runtime. */
 export const versionAs = (version: FleetVersion, variant: string): FleetVersion =>
   views(version).get(variant) ?? version;
 
@@ -37,7 +38,14 @@ const views = memo(
     new Map(
       (version.variants ?? []).map(({ name, artifact, bytes, opset, irVersion }) => [
         name,
-        { ...version, artifact: artifact as Digest, bytes, opset, irVersion },
+        {
+          ...version,
+          artifact: artifact as Digest,
+          bytes,
+          opset,
+          irVersion,
+          release: version.release && releaseOf(version.release, name),
+        },
       ]),
     ),
 );

@@ -3,6 +3,7 @@ import type { Residency } from "../../../shared/api/v1/deployments.ts";
 import { sortedDesired, type DesiredState } from "../../../shared/protocol/desired.ts";
 import { DEFAULT_QUEUE, MAX_ALIASES_PER_VERSION } from "../../../shared/protocol/limits.ts";
 import type { DesiredPlacement } from "../../../shared/protocol/messages.ts";
+import { releaseOf } from "../../../shared/protocol/release.ts";
 import { MAX_STREAMS_PER_NODE } from "../../../shared/protocol/streams.ts";
 import { kindOf } from "../../../shared/text/model-kind.ts";
 import { isWanted, placementsOn } from "../fleet/queries.ts";
@@ -72,7 +73,7 @@ function desiredPlacement(
     ...(aliases !== undefined && { aliases: aliases.slice(0, MAX_ALIASES_PER_VERSION) }),
     artifact: version.artifact,
     ...(placement.explain.variant && { variant: placement.explain.variant.name }),
-    ...(version.release && { release: version.release }),
+    ...(version.release && { release: releaseOf(version.release) }),
     want,
     residency,
     ...(isStandby(deployment, placement) && { standby: true as const }),

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { release } from "../../protocol/release.ts";
+import { versionRelease } from "../../protocol/release.ts";
 import {
   bundleFile,
   MAX_BUNDLE_BYTES,
@@ -110,7 +110,7 @@ export const modelVersion = z
       .describe(
         "Graphs of which a node gets one, the reference first, with how near each was to that on the samples of the version; empty: it has one graph.",
       ),
-    release: release
+    release: versionRelease
       .optional()
       .describe(
         "What its signer says of it: release counter, oldest release that is still taken, key and signature. Absent: it is not signed.",

@@ -9,7 +9,8 @@ import {
   unfinishedUpload,
   versionDiff,
 } from "../../../../shared/api/v1/models.ts";
-import { release } from "../../../../shared/protocol/release.ts";
+import { versionRelease } from "../../../../shared/protocol/release.ts";
+import { variantName } from "../../../../shared/protocol/variants.ts";
 import { MAX_PATH_CHARACTERS } from "../../../../shared/protocol/bundle.ts";
 import type { DeploymentAdmin } from "../../../app/deployments/deployment-admin.ts";
 import type { FleetWatches } from "../../../app/fleet/fleet-watches.ts";
@@ -29,6 +30,10 @@ const fileQuery = z.strictObject({ file: z.string().max(MAX_PATH_CHARACTERS).opt
 
 /** Bytes that are hashed: `shared/protocol/manifest.ts` says what is in them. */
 const anObject = z.looseObject({});
+
+const manifestQuery = z.strictObject({
+  variant: variantName.optional().describe("The manifest of this variant. Default: of the reference."),
+});
 
 const signQuery = z.strictObject({
   force: z
@@ -160,11 +165,13 @@ export function versionRoutes({
       tag: TAG,
       action: "models.read",
       params: versionParams,
+      query: manifestQuery,
       streams: ["application/json"],
       jsonForm: { answer: anObject },
       statuses: [200],
-      async handle({ params }) {
-        const bytes = new TextEncoder().encode(await catalog.releases.manifest(params.model, params.version));
+      async handle({ params, query }) {
+        const text = await catalog.releases.manifest(params.model, params.version, query.variant);
+        const bytes = new TextEncoder().encode(text);
         const headers = { "Content-Type": "application/json", "Content-Length": String(bytes.byteLength) };
         return { stream: oneOf(bytes), headers };
       },
@@ -177,7 +184,7 @@ export function versionRoutes({
       action: "models.write",
       params: versionParams,
       query: signQuery,
-      body: release,
+      body: versionRelease,
       answer: modelVersion,
       statuses: [200],
       async handle({ params, query, body, actor }) {

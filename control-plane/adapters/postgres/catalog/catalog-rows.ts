@@ -3,7 +3,7 @@ import type * as Rows from "../../../../prisma/generated/client.ts";
 import { labelMap } from "../../../../shared/api/v1/common.ts";
 import { versionState, type Model, type ModelVersion } from "../../../../shared/api/v1/models.ts";
 import { pipelineFacts, rowProof, tensorSpec } from "../../../../shared/protocol/manifest.ts";
-import { release } from "../../../../shared/protocol/release.ts";
+import { versionRelease } from "../../../../shared/protocol/release.ts";
 import { encoderModel } from "../../../../shared/text/encoder-model.ts";
 import { engineModel } from "../../../../shared/text/engine-model.ts";
 import { variantFacts } from "../../../../shared/protocol/variants.ts";
@@ -65,7 +65,7 @@ export function toModelVersion(row: Rows.ModelVersion): ModelVersion {
     engine: engineModel.nullable().parse(row.engine),
     pipeline: pipelineFacts.nullable().parse(row.pipeline),
     variants: z.array(variantFacts).parse(row.variants),
-    ...(row.release !== null && { release: release.parse(row.release) }),
+    ...(row.release !== null && { release: versionRelease.parse(row.release) }),
     labels: labelMap.parse(row.labels),
     metrics: metrics.parse(row.metrics),
     createdAt: createdAt.toISOString(),

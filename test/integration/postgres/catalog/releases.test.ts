@@ -1,11 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { keyPair, keys } from "../../../../control-plane/adapters/system/ed25519.ts";
 import type { PostgresStores } from "../../../../control-plane/adapters/postgres/postgres.ts";
+import { versionAs } from "../../../../control-plane/core/fleet/variants.ts";
 import { Releases } from "../../../../control-plane/app/catalog/releases.ts";
 import { keyIdOf, releaseText } from "../../../../shared/protocol/release.ts";
 import { aFleet, aNode, aPlacement } from "../../../support/fleet/fleet-builder.ts";
 import { startTestDatabase, type TestDatabase } from "../../../support/postgres/postgres.ts";
-import { alice, openStores, readyVersion } from "../fixture.ts";
+import { newId } from "../../../../shared/base/ids.ts";
+import { systemRandom } from "../../../../shared/base/random.ts";
+import { alice, checkedModel, declarationOf, event, openStores, readyVersion } from "../fixture.ts";
 
 let database: TestDatabase;
 let stores: PostgresStores;
@@ -80,5 +83,50 @@ describe("the release of a version", () => {
     expect((await stores.catalog.getVersion("served", 1))?.release).toBeUndefined();
     expect((await releases.sign("served", 1, release, { ...by, isForced: true })).release).toEqual(release);
     fleet = aFleet({});
+  });
+});
+
+describe("the release of a version with variants", () => {
+  async function withVariant(model: string): Promise<{ readonly reference: string; readonly int8: string }> {
+    await stores.catalog.createModel({ name: model, labels: {} }, alice);
+    const uploadId = newId<string>("u", systemRandom);
+    const { version } = (await stores.catalog.declareVersion(declarationOf(model, uploadId), alice)).version;
+    await stores.catalog.beginCheck(uploadId);
+    const { manifest, artifact, opset, irVersion } = checkedModel(model, version, "smaller");
+    const accuracy = { samples: 8, agreement: 1, maxDifference: 0 };
+    const int8 = { name: "int8", manifest, artifact, opset, irVersion, accuracy };
+    const checked = { ...checkedModel(model, version), variants: [int8] };
+    await stores.catalog.accept(uploadId, checked, event("checked"));
+    return { reference: checked.artifact, int8: artifact };
+  }
+
+  it("has a signature for each, by which nodes are sent the one of theirs", async () => {
+    const { reference, int8 } = await withVariant("both");
+    const { signature: ofInt8, ...rest } = await aRelease("both", { artifact: int8 });
+    const { signature } = await aRelease("both", { artifact: reference });
+    const release = { ...rest, signature, variants: { int8: ofInt8 } };
+    expect((await releases.sign("both", 1, release, by)).release).toEqual(release);
+    const version = (await stores.fleet.load(0)).versions.find(({ model }) => model === "both");
+    expect(version && versionAs(version, "int8").release).toEqual({ ...rest, signature: ofInt8 });
+    expect(version && versionAs(version, "reference").release).toEqual({ ...rest, signature });
+    expect(JSON.parse(await releases.manifest("both", 1, "int8"))).toMatchObject({ model: "both" });
+    expect(await releases.manifest("both", 1, "int8")).not.toBe(await releases.manifest("both", 1));
+    await expect(releases.manifest("both", 1, "int4")).rejects.toMatchObject({ code: "NOT_FOUND" });
+  });
+
+  it("is refused with the name of the variant whose signature is missing, does not hold, or is of none", async () => {
+    const { int8 } = await withVariant("partly");
+    const own = await aRelease("partly");
+    const ofInt8 = (await aRelease("partly", { artifact: int8 })).signature;
+    for (const [variants, field] of [
+      [undefined, "variants.int8"],
+      [{ int8: own.signature }, "variants.int8"],
+      [{ int8: ofInt8, int4: ofInt8 }, "variants.int4"],
+    ] as const)
+      await expect(releases.sign("partly", 1, { ...own, ...(variants && { variants }) }, by)).rejects.toMatchObject({
+        code: "INVALID_REQUEST",
+        message: expect.stringContaining(field),
+      });
+    expect((await stores.catalog.getVersion("partly", 1))?.release).toBeUndefined();
   });
 });

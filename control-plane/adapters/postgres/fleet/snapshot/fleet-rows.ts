@@ -4,7 +4,7 @@ import type { ExplainRecord } from "../../../../../shared/api/v1/explain.ts";
 import type { PipelineFacts, TensorSpec } from "../../../../../shared/protocol/manifest.ts";
 import type { Capabilities } from "../../../../../shared/protocol/messages.ts";
 import type { EncoderModel } from "../../../../../shared/text/encoder-model.ts";
-import type { Release } from "../../../../../shared/protocol/release.ts";
+import type { VersionRelease } from "../../../../../shared/protocol/release.ts";
 import type { VariantFacts } from "../../../../../shared/protocol/variants.ts";
 import type { EngineModel } from "../../../../../shared/text/engine-model.ts";
 import type { TextModel } from "../../../../../shared/text/text-model.ts";
@@ -136,7 +136,7 @@ export function toFleetVersion(
     encoder: EncoderModel | undefined;
     engine: EngineModel | undefined;
     pipeline: PipelineFacts | undefined;
-    release: Release | undefined;
+    release: VersionRelease | undefined;
     variants: readonly VariantFacts[];
   },
 ): FleetVersion {

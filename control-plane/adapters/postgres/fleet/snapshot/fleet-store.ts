@@ -8,7 +8,7 @@ import { encoderModel } from "../../../../../shared/text/encoder-model.ts";
 import { engineModel } from "../../../../../shared/text/engine-model.ts";
 import { textModel } from "../../../../../shared/text/text-model.ts";
 import { pipelineFacts, tensorSpec } from "../../../../../shared/protocol/manifest.ts";
-import { release } from "../../../../../shared/protocol/release.ts";
+import { versionRelease } from "../../../../../shared/protocol/release.ts";
 import { variantFacts } from "../../../../../shared/protocol/variants.ts";
 import { capabilities } from "../../../../../shared/protocol/messages.ts";
 import type { FleetKeys } from "../../../../core/fleet/changes/fleet-keys.ts";
@@ -59,7 +59,7 @@ export class PostgresFleetStore implements FleetStore {
   readonly #engines = new ParseOnce(engineModel);
   readonly #pipelines = new ParseOnce(pipelineFacts);
   readonly #variants = new ParseOnce(z.array(variantFacts));
-  readonly #releases = new ParseOnce(release);
+  readonly #releases = new ParseOnce(versionRelease);
   readonly #histories = new ParseOnce(storedHistories);
   readonly #explains = new Map<string, ExplainRecord>();
   #offset = Number.NaN;

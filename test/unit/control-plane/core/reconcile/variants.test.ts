@@ -89,6 +89,23 @@ describe("a deployment of a version with variants", () => {
     expect(planOffers(fleet, [target], NOW)).toMatchObject([{ artifact: VARIANTS[1]?.artifact, bytes: 80 * MIB }]);
   });
 
+  it("sends a node the signature of its variant alone, and none where that has none", () => {
+    const release = { counter: 1, floor: 0, publicKey: "k".repeat(43), signature: "a".repeat(86) };
+    const variants = { int8: "b".repeat(86) };
+    const sent = (name: string, signed: object) => {
+      const fleet = aFleet({
+        nodes: [large],
+        deployments: [aDeployment(every)],
+        versions: [{ ...version, release: { ...release, ...signed } }],
+        placements: [has(large, name)],
+      });
+      return desiredFor(fleet, fleet.nodes.get(large.id) ?? large).placements[0]?.release;
+    };
+    expect(sent("reference", { variants })).toEqual(release);
+    expect(sent("int8", { variants })).toEqual({ ...release, signature: variants.int8 });
+    expect([sent("fp16", { variants }), sent("int8", {})]).toEqual([undefined, undefined]);
+  });
+
   it("keeps the variant that a node has, also where another one would be chosen now", () => {
     const placements = [has(large, "fp16")];
     expect(
