@@ -200,7 +200,10 @@ async function describe(
     of.placements,
     [
       { header: "PLACEMENT", value: (row) => row.placementId },
-      { header: "MODEL", value: (row) => `${row.model}:${row.version}` },
+      {
+        header: "MODEL",
+        value: (row) => `${row.model}:${row.version}${row.variant === null ? "" : ` (${row.variant})`}`,
+      },
       { header: "DEPLOYMENT", value: (row) => row.deployment },
       { header: "STATE", value: (row) => row.state },
       { header: "SINCE", value: (row) => formatAge(row.stateAgeMs) },

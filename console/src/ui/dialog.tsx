@@ -43,6 +43,7 @@ export function ConfirmButton({
   run,
   takesWhy = false,
   isDanger = false,
+  onOpen = () => undefined,
 }: {
   readonly label: string;
   readonly title: string;
@@ -51,11 +52,17 @@ export function ConfirmButton({
   readonly run: (why: string | undefined) => Promise<unknown>;
   readonly takesWhy?: boolean;
   readonly isDanger?: boolean;
+  /** Before it is shown: what was written into its fields before counts no more. */
+  readonly onOpen?: () => void;
 }) {
   const [isOpen, setOpen] = useState(false);
   const [isRunning, setRunning] = useState(false);
   const [why, setWhy] = useState("");
   const [error, setError] = useState<unknown>();
+  const open = (): void => {
+    onOpen();
+    setOpen(true);
+  };
   const close = (): void => {
     setOpen(false);
     setError(undefined);
@@ -74,7 +81,7 @@ export function ConfirmButton({
   };
   return (
     <>
-      <button type="button" className={isDanger ? "danger" : undefined} onClick={() => setOpen(true)}>
+      <button type="button" className={isDanger ? "danger" : undefined} onClick={open}>
         {label}
       </button>
       <Panel title={title} isOpen={isOpen} onClose={close} role="alertdialog">

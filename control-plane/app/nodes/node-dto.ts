@@ -50,6 +50,7 @@ export function nodeView(
       state: placement.state,
       stateAgeMs: age(now, placement.stateSince),
       host: placement.host ?? null,
+      variant: placement.explain.variant?.name ?? null,
     })),
     approval: waiting
       ? { publicKey: waiting.publicKey, from: waiting.from, expiresAt: toInstant(waiting.until) }

@@ -88,6 +88,11 @@ export const node = z
           .nullable()
           .default(null)
           .describe("The shared model host that it runs in, by name; null: it has a host of its own, or is not ready."),
+        variant: z
+          .string()
+          .nullable()
+          .default(null)
+          .describe("The graph of the version that the node has; null: the version has one."),
       }),
     ),
     approval: z

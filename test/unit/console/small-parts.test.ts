@@ -67,6 +67,7 @@ describe("a what-if question", () => {
       ],
     });
     expect([isNothing(NOTHING), isNothing(choice)]).toEqual([true, false]);
+    expect(isNothing({ ...NOTHING, variant: "int8" })).toBe(false);
   });
 
   it("raises a `max` below the new `min`, and gives none where there was none", () => {

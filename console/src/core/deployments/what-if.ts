@@ -6,12 +6,24 @@ export interface WhatIfChoice {
   readonly added: { readonly like: string; readonly count: number } | undefined;
   readonly edgeMin: number | undefined;
   readonly cloudMin: number | undefined;
+  /** Another variant on all its nodes, or `auto`. */
+  readonly variant: string | undefined;
 }
 
-export const NOTHING: WhatIfChoice = { nodes: new Map(), added: undefined, edgeMin: undefined, cloudMin: undefined };
+export const NOTHING: WhatIfChoice = {
+  nodes: new Map(),
+  added: undefined,
+  edgeMin: undefined,
+  cloudMin: undefined,
+  variant: undefined,
+};
 
-export const isNothing = ({ nodes, added, edgeMin, cloudMin }: WhatIfChoice): boolean =>
-  nodes.size === 0 && added === undefined && edgeMin === undefined && cloudMin === undefined;
+export const isNothing = ({ nodes, added, ...ofSpec }: WhatIfChoice): boolean =>
+  nodes.size === 0 && added === undefined && !changesSpec(ofSpec);
+
+/** Whether the deployment itself is asked about, beside the fleet. */
+export const changesSpec = ({ edgeMin, cloudMin, variant }: Omit<WhatIfChoice, "nodes" | "added">): boolean =>
+  edgeMin !== undefined || cloudMin !== undefined || variant !== undefined;
 
 interface Replicas {
   readonly min: number;

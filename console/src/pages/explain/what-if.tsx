@@ -2,10 +2,19 @@ import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, bodyOf } from "../../api/client.ts";
 import type { Deployment, Node, Plan } from "../../api/types.ts";
-import { isNothing, nodeChanges, NOTHING, type WhatIfChoice, withMin } from "../../core/deployments/what-if.ts";
+import {
+  changesSpec,
+  isNothing,
+  nodeChanges,
+  NOTHING,
+  type WhatIfChoice,
+  withMin,
+} from "../../core/deployments/what-if.ts";
 import { countOf } from "../../core/text/units.ts";
+import { AUTO } from "../../core/variants.ts";
 import { Complaint } from "../../ui/states.tsx";
 import { Status } from "../../ui/status.tsx";
+import { useVariantNames } from "../deployments/variant-choice.tsx";
 
 const CHOICES = ["cordon", "drain", "remove"] as const;
 
@@ -26,6 +35,8 @@ export function WhatIf({ deployment, nodes }: { readonly deployment: Deployment;
     choose({ ...choice, nodes: changed });
   };
   const { edge, cloud } = deployment.spec.placement;
+  const variants = useVariantNames(deployment);
+  const pinned = deployment.spec.variant ?? AUTO;
   const holders = nodes.filter(({ placements }) => placements.some((each) => each.deployment === deployment.name));
   const shown = nodes.filter(
     ({ name }) => holders.some((each) => each.name === name) || choice.nodes.has(name) || name === picked,
@@ -53,6 +64,21 @@ export function WhatIf({ deployment, nodes }: { readonly deployment: Deployment;
             </label>
           );
         })}
+        {variants.length > 0 && (
+          <label className="field inline">
+            <span>Variant</span>
+            <select
+              value={choice.variant ?? pinned}
+              onChange={({ target }) =>
+                choose({ ...choice, variant: target.value === pinned ? undefined : target.value })
+              }
+            >
+              {[AUTO, ...variants].map((name) => (
+                <option key={name}>{name}</option>
+              ))}
+            </select>
+          </label>
+        )}
         <label className="field inline">
           <span>Join nodes like</span>
           <select
@@ -116,16 +142,16 @@ export function WhatIf({ deployment, nodes }: { readonly deployment: Deployment;
 
 function plan(deployment: Deployment, nodes: readonly Node[], choice: WhatIfChoice): Promise<Plan> {
   const { spec } = deployment;
-  const isSpecChanged = choice.edgeMin !== undefined || choice.cloudMin !== undefined;
   const placement = {
     ...spec.placement,
     edge: withMin(spec.placement.edge, choice.edgeMin),
     cloud: withMin(spec.placement.cloud, choice.cloudMin),
   };
+  const changed = { ...spec, placement, ...(choice.variant !== undefined && { variant: choice.variant }) };
   return bodyOf(
     api.POST("/api/v1/plan", {
       body: {
-        deployments: { apply: isSpecChanged ? [{ ...spec, placement }] : [], remove: [] },
+        deployments: { apply: changesSpec(choice) ? [changed] : [], remove: [] },
         nodes: nodeChanges(choice, new Set(nodes.map(({ name }) => name))),
       },
     }),

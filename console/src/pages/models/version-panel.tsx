@@ -8,6 +8,7 @@ import { Section } from "../../ui/page.tsx";
 import { PlacementTable } from "../../ui/placement-table.tsx";
 import { QueryState } from "../../ui/query-state.tsx";
 import { Status } from "../../ui/status.tsx";
+import { Variants } from "./variants.tsx";
 
 /** One version: what it takes and gives, what differs from another, where it runs. */
 export function VersionPanel({
@@ -46,6 +47,11 @@ export function VersionPanel({
         )}
         {against !== undefined && <Difference model={version.model} from={against} to={version.version} />}
       </Section>
+      {version.variants.length > 0 && (
+        <Section title={`Variants of ${name}`}>
+          <Variants variants={version.variants} />
+        </Section>
+      )}
       <Section title={`Where ${name} runs`}>
         <Placements version={version} />
       </Section>
@@ -90,17 +96,20 @@ const Fact = ({ name, value }: { readonly name: string; readonly value: string }
 const rowsText = ({ rows }: ModelVersion): string =>
   rows === null ? "not proven" : rows.kind === "independent" ? "yes: its rows are independent" : `no: ${rows.reason}`;
 
+const NO_TENSORS: Readonly<Record<ModelVersion["state"], string>> = {
+  ready: "It takes no tensors: it is asked for text.",
+  archived: "It takes no tensors: it is asked for text.",
+  rejected: "None: the version was refused.",
+  uploading: "Known after the check.",
+  checking: "Known after the check.",
+};
+
 function Signature({ version: { inputs, outputs, state } }: { readonly version: ModelVersion }) {
   const tensors = [
     ...inputs.map((tensor) => ({ side: "input", tensor })),
     ...outputs.map((tensor) => ({ side: "output", tensor })),
   ];
-  if (tensors.length === 0)
-    return (
-      <p className="faint">
-        {state === "ready" ? "It takes no tensors: it is asked for text." : "Known after the check."}
-      </p>
-    );
+  if (tensors.length === 0) return <p className="faint">{NO_TENSORS[state]}</p>;
   return (
     <div className="table">
       <table>

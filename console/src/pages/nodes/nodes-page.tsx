@@ -5,6 +5,7 @@ import { useMayOperate } from "../../app/session-context.ts";
 import { matchesWords } from "../../core/text/text-filter.ts";
 import { stateOfNode, toneOfNode } from "../../core/fleet/tone.ts";
 import { countOf, mebibytesText, msText } from "../../core/text/units.ts";
+import { versionText } from "../../core/variants.ts";
 import { useNodes } from "../../live/lists.ts";
 import { cpuHistory, useLoads, type NodeLoad } from "../../live/loads.ts";
 import type { Received } from "../../core/fleet/watched-list.ts";
@@ -172,9 +173,9 @@ export function Holds({ node: { placements } }: { readonly node: Node }) {
   if (placements.length === 0) return <span className="faint">nothing</span>;
   return (
     <span className="chips">
-      {placements.slice(0, SHOWN_MODELS).map(({ placementId, model, version, state }) => (
+      {placements.slice(0, SHOWN_MODELS).map(({ placementId, model, version, variant, state }) => (
         <span key={placementId} className={`chip ${state === "ready" ? "good" : state === "failed" ? "bad" : "busy"}`}>
-          {model}:{version}
+          {versionText(`${model}:${version}`, variant)}
           {state !== "ready" && ` ${state}`}
         </span>
       ))}

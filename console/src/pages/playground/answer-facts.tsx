@@ -1,6 +1,7 @@
 import { Link } from "@tanstack/react-router";
 import { waterfallOf } from "../../core/playground/server-timing.ts";
 import { msText } from "../../core/text/units.ts";
+import { routedVariant, versionText } from "../../core/variants.ts";
 
 /** Which node answered, why that one, and where the time went. */
 export interface AnswerFacts {
@@ -29,7 +30,7 @@ export function Facts({ facts: { node, version, route, timing, headMs, restMs } 
   return (
     <>
       <p role="status">
-        <strong>{version ?? "The model"}</strong> answered
+        <strong>{versionText(version ?? "The model", routedVariant(route))}</strong> answered
         {node !== null && (
           <>
             {" on "}

@@ -44,6 +44,7 @@ describe("the view of a node", () => {
         state: "ready",
         stateAgeMs: 90_000,
         host: null,
+        variant: null,
       },
     ]);
   });
