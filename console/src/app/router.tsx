@@ -1,4 +1,5 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
+import { isVerdict, type Verdict } from "../core/deployments/explain-rows.ts";
 import { RouteFailure } from "../ui/query-state.tsx";
 import { Loading } from "../ui/states.tsx";
 import { NoSuchPage } from "./no-such-page.tsx";
@@ -61,9 +62,17 @@ const routes = [
   createRoute({
     getParentRoute: () => root,
     path: "/explain/$deployment",
-    validateSearch: (search: Record<string, unknown>): { readonly node?: string; readonly q?: string } => {
+    validateSearch: (
+      search: Record<string, unknown>,
+    ): { readonly node?: string; readonly q?: string; readonly verdict?: Verdict; readonly all?: true } => {
+      const { verdict, all } = search;
       const node = text(search["node"]);
-      return { ...filter(search), ...(node !== undefined && { node }) };
+      return {
+        ...filter(search),
+        ...(node !== undefined && { node }),
+        ...(isVerdict(verdict) && { verdict }),
+        ...(all === true && { all }),
+      };
     },
     component: lazyRouteComponent(() => import("../pages/explain/explain-page.tsx"), "ExplainPage"),
   }),

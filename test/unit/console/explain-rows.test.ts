@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { explainRows } from "../../../console/src/core/deployments/explain-rows.ts";
+import { explainRows, verdictCounts } from "../../../console/src/core/deployments/explain-rows.ts";
 
 const nodes = ["a", "b", "c", "d", "e"].map((name) => ({ name, kind: "edge" }));
 const ranked = (node: string, total: number) => ({ node, total, scores: {} });
@@ -22,7 +22,9 @@ describe("the table of an explanation", () => {
           kind: "edge",
           chosen: ["b"],
           top: [ranked("a", 60), ranked("b", 80)],
-          rejections: [{ node: "d", code: "fits-memory", verdict: "never", sentence: "d has too little memory" }],
+          rejections: [
+            { node: "d", code: "fits-memory", verdict: "never" as const, sentence: "d has too little memory" },
+          ],
         },
       ],
     });
@@ -32,6 +34,30 @@ describe("the table of an explanation", () => {
       ["a", "could", 60],
       ["d", "never", undefined],
       ["c", "not asked", undefined],
+    ]);
+  });
+
+  it("leaves no node unasked when the planner was asked about all, and keeps no old points of a refused one", () => {
+    const explain = record({ top: [ranked("a", 90), ranked("b", 70)], variant: { name: "int8", why: "it fits" } });
+    const refusal = { code: "fits-memory", verdict: "not now" as const, sentence: "b is full" };
+    const rows = explainRows(nodes.slice(0, 3), {
+      placements: [{ node: "a", explain }],
+      now: [],
+      nodes: [
+        { node: "c", total: 55, refusal: null },
+        { node: "a", total: null, refusal: { ...refusal, sentence: "a holds it" } },
+        { node: "b", total: null, refusal },
+      ],
+    });
+    expect(rows.map(({ node, verdict, total, variant }) => [node, verdict, total, variant?.name])).toEqual([
+      ["a", "has a replica", 90, "int8"],
+      ["c", "could", 55, undefined],
+      ["b", "not now", undefined, undefined],
+    ]);
+    expect(verdictCounts(rows)).toEqual([
+      { verdict: "has a replica", count: 1 },
+      { verdict: "could", count: 1 },
+      { verdict: "not now", count: 1 },
     ]);
   });
 

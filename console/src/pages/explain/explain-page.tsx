@@ -1,22 +1,31 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
-import { useState } from "react";
 import { api, bodyOf } from "../../api/client.ts";
-import type { Deployment, Explanation } from "../../api/types.ts";
-import { explainRows, type ExplainRow } from "../../core/deployments/explain-rows.ts";
+import type { Deployment, Explanation, Node } from "../../api/types.ts";
+import { explainRows, type Verdict } from "../../core/deployments/explain-rows.ts";
 import { matchesWords } from "../../core/text/text-filter.ts";
+import { countOf } from "../../core/text/units.ts";
 import { useNodes } from "../../live/lists.ts";
 import { PageHead, Section } from "../../ui/page.tsx";
-import { Pager } from "../../ui/pager.tsx";
 import { LiveState, QueryState } from "../../ui/query-state.tsx";
 import { Search } from "../../ui/search.tsx";
-import { Status } from "../../ui/status.tsx";
 import { LiveDeployment } from "../deployments/live-deployment.tsx";
+import { NodeTable } from "./node-table.tsx";
+import { VerdictFilter } from "./verdict-filter.tsx";
 import { WhatIf } from "./what-if.tsx";
-import { WhyNot } from "./why-not.tsx";
 
-const PER_PAGE = 50;
 const EVERY_MS = 5_000;
+/** The planner looks at each node of the fleet for it. */
+const ALL_EVERY_MS = 15_000;
+
+/** What narrows and widens the table: part of the address. */
+interface View {
+  readonly q?: string | undefined;
+  readonly node?: string | undefined;
+  readonly verdict?: Verdict | undefined;
+  /** Every node of the fleet is asked about, and not only those that the planner's record names. */
+  readonly all?: boolean | undefined;
+}
 
 /** One decision with every node in one table, and what would change it. */
 export function ExplainPage() {
@@ -30,18 +39,27 @@ export function ExplainPage() {
 
 function Explained({ deployment }: { readonly deployment: Deployment }) {
   const nodes = useNodes();
-  const { q = "", node } = useSearch({ from: "/explain/$deployment" });
+  const view: View = useSearch({ from: "/explain/$deployment" });
   const navigate = useNavigate();
+  const isAll = view.all === true;
   const query = useQuery({
-    queryKey: ["explain", deployment.name],
+    queryKey: ["explain", deployment.name, { isAll }],
     queryFn: () =>
       bodyOf(
-        api.GET("/api/v1/deployments/{deployment}/explain", { params: { path: { deployment: deployment.name } } }),
+        api.GET("/api/v1/deployments/{deployment}/explain", {
+          params: { path: { deployment: deployment.name }, query: isAll ? { nodes: "all" } : {} },
+        }),
       ),
-    refetchInterval: EVERY_MS,
+    refetchInterval: isAll ? ALL_EVERY_MS : EVERY_MS,
+    placeholderData: (before) => before,
   });
-  const show = (search: { readonly q?: string; readonly node?: string }): void =>
-    void navigate({ to: "/explain/$deployment", params: { deployment: deployment.name }, search, replace: true });
+  const show = (changed: View): void =>
+    void navigate({
+      to: "/explain/$deployment",
+      params: { deployment: deployment.name },
+      search: searchOf({ ...view, ...changed }),
+      replace: true,
+    });
   return (
     <>
       <PageHead
@@ -52,11 +70,7 @@ function Explained({ deployment }: { readonly deployment: Deployment }) {
           </Link>
         }
       >
-        <Search
-          label="Search nodes"
-          value={q}
-          onChange={(value) => show({ ...(value !== "" && { q: value }), ...(node !== undefined && { node }) })}
-        />
+        <Search label="Search nodes" value={view.q ?? ""} onChange={(q) => show({ q })} />
       </PageHead>
       <QueryState query={query}>
         {(explained) => (
@@ -65,17 +79,12 @@ function Explained({ deployment }: { readonly deployment: Deployment }) {
               <>
                 <Decisions explained={explained} />
                 <Section title="Every node">
-                  <NodeTable
-                    rows={explainRows(
-                      rows.map(({ item }) => item),
-                      explained,
-                    )}
-                    filter={q}
-                    selected={node}
-                    deployment={deployment.name}
-                    onSelect={(selected) =>
-                      show({ ...(q !== "" && { q }), ...(selected !== undefined && { node: selected }) })
-                    }
+                  <EveryNode
+                    nodes={rows.map(({ item }) => item)}
+                    explained={explained}
+                    view={view}
+                    isAsking={query.isPlaceholderData}
+                    onView={show}
                   />
                 </Section>
                 <Section title="What if">
@@ -90,6 +99,14 @@ function Explained({ deployment }: { readonly deployment: Deployment }) {
   );
 }
 
+/** An address without what is as it would be anyway. */
+const searchOf = ({ q, node, verdict, all }: View) => ({
+  ...(q !== undefined && q !== "" && { q }),
+  ...(node !== undefined && { node }),
+  ...(verdict !== undefined && { verdict }),
+  ...(all === true && { all }),
+});
+
 const Decisions = ({ explained }: { readonly explained: Explanation }) => (
   <Section title="What would be decided now">
     <ul className="findings">
@@ -98,104 +115,51 @@ const Decisions = ({ explained }: { readonly explained: Explanation }) => (
           <span className="tag">{record.kind}</span> {record.sentence}
         </li>
       ))}
-      {explained.now.length === 0 && <li className="faint">Nothing: it asks for no replica.</li>}
+      {explained.now.length === 0 && <li className="faint">Nothing: no further replica is asked for.</li>}
       {explained.cascade && <li>{explained.cascade.sentence}</li>}
     </ul>
   </Section>
 );
 
-function NodeTable({
-  rows,
-  filter,
-  selected,
-  deployment,
-  onSelect,
+function EveryNode({
+  nodes,
+  explained,
+  view: { q = "", node, verdict, all = false },
+  isAsking,
+  onView,
 }: {
-  readonly rows: readonly ExplainRow[];
-  readonly filter: string;
-  readonly selected: string | undefined;
-  readonly deployment: string;
-  readonly onSelect: (node: string | undefined) => void;
+  readonly nodes: readonly Node[];
+  readonly explained: Explanation;
+  readonly view: View;
+  /** What was asked for last is not there yet. */
+  readonly isAsking: boolean;
+  readonly onView: (changed: View) => void;
 }) {
-  const [page, setPage] = useState(0);
-  const matching = rows.filter(({ node, kind, verdict, sentence }) =>
-    matchesWords(filter, [node, kind, verdict, sentence]),
-  );
-  const first = Math.min(page, Math.max(0, Math.ceil(matching.length / PER_PAGE) - 1)) * PER_PAGE;
+  const rows = explainRows(nodes, explained);
+  const matching = rows.filter((row) => matchesWords(q, [row.node, row.kind, row.verdict, row.sentence]));
+  const unasked = rows.filter((row) => row.verdict === "not asked").length;
   return (
     <>
-      <div className="table">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Node</th>
-              <th scope="col">Verdict</th>
-              <th scope="col" className="number">
-                Points
-              </th>
-              <th scope="col">Why</th>
-              <th scope="col">
-                <span className="visually-hidden">Details</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {matching.slice(first, first + PER_PAGE).map((row) => (
-              <NodeRows
-                key={row.node}
-                row={row}
-                deployment={deployment}
-                isOpen={selected === row.node}
-                onToggle={() => onSelect(selected === row.node ? undefined : row.node)}
-              />
-            ))}
-          </tbody>
-        </table>
+      <div className="controls rows-choice">
+        <VerdictFilter rows={matching} verdict={verdict} onVerdict={(chosen) => onView({ verdict: chosen })} />
+        <button type="button" className="toggle" aria-pressed={all} onClick={() => onView({ all: !all })}>
+          Ask about every node
+        </button>
       </div>
-      <Pager first={first} perPage={PER_PAGE} count={matching.length} onPage={setPage} />
-    </>
-  );
-}
-
-function NodeRows({
-  row,
-  deployment,
-  isOpen,
-  onToggle,
-}: {
-  readonly row: ExplainRow;
-  readonly deployment: string;
-  readonly isOpen: boolean;
-  readonly onToggle: () => void;
-}) {
-  return (
-    <>
-      <tr>
-        <th scope="row">
-          <Link to="/nodes/$node" params={{ node: row.node }}>
-            {row.node}
-          </Link>{" "}
-          <span className="tag">{row.kind}</span>
-        </th>
-        <td className="nowrap">
-          <Status tone={row.tone}>{row.verdict}</Status>
-        </td>
-        <td className="number">{row.total?.toFixed(1)}</td>
-        <td>{row.sentence}</td>
-        <td>
-          <button type="button" className="quiet" aria-expanded={isOpen} onClick={onToggle}>
-            {isOpen ? "Hide" : "Details"}
-            <span className="visually-hidden"> of {row.node}</span>
-          </button>
-        </td>
-      </tr>
-      {isOpen && (
-        <tr className="details">
-          <td colSpan={5}>
-            <WhyNot deployment={deployment} node={row.node} />
-          </td>
-        </tr>
-      )}
+      <p className="faint" role="status">
+        {isAsking
+          ? "Asking …"
+          : all
+            ? "Each node as it would be decided now, against the version that is asked for."
+            : unasked > 0 &&
+              `The planner keeps the best and the first refused of a decision; ${countOf(unasked, "node")} beside them ${unasked === 1 ? "was" : "were"} not asked about.`}
+      </p>
+      <NodeTable
+        rows={verdict === undefined ? matching : matching.filter((row) => row.verdict === verdict)}
+        selected={node}
+        deployment={explained.deployment}
+        onSelect={(selected) => onView({ node: selected })}
+      />
     </>
   );
 }
