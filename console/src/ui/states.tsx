@@ -47,12 +47,15 @@ export function Failure({ error, retry }: { readonly error: unknown; readonly re
 
 /** A failure beside the control that caused it. */
 export function Complaint({ error }: { readonly error: unknown }) {
+  // The sentence of a refused request has its first fields already.
+  const unsaid =
+    error instanceof ApiFailure ? error.causes.filter((each) => !error.message.includes(each.message)) : [];
   return (
     <div className="complaint" role="alert">
       <p>{error instanceof Error ? error.message : String(error)}</p>
-      {error instanceof ApiFailure && error.causes.length > 0 && (
+      {unsaid.length > 0 && (
         <ul>
-          {error.causes.map(({ field, message }) => (
+          {unsaid.map(({ field, message }) => (
             <li key={`${field} ${message}`}>
               {field !== "" && <code>{field}</code>} {message}
             </li>

@@ -1,10 +1,12 @@
 import { useState } from "react";
 import { api } from "../../api/client.ts";
 import type { Node } from "../../api/types.ts";
+import { countOf } from "../../core/text/units.ts";
 import { ConfirmButton } from "../../ui/dialog.tsx";
 import { Complaint } from "../../ui/states.tsx";
+import { RenameNode } from "./rename-node.tsx";
 
-/** Cordon, uncordon and drain. What moves models asks first. */
+/** Cordon, uncordon, drain and rename. What moves models asks first. */
 export function NodeActions({ node }: { readonly node: Node }) {
   const [error, setError] = useState<unknown>();
   const params = { params: { path: { node: node.name } } };
@@ -31,11 +33,14 @@ export function NodeActions({ node }: { readonly node: Node }) {
           run={() => api.POST("/api/v1/nodes/{node}/drain", params)}
         >
           <p>
-            Its {node.placements.length} models move to other nodes: each leaves when it is ready elsewhere. The node
-            then stays empty until it is uncordoned.
+            {node.placements.length === 0
+              ? "It holds no model. It"
+              : `${countOf(node.placements.length, "model")} of it must be ready elsewhere before it leaves. The node`}{" "}
+            stays empty until it is uncordoned.
           </p>
         </ConfirmButton>
       )}
+      <RenameNode node={node} />
       {error !== undefined && <Complaint error={error} />}
     </>
   );

@@ -1,9 +1,13 @@
-import { Link, useParams } from "@tanstack/react-router";
+import { Link, useNavigate, useParams } from "@tanstack/react-router";
+import { useEffect, useState } from "react";
 import type { Node } from "../../api/types.ts";
 import { useMayOperate } from "../../app/session-context.ts";
+import { followedNode, shownAfter, type ShownNode } from "../../core/fleet/followed-node.ts";
 import { stateOfNode, toneOfNode, toneOfPlacement } from "../../core/fleet/tone.ts";
 import { mebibytesText, msText } from "../../core/text/units.ts";
+import { versionText } from "../../core/variants.ts";
 import type { Received } from "../../core/fleet/watched-list.ts";
+import type { LiveSnapshot } from "../../live/live-list.ts";
 import { useNodes } from "../../live/lists.ts";
 import { cpuHistory, useLoads } from "../../live/loads.ts";
 import { Age, AgeOf } from "../../ui/age.tsx";
@@ -11,25 +15,44 @@ import { PageHead, Section } from "../../ui/page.tsx";
 import { LiveState } from "../../ui/query-state.tsx";
 import { Empty } from "../../ui/states.tsx";
 import { Sparkline, Status } from "../../ui/status.tsx";
+import { StreamTable } from "../../ui/stream-table.tsx";
 import { NodeActions } from "./node-actions.tsx";
 
 /** One node: what it is, what it holds and how loaded it is. */
 export function NodePage() {
   const { node: name } = useParams({ from: "/nodes/$node" });
-  const nodes = useNodes();
+  return <LiveState list={useNodes()}>{(nodes) => <NamedNode name={name} nodes={nodes} />}</LiveState>;
+}
+
+/** The node of that name. When it is renamed, here or elsewhere, the address follows it, and the page says so. */
+function NamedNode({ name, nodes }: { readonly name: string; readonly nodes: LiveSnapshot<Node> }) {
+  const navigate = useNavigate();
+  const [shown, setShown] = useState<ShownNode>();
+  const row = followedNode(nodes, name, shown);
+  const next = shownAfter(shown, row?.item);
+  if (next !== shown) setShown(next);
+  const now = row?.item.name;
+  useEffect(() => {
+    if (now !== undefined && now !== name) void navigate({ to: "/nodes/$node", params: { node: now }, replace: true });
+  }, [now, name, navigate]);
+  if (row === undefined)
+    return (
+      <Empty title={`There is no node ${name}`}>
+        <Link to="/nodes">All nodes</Link>
+      </Empty>
+    );
   return (
-    <LiveState list={nodes}>
-      {({ byName }) => {
-        const row = byName.get(name);
-        return row === undefined ? (
-          <Empty title={`There is no node ${name}`}>
-            <Link to="/nodes">All nodes</Link>
-          </Empty>
-        ) : (
-          <OneNode row={row} />
-        );
-      }}
-    </LiveState>
+    <>
+      {shown?.before !== undefined && (
+        <p className="note" role="status">
+          It was called {shown.before} until now. Selectors and files with that name do not find it any more.{" "}
+          <Link to="/events" search={{ object: `node/${shown.before}` }}>
+            Its earlier events
+          </Link>
+        </p>
+      )}
+      <OneNode row={row} />
+    </>
   );
 }
 
@@ -91,7 +114,7 @@ function OneNode({ row: { item: node, at } }: { readonly row: Received<Node> }) 
       </Section>
       {load !== null && load.streams.length > 0 && (
         <Section title="Streams">
-          <Streams streams={load.streams} />
+          <StreamTable rows={load.streams} />
         </Section>
       )}
       <p>
@@ -100,44 +123,6 @@ function OneNode({ row: { item: node, at } }: { readonly row: Received<Node> }) 
         </Link>
       </p>
     </>
-  );
-}
-
-/** What became of everything that its streams have read. */
-function Streams({ streams }: { readonly streams: NonNullable<Node["load"]>["streams"] }) {
-  return (
-    <table>
-      <thead>
-        <tr>
-          <th scope="col">Stream</th>
-          <th scope="col">State</th>
-          <th scope="col">Produced</th>
-          <th scope="col">Delivered</th>
-          <th scope="col">Duplicates</th>
-          <th scope="col">Expired</th>
-          <th scope="col">Dropped</th>
-          <th scope="col">Waiting</th>
-        </tr>
-      </thead>
-      <tbody>
-        {streams.map((stream) => (
-          <tr key={`${stream.deployment}/${stream.name}`}>
-            <th scope="row">
-              {stream.deployment}/{stream.name}
-            </th>
-            <td title={stream.reason}>
-              <Status tone={stream.state === "running" ? "good" : "warn"}>{stream.state}</Status>
-            </td>
-            <td>{stream.produced}</td>
-            <td>{stream.delivered}</td>
-            <td>{stream.deduplicated}</td>
-            <td>{stream.expired}</td>
-            <td>{stream.dropped}</td>
-            <td>{stream.waiting}</td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
   );
 }
 
@@ -216,10 +201,12 @@ function Placements({ node, at }: { readonly node: Node; readonly at: number }) 
           </tr>
         </thead>
         <tbody>
-          {node.placements.map(({ placementId, deployment, model, version, state, stateAgeMs }) => (
+          {node.placements.map(({ placementId, deployment, model, version, variant, state, stateAgeMs }) => (
             <tr key={placementId}>
               <th scope="row">
-                {model}:{version}
+                <Link to="/models/$model" params={{ model }} search={{ version }}>
+                  {versionText(`${model}:${version}`, variant)}
+                </Link>
               </th>
               <td>
                 {deployment === "" ? (
