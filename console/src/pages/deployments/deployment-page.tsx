@@ -12,6 +12,8 @@ import { QueryState } from "../../ui/query-state.tsx";
 import { Meter, Status } from "../../ui/status.tsx";
 import { LiveDeployment } from "./live-deployment.tsx";
 import { RolloutSection } from "./rollout-section.tsx";
+import { Streams } from "./streams.tsx";
+import { VariantChoice } from "./variant-choice.tsx";
 
 /** One deployment: what it says of itself, where its replicas are, and how its versions came and went. */
 export function DeploymentPage() {
@@ -84,8 +86,10 @@ function OneDeployment({ deployment }: { readonly deployment: Deployment }) {
         </Section>
       </div>
       <Section title="Where it runs">
+        <VariantChoice deployment={deployment} />
         <Placements deployment={deployment} />
       </Section>
+      <Streams deployment={deployment} />
       <Section title="Rollout">
         <RolloutSection deployment={deployment} />
       </Section>
