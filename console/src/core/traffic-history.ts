@@ -17,6 +17,12 @@ export const withPoint = (history: readonly TrafficPoint[], point: TrafficPoint)
 /** The top of a chart: the largest figure, and never nothing. */
 export const topOf = (values: readonly number[]): number => Math.max(1, ...values);
 
-/** A rate as a person reads it: `0`, `0.4`, `12`. */
+/** A rate as a person reads it: `0`, `0.4`, `12`; one request in a minute is not none. */
 export const rateText = (perS: number): string =>
-  perS === 0 ? "0" : perS < 10 ? perS.toFixed(1) : Math.round(perS).toLocaleString("en");
+  perS > 0 && perS < 0.05
+    ? "< 0.1"
+    : perS === 0
+      ? "0"
+      : perS < 10
+        ? perS.toFixed(1)
+        : Math.round(perS).toLocaleString("en");

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { codeFor } from "../../../console/src/core/playground/code-samples.ts";
 import { isModelName, modelNameOf } from "../../../console/src/core/model-name.ts";
-import { elementsText, scoresOf } from "../../../console/src/core/playground/output-rows.ts";
+import { elementsText, figureText, scoresOf } from "../../../console/src/core/playground/output-rows.ts";
 import { formOf, inkOf, parseNumbers, tensorOfPixels } from "../../../console/src/core/playground/playground-inputs.ts";
 import { waterfallOf } from "../../../console/src/core/playground/server-timing.ts";
 import { rateText, topOf, withPoint } from "../../../console/src/core/traffic-history.ts";
@@ -114,6 +114,16 @@ describe("an output", () => {
     expect(scoresOf(of)).toBeUndefined();
   });
 
+  it("has figures with the digits that matter", () => {
+    expect([0.99994, 0.00000107312, 0, -0.5, 12_345.678].map(figureText)).toEqual([
+      "0.9999",
+      "1.07e-6",
+      "0",
+      "-0.5",
+      "12350",
+    ]);
+  });
+
   it("that is long is cut", () => {
     expect(elementsText([1, 0.123456789, "a"])).toBe('1 0.12346 "a"');
     expect(elementsText(Array.from({ length: 30 }, () => 1))).toMatch(/… 6 more$/);
@@ -160,6 +170,6 @@ describe("the history of traffic", () => {
 
   it("is drawn below its largest figure, and says rates shortly", () => {
     expect([topOf([]), topOf([3, 7])]).toEqual([1, 7]);
-    expect([0, 0.44, 12.4, 12_345].map(rateText)).toEqual(["0", "0.4", "12", "12,345"]);
+    expect([0, 1 / 60, 0.44, 12.4, 12_345].map(rateText)).toEqual(["0", "< 0.1", "0.4", "12", "12,345"]);
   });
 });

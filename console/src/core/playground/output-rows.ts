@@ -47,3 +47,7 @@ export function elementsText(data: readonly unknown[]): string {
     );
   return data.length > SHOWN ? `${texts.join(" ")} … ${data.length - SHOWN} more` : texts.join(" ");
 }
+
+/** A number with the digits that matter: `0.9999`, `1.07e-6`. */
+export const figureText = (value: number): string =>
+  value !== 0 && Math.abs(value) < 0.001 ? value.toExponential(2) : Number(value.toPrecision(4)).toString();

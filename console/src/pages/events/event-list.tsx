@@ -8,7 +8,7 @@ export const EventList = ({ events }: { readonly events: readonly SkerryEvent[] 
   events.length === 0 ? (
     <p className="faint">Nothing yet.</p>
   ) : (
-    <div className="table">
+    <div className="table stacks">
       <table>
         <thead>
           <tr>
@@ -30,7 +30,7 @@ export const EventList = ({ events }: { readonly events: readonly SkerryEvent[] 
               <td className="nowrap">
                 <ObjectLink object={object} />
               </td>
-              <td>{message}</td>
+              <td className="prose">{message}</td>
             </tr>
           ))}
         </tbody>

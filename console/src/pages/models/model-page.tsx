@@ -58,7 +58,7 @@ function OneModel({ whole: { model, versions } }: { readonly whole: Whole }) {
                 .join(", ")
         }
       >
-        <Link to="/playground" search={{ model: model.name }}>
+        <Link className="button" to="/playground" search={{ model: model.name }}>
           Try it
         </Link>
       </PageHead>

@@ -35,8 +35,8 @@ export function Explained({
         Decided: <strong>{label ?? element}</strong>, because{" "}
         <code>
           {output}[{element}] = {Number(value.toPrecision(3))}
-        </code>{" "}
-        is explained, by {method}.
+        </code>
+        . What this hangs on, by {method}:
       </p>
       {input?.form.kind === "image" ? (
         <Picture form={input.form} values={input.values} influences={influences} />

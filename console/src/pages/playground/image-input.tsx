@@ -15,11 +15,14 @@ const REST_MS = 600;
 export function ImageInput({
   form,
   datatype,
+  asked,
   onPixels,
   onDone,
 }: {
   readonly form: ImageForm;
   readonly datatype: string;
+  /** How often somebody has asked by hand: that leaves nothing to ask for when the pen rests. */
+  readonly asked: number;
   readonly onPixels: (pixels: readonly number[]) => void;
   readonly onDone: () => void;
 }) {
@@ -31,6 +34,7 @@ export function ImageInput({
     clear(sheet.current);
     return () => clearTimeout(rest.current);
   }, []);
+  useEffect(() => clearTimeout(rest.current), [asked]);
 
   const read = (fitted: boolean): void => {
     if (sheet.current) onPixels(tensorOfPixels(pixelsOf(sheet.current, form, fitted), form, datatype));

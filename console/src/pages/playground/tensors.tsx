@@ -3,7 +3,7 @@ import { useId, useState } from "react";
 import { api, bodyOf } from "../../api/client.ts";
 import type { ModelVersion } from "../../api/types.ts";
 import { type ExplainedBody, type Influences, influencesOf } from "../../core/playground/explanation.ts";
-import { elementsText, type OutputTensor, scoresOf } from "../../core/playground/output-rows.ts";
+import { elementsText, figureText, type OutputTensor, scoresOf } from "../../core/playground/output-rows.ts";
 import { formOf, type InputForm, type InputSpec, parseNumbers } from "../../core/playground/playground-inputs.ts";
 import { shapeText } from "../../core/playground/tensor-text.ts";
 import { Section } from "../../ui/page.tsx";
@@ -40,6 +40,7 @@ export function Tensors({
   const url = `/v2/models/${encodeURIComponent(version.model)}`;
   const path = `${url}/infer`;
   const canExplain = useExplainers(version.model);
+  const [asked, setAsked] = useState(0);
   const send = useMutation({
     mutationFn: async ({ explain }: { readonly explain: boolean }): Promise<Answer> => {
       const body = requestOf(inputs, values);
@@ -53,13 +54,17 @@ export function Tensors({
       return { outputs, facts, why };
     },
   });
+  const askNow = (explain: boolean): void => {
+    setAsked((before) => before + 1);
+    send.mutate({ explain });
+  };
   const written = tryRequest(inputs, values);
   return (
     <form
       className="playground columns"
       onSubmit={(event) => {
         event.preventDefault();
-        send.mutate({ explain: false });
+        askNow(false);
       }}
     >
       <Section title="Input">
@@ -69,6 +74,7 @@ export function Tensors({
             spec={spec}
             value={values[spec.name] ?? emptyOf(spec)}
             onChange={(value) => setValues((before) => ({ ...before, [spec.name]: value }))}
+            asked={asked}
             onDone={() => send.mutate({ explain: false })}
           />
         ))}
@@ -77,7 +83,7 @@ export function Tensors({
           Ask
         </button>{" "}
         {canExplain && (
-          <button type="button" disabled={send.isPending} onClick={() => send.mutate({ explain: true })}>
+          <button type="button" disabled={send.isPending} onClick={() => askNow(true)}>
             Ask and explain
           </button>
         )}
@@ -204,11 +210,13 @@ function tryRequest(inputs: readonly InputSpec[], values: Readonly<Record<string
 function InputField({
   spec,
   value,
+  asked,
   onChange,
   onDone,
 }: {
   readonly spec: InputSpec;
   readonly value: InputValue;
+  readonly asked: number;
   readonly onChange: (value: InputValue) => void;
   readonly onDone: () => void;
 }) {
@@ -223,6 +231,7 @@ function InputField({
         <ImageInput
           form={form}
           datatype={spec.datatype}
+          asked={asked}
           onPixels={(pixels) => onChange({ ...value, pixels })}
           onDone={onDone}
         />
@@ -279,11 +288,7 @@ function Output({
               <tr key={label} className={isBest ? "best" : undefined}>
                 <th scope="row">{label}</th>
                 <td>
-                  <Meter
-                    value={percent}
-                    label={Number(value.toPrecision(4)).toString()}
-                    tone={isBest ? "good" : "busy"}
-                  />
+                  <Meter value={percent} label={figureText(value)} tone={isBest ? "good" : "busy"} />
                 </td>
               </tr>
             ))}
