@@ -17,13 +17,15 @@ export function PlacementTable({
   readonly of: { readonly title: string; readonly cell: (placement: Placement) => ReactNode };
 }) {
   if (items.length === 0) return <p className="faint">Nowhere.</p>;
+  const hasVariants = items.some(({ variant }) => variant !== null);
   return (
-    <div className="table">
+    <div className="table stacks">
       <table>
         <thead>
           <tr>
             <th scope="col">Node</th>
             <th scope="col">{of.title}</th>
+            {hasVariants && <th scope="col">Variant</th>}
             <th scope="col">State</th>
             <th scope="col">Since</th>
             <th scope="col">Why here</th>
@@ -38,14 +40,15 @@ export function PlacementTable({
                 </Link>{" "}
                 <span className="tag">{placement.kind}</span>
               </th>
-              <td>{of.cell(placement)}</td>
+              <td data-title={of.title}>{of.cell(placement)}</td>
+              {hasVariants && <td data-title="Variant">{placement.variant ?? <span className="faint">–</span>}</td>}
               <td>
                 <PlacementState placement={placement} />
               </td>
               <td className="nowrap">
                 <Age since={at - placement.stateAgeMs} />
               </td>
-              <td>{placement.why}</td>
+              <td className="prose">{placement.why}</td>
             </tr>
           ))}
         </tbody>
