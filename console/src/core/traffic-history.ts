@@ -18,11 +18,8 @@ export const withPoint = (history: readonly TrafficPoint[], point: TrafficPoint)
 export const topOf = (values: readonly number[]): number => Math.max(1, ...values);
 
 /** A rate as a person reads it: `0`, `0.4`, `12`; one request in a minute is not none. */
-export const rateText = (perS: number): string =>
-  perS > 0 && perS < 0.05
-    ? "< 0.1"
-    : perS === 0
-      ? "0"
-      : perS < 10
-        ? perS.toFixed(1)
-        : Math.round(perS).toLocaleString("en");
+export function rateText(perS: number): string {
+  if (perS === 0) return "0";
+  if (perS < 0.05) return "< 0.1";
+  return perS < 10 ? perS.toFixed(1) : Math.round(perS).toLocaleString("en");
+}

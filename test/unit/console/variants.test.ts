@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { agreementText, differenceText, routedVariant, versionText } from "../../../console/src/core/variants.ts";
 import { routeHeader } from "../../../shared/inference/http/response-headers.ts";
 
-const ROUTE = { reason: "best", candidates: 2, attempt: 1 } as const;
+const ROUTE = { placement: "pl_7k2", reason: "least-eta", etaMs: 7, candidates: 2, attempt: 1 };
 const accuracy = { samples: 100, agreement: 0.99999, maxDifference: 0.018_421_3 };
 
 describe("a variant", () => {

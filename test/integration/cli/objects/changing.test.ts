@@ -109,6 +109,7 @@ describe("changing commands", () => {
         state: "draining",
         stateAgeMs: 1,
         host: null,
+        variant: null,
       },
     ];
     api.on("GET /api/v1/nodes/edge-a", (_: Asked, response: ServerResponse) => {
@@ -132,6 +133,7 @@ describe("changing commands", () => {
         state: "ready",
         stateAgeMs: 1,
         host: null,
+        variant: null,
       },
     ];
     api.on("GET /api/v1/nodes/edge-a", nodeNamed("edge-a", { placements }));
