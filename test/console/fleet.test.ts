@@ -220,7 +220,7 @@ inBrowser("a node that is renamed", () => {
     await nameField().waitFor({ state: "detached" });
   }, 120_000);
 
-  it("takes the page that is open with it, whoever renamed it", async () => {
+  it("takes the page that is open with it, also when another person renames it", async () => {
     await openDialog();
     await nameField().fill("hall-7");
     await admin.page.keyboard.press("Enter");
