@@ -133,6 +133,18 @@ export function registerNodes(program: Command, shell: CommandRunner): void {
   );
   withExamples(
     nodes
+      .command("set")
+      .description("say where a node is: its site and its zone; what is not given stays as it is")
+      .argument("<node>", "name of the node")
+      .option("--site <site>", "its site: requests of callers at the same site come here first")
+      .option("--zone <zone>", "what fails together with it: replicas are spread over zones")
+      .action((node: string, place: { site?: string; zone?: string }, command: Command) =>
+        shell.run(command, async (run) => (await changes()).setPlace(run, node, place)),
+      ),
+    "skerry nodes set edge-a --site island --zone pier-2",
+  );
+  withExamples(
+    nodes
       .command("rm")
       .description("revoke a node: its identity is void and its models move elsewhere")
       .argument("<node>", "name of the node")

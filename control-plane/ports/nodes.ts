@@ -164,7 +164,8 @@ export interface NodeAdminStore {
   /**
    * Changes flags or labels, raises `desired_rev` when a flag changes. `kubernetesNamespace`: of the custom resource that
    * declares them from now on, or null for none. Throws `NOT_FOUND`, `STALE_ETAG`, and `CONFLICT` when another declares them;
-   * for another `name` `NAME_TAKEN`, and `CONFLICT` when the node is a pod or has never connected.
+   * for another `name` `NAME_TAKEN`, and `CONFLICT` when the node is a pod or has never connected;
+   * for another `site` or `zone` `CONFLICT` when it is a pod, of which Kubernetes says both.
    */
   update(
     name: string,

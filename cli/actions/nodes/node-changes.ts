@@ -77,6 +77,26 @@ export async function renameNode(run: CommandContext, node: string, name: string
   run.output.next(`nodes get ${name}`);
 }
 
+/** Refused when somebody changes the node meanwhile. */
+export async function setPlace(
+  run: CommandContext,
+  name: string,
+  { site, zone }: { readonly site?: string; readonly zone?: string },
+): Promise<void> {
+  if (site === undefined && zone === undefined) throw usageFailure("nothing to set", "give `--site`, `--zone` or both");
+  const api = await run.api();
+  const { body: before, headers } = await api.get(pathOf(name));
+  const was = decode(node, before, "a node");
+  const place = { ...(site !== undefined && { site }), ...(zone !== undefined && { zone }) };
+  const { body } = await api.patch(pathOf(name), place, headers.get("etag"));
+  await printAnswer(run, body);
+  const is = decode(node, body, "a node");
+  run.output.say(`${name} is at site ${is.site}, in zone ${is.zone}.`);
+  if (zone === undefined && was.zone === was.site && is.zone !== is.site)
+    run.output.say(`Its zone is still that of its old site; \`--zone ${is.site}\` changes it, too.`);
+  run.output.next(`nodes get ${name} -o wide`);
+}
+
 export async function removeNode(run: CommandContext, name: string): Promise<void> {
   const api = await run.api();
   const { headers } = await api.get(pathOf(name));

@@ -24,6 +24,8 @@ interface DeclaredNode {
   readonly cordoned?: boolean | undefined;
   readonly draining?: boolean | undefined;
   readonly labels?: Record<string, string> | undefined;
+  readonly site?: string | undefined;
+  readonly zone?: string | undefined;
 }
 
 /** What lists of nodes are filtered and sorted by. */
@@ -111,7 +113,10 @@ export class NodeAdmin {
     }
   }
 
-  /** Throws `NOT_FOUND`, `STALE_ETAG`; for another name `NAME_TAKEN`, and `CONFLICT` when the node is a pod or has never connected. */
+  /**
+   * Throws `NOT_FOUND`, `STALE_ETAG`; for another name `NAME_TAKEN`, and `CONFLICT` when the node is a pod or has never connected;
+   * for another site or zone `CONFLICT` when it is a pod.
+   */
   async patch(name: string, patch: NodePatch, change: Change): Promise<Node> {
     const { name: newName = name, labels, site, zone } = patch;
     const fields = {
@@ -123,7 +128,7 @@ export class NodeAdmin {
     const what = Object.keys(fields).join(", ");
     if (what === "") return this.get(name);
     if (newName === name) {
-      const message = `${what} of ${name} changed by ${change.actor.name}`;
+      const message = `${what} of ${name} changed by ${change.actor.name}${placeText({ site, zone })}`;
       return this.#update(name, fields, { ...change, event: { reason: "NodeChanged", message } });
     }
     const others = Object.keys(fields).filter((field) => field !== "name");
@@ -170,11 +175,13 @@ export class NodeAdmin {
    * What a custom resource says of a node; nothing, with no field. What is so already changes nothing. Throws `NOT_FOUND`, and
    * `CONFLICT` when one of another namespace declares it.
    */
-  declare(name: string, { cordoned, draining, labels }: DeclaredNode, actor: Actor): Promise<Node> {
+  declare(name: string, { cordoned, draining, labels, site, zone }: DeclaredNode, actor: Actor): Promise<Node> {
     const fields = {
       ...(cordoned !== undefined && { cordoned }),
       ...(draining !== undefined && { draining }),
       ...(labels && { labels }),
+      ...(site !== undefined && { site }),
+      ...(zone !== undefined && { zone }),
     };
     const names = Object.keys(fields);
     const kubernetesNamespace = names.length === 0 ? null : (actor.kubernetesNamespace ?? null);
@@ -264,5 +271,11 @@ const eventAbout = (name: string, { reason, message }: Pick<NewEvent, "reason" |
   object: `node/${name}`,
   message,
 });
+
+/** Where a node is from now on: routing and spread follow it. */
+const placeText = (place: Pick<NodePatch, "site" | "zone">): string => {
+  const parts = Object.entries(place).flatMap(([field, value]) => (value === undefined ? [] : [`${field} ${value}`]));
+  return parts.length === 0 ? "" : `: ${parts.join(", ")}`;
+};
 
 const noSuchNode = (name: string): SkerryError => new SkerryError("NOT_FOUND", `there is no node ${name}`);

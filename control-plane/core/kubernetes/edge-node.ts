@@ -27,13 +27,15 @@ export function edgeNodeStatusIn({ status }: Resource): EdgeNodeStatus {
 
 /** Whether the node is as the spec says, and belongs to whom the spec says: with an empty spec to the API. */
 export function isAsDeclared(
-  { cordoned, draining, labels }: EdgeNodeSpec,
-  node: Pick<Node, "cordoned" | "draining" | "labels" | "managedBy">,
+  { cordoned, draining, labels, site, zone }: EdgeNodeSpec,
+  node: Pick<Node, "cordoned" | "draining" | "labels" | "site" | "zone" | "managedBy">,
 ): boolean {
-  const isDeclared = cordoned !== undefined || draining !== undefined || labels !== undefined;
+  const isDeclared = [cordoned, draining, labels, site, zone].some((field) => field !== undefined);
   if (isDeclared !== (node.managedBy !== undefined)) return false;
   if (cordoned !== undefined && cordoned !== node.cordoned) return false;
   if (draining !== undefined && draining !== node.draining) return false;
+  if (site !== undefined && site !== node.site) return false;
+  if (zone !== undefined && zone !== node.zone) return false;
   return labels === undefined || isEqual(labels, node.labels);
 }
 

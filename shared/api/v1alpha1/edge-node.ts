@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { labels } from "../v1/common.ts";
-import { nodeState } from "../v1/nodes.ts";
+import { nodeState, placeName } from "../v1/nodes.ts";
 import { resourceConditions } from "./resource.ts";
 
 /** What kubectl may change of an edge node. With an empty spec the object only shows the node, and the API changes it. */
@@ -9,6 +9,8 @@ export const edgeNodeSpec = z
     cordoned: z.boolean().optional().describe("It gets no new placement; what runs goes on."),
     draining: z.boolean().optional().describe("Its placements move elsewhere."),
     labels: labels.optional().describe("All labels of the node, for `where` in a deployment."),
+    site: placeName.optional().describe("Its site: requests of callers at the same site come here first."),
+    zone: placeName.optional().describe("What fails together with it: replicas are spread over zones."),
   })
   .superRefine(({ cordoned, draining }, context) => {
     if (draining === true && cordoned !== true)

@@ -55,10 +55,12 @@ const ask = (method: string, path: string, call: Call = {}): Promise<Answer> =>
   callAt(port, [method, path], { key, ...call });
 
 /** Reads the stream until something with this reason happened. */
-async function untilHappened(stream: EventStream, reason: string): Promise<void> {
-  for (let text = await stream.next(); text !== undefined; text = await stream.next())
-    if (text.includes(`"reason":"${reason}"`)) return;
-  throw new Error(`the stream ended before ${reason}`);
+const untilHappened = (stream: EventStream, reason: string): Promise<void> => untilSaid(stream, `"reason":"${reason}"`);
+
+/** The same with this text in it. */
+async function untilSaid(stream: EventStream, said: string): Promise<void> {
+  for (let text = await stream.next(); text !== undefined; text = await stream.next()) if (text.includes(said)) return;
+  throw new Error(`the stream ended before ${said}`);
 }
 
 const openEvents = (headers: Record<string, string> = {}): Promise<EventStream> =>
@@ -156,6 +158,24 @@ describe("the HTTP API over PostgreSQL", () => {
     ).toBe(true);
   });
 
+  it("lets an operator say where a node is, with an event and an audit row", async () => {
+    const env = { SKERRY_SERVER: `http://127.0.0.1:${port}`, SKERRY_API_KEY: key };
+    const set = await runCli(["nodes", "set", "edge-a", "--site", "island", "--zone", "pier-2", "-o", "json"], { env });
+    expect(set.exitCode).toBe(0);
+    expect(node.parse(JSON.parse(set.stdout))).toMatchObject({ site: "island", zone: "pier-2", cordoned: true });
+    const stream = await openEvents({ "Last-Event-ID": "0.0" });
+    await untilSaid(stream, "site, zone of edge-a changed by first-admin: site island, zone pier-2");
+    stream.close();
+    const audit = await ask("GET", "/api/v1/audit?limit=1");
+    expect(audit.body.items[0]).toMatchObject({
+      action: "node.update",
+      target: "node/edge-a",
+      detail: { before: { site: "harbour", zone: "pier-1" }, after: { site: "island", zone: "pier-2" } },
+    });
+    const wrong = await ask("PATCH", "/api/v1/nodes/edge-a", { body: { site: "Pier 9" } });
+    expect([wrong.status, wrong.body.causes[0].field]).toEqual([400, "site"]);
+  });
+
   it("keeps a deployment, shows its own write at once and refuses a late one", async () => {
     const spec = { name: "digits", model: "digits", version: "champion", placement: { edge: { min: 1 } } };
     const plan = await ask("POST", "/api/v1/plan", { body: { deployments: { apply: [spec] } } });
@@ -192,6 +212,8 @@ describe("the HTTP API over PostgreSQL", () => {
     ).toBe(412);
     const explained = await ask("GET", "/api/v1/deployments/digits/explain?node=edge-a");
     expect(explained.body.whyNot.rejections.length).toBeGreaterThan(0);
+    // It has said nothing of itself yet, and is cordoned.
+    expect(explained.body.whyNot.wouldChange).toEqual(expect.arrayContaining(["start it", "uncordon it"]));
     expect((await ask("DELETE", "/api/v1/models/digits")).body.code).toBe("CONFLICT");
   });
 

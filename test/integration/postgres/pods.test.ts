@@ -4,7 +4,7 @@ import type { LeaderFence } from "../../../control-plane/ports/plan.ts";
 import type { PodJoinAttempt } from "../../../control-plane/ports/nodes.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
-import { event, joinNode, lead, messagesOf, nodeOf, openStores } from "./fixture.ts";
+import { alice, event, joinNode, lead, messagesOf, nodeOf, openStores } from "./fixture.ts";
 
 let database: TestDatabase;
 let stores: PostgresStores;
@@ -47,6 +47,20 @@ describe("a pod", () => {
     const ids = joined.flatMap((each) => (each.status === "fulfilled" && each.value ? [each.value.nodeId] : []));
     expect(ids.length).toBeGreaterThan(0);
     expect(new Set(ids).size).toBe(1);
+  });
+
+  it("has the zone of its machine and the site of its pool, and nobody sets another", async () => {
+    await stores.pods.joinPod(attempt("pod-p"));
+    const set = (place: { site?: string; zone?: string }) =>
+      stores.nodes.update("pod-p", place, { actor: alice, ifMatch: undefined, event: event("pod-p was moved") });
+    await expect(set({ zone: "south" })).rejects.toMatchObject({
+      code: "CONFLICT",
+      message: expect.stringContaining("topology.kubernetes.io/zone"),
+    });
+    await expect(set({ site: "island" })).rejects.toMatchObject({ code: "CONFLICT" });
+    await set({ site: "cloud", zone: "north" });
+    expect(await nodeOf(stores, "pod-p")).toMatchObject({ site: "cloud", zone: "north" });
+    expect(await messagesOf(stores)).not.toContain("pod-p was moved");
   });
 
   it("takes the name of an earlier pod, and never that of a node that is no pod", async () => {

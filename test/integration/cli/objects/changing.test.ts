@@ -97,6 +97,23 @@ describe("changing commands", () => {
     expect(stderr.trimEnd().split("\n").at(-1)).toBe("Next: skerry nodes get quay-1");
   });
 
+  it("say where a node is, only as it was read, and that its zone stays", async () => {
+    api.on("GET /api/v1/nodes/edge-a", nodeNamed("edge-a"), { headers: { ETag: '"7"' } });
+    api.on("PATCH /api/v1/nodes/edge-a", nodeNamed("edge-a", { site: "island" }));
+    const { exitCode, stderr } = await cli("nodes", "set", "edge-a", "--site", "island");
+    expect([exitCode, api.asked.at(-1)?.headers["if-match"], String(api.asked.at(-1)?.body)]).toEqual([
+      0,
+      '"7"',
+      JSON.stringify({ site: "island" }),
+    ]);
+    expect(stderr.split("\n").slice(0, 3)).toEqual([
+      "edge-a is at site island, in zone harbour.",
+      "Its zone is still that of its old site; `--zone island` changes it, too.",
+      "Next: skerry nodes get edge-a -o wide",
+    ]);
+    expect((await cli("nodes", "set", "edge-a")).exitCode).toBe(64);
+  });
+
   it("wait until a drained node is empty", async () => {
     api.on("POST /api/v1/nodes/edge-a/drain", nodeNamed("edge-a", { draining: true }));
     let looks = 0;

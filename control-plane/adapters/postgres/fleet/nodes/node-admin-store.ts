@@ -45,6 +45,7 @@ export class PostgresNodeAdminStore implements NodeAdminStore {
       );
       const isOtherDrain = drain !== undefined && (drain !== null || before.hasDeadline);
       if (changed.length === 0 && !isOtherDrain) return;
+      if (before.isPod && (changed.includes("site") || changed.includes("zone"))) throw ownedPlace(name);
       const isFreed =
         change.name !== undefined && changed.includes("name") && (await freeName(tx, before, change.name));
       const tellsNode = changed.includes("cordoned") || changed.includes("draining");
@@ -147,6 +148,14 @@ async function freeName(tx: Transaction, { name, isPod, hasConnected }: LockedNo
     );
   return count > 0;
 }
+
+/** A pod that comes after this one would not have what somebody set here. */
+const ownedPlace = (name: string): SkerryError =>
+  new SkerryError(
+    "CONFLICT",
+    `${name} is a pod: its zone is topology.kubernetes.io/zone of the cluster's node that it runs on, and its site that of its pool. ` +
+      "Set `site` of the pool, or SKERRY_POD_SITE for all of them; pods that join from then on have it",
+  );
 
 /** The node as it is and stays until the transaction ends: no placement comes in between. Throws `NOT_FOUND`. */
 async function lockNode(tx: Transaction, name: string): Promise<LockedNode> {

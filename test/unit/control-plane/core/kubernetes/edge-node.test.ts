@@ -44,6 +44,11 @@ describe("a node and what its EdgeNode says", () => {
     expect(isAsDeclared({ cordoned: true, labels: {} }, managed)).toBe(false);
     expect(isAsDeclared({ draining: true, cordoned: true }, managed)).toBe(false);
     expect(isAsDeclared({ cordoned: false }, node())).toBe(false);
+    const placed = node({ site: "island", zone: "pier-2", managedBy: "kubernetes" });
+    expect(isAsDeclared({ site: "island" }, placed)).toBe(true);
+    expect(isAsDeclared({ site: "island", zone: "pier-1" }, placed)).toBe(false);
+    expect(isAsDeclared({ site: "harbour" }, placed)).toBe(false);
+    expect(isAsDeclared({ zone: "pier-1" }, node())).toBe(false);
   });
 });
 
