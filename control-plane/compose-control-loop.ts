@@ -29,6 +29,7 @@ interface Parts {
   readonly hops: () => ReadonlyMap<string, number>;
   readonly artifacts: Pick<ArtifactStore, "stream">;
   readonly evidence: EvidenceMeter;
+  readonly onRollout: Parameters<typeof createEffects>[0]["onRollout"];
   readonly pools: ConstructorParameters<typeof ControlLoop>[0]["pools"];
   readonly timings: NodeTimings;
   readonly clock: Clock;
@@ -48,7 +49,8 @@ export interface ControlLoopParts {
 
 /** What one control plane does for all, and what it is given for that by the others. Nothing runs before each is started. */
 export function composeControlLoop({ scaleDownMs }: Pick<Config, "scaleDownMs">, parts: Parts): ControlLoopParts {
-  const { replica, postgres, artifacts, fleet, inference, evidence, pools, timings, clock, random, logger } = parts;
+  const { replica, postgres, artifacts, fleet, inference, evidence, pools, timings, clock, random, logger, onRollout } =
+    parts;
   const leadership = new Leadership({
     store: postgres.leadership,
     replica,
@@ -93,7 +95,7 @@ export function composeControlLoop({ scaleDownMs }: Pick<Config, "scaleDownMs">,
   const loop = new ControlLoop({
     fleet,
     leadership,
-    execute: createEffects({ plans: postgres.plans, random }),
+    execute: createEffects({ plans: postgres.plans, random, now: () => clock.now(), onRollout }),
     demands: () => demand.all(),
     pools,
     gate: (seen, of) => gateVerdict({ reports, samples }, seen, of),

@@ -114,7 +114,7 @@ export async function composeControlPlane(
   const ofPeers = { replica, cpId, key, postgres, fleet, registry, timings, clock, random, logger, tls: peerTls };
   const peers = composePeers(ofPeers);
   const { paths } = peers;
-  const evidence = new EvidenceMeter();
+  const evidence = new EvidenceMeter(metrics);
   const push = new ModelPush({
     artifacts,
     catalog: postgres.catalog,
@@ -188,6 +188,7 @@ export async function composeControlPlane(
     inference,
     hops: () => peers.links.hops(),
     evidence,
+    onRollout: (facts) => metrics.rolloutWritten(facts),
     pools: () => cloud.pools.views,
     timings,
     clock,
@@ -233,7 +234,12 @@ export async function composeControlPlane(
     hops,
   });
   const nodes = new NodeAdmin({ store: postgres.nodes, fleet, clock, timings });
-  const rollouts = new RolloutAdmin({ store: postgres.rollouts, fleet, clock });
+  const rollouts = new RolloutAdmin({
+    store: postgres.rollouts,
+    fleet,
+    clock,
+    onRollout: (facts) => metrics.rolloutWritten(facts),
+  });
   const watches = createFleetWatches({
     instance: replica,
     fleet,

@@ -22,6 +22,7 @@ const controlPlaneMetrics = async (): Promise<string> => {
     nodes: new Map(NODE_STATES.options.map((state) => [state, 0])),
     placements: new Map(PLACEMENT_STATES.map((state) => [state, 0])),
     rollouts: new Map(rolloutPhase.options.map((phase) => [phase, 0])),
+    runningRollouts: [],
     deployments: 0,
     inFlight: 0,
     pools: [POOL],

@@ -1,6 +1,7 @@
 import type { PoolFindings } from "../../shared/api/v1/cloud-pools.ts";
 import type { NodeState } from "../../shared/api/v1/nodes.ts";
 import type { RolloutPhase } from "../../shared/api/v1/rollouts.ts";
+import type { RolloutFacts } from "../core/rollout/facts.ts";
 import type { Usage } from "../../shared/text/usage.ts";
 import type { PlacementState } from "../../shared/protocol/placement.ts";
 
@@ -33,6 +34,18 @@ export interface Metrics {
   bytesPushed(bytes: number): void;
   objectStoreAsked(request: MeasuredStoreRequest): void;
   cascade(outcome: CascadeOutcome): void;
+  /** A change of a rollout was written by this control plane: the leader's, or an operator's action. */
+  rolloutWritten(facts: RolloutFacts): void;
+  /** The gate of a rollout counted an answer. */
+  rolloutAnswered(answer: {
+    readonly deployment: string;
+    readonly version: "old" | "new";
+    /** Of a sample of the version, not of a caller. */
+    readonly isSample: boolean;
+    readonly isError: boolean;
+  }): void;
+  /** Both versions of a rollout answered the same request: whether they decide alike. */
+  rolloutCompared(comparison: { readonly deployment: string; readonly agrees: boolean }): void;
 }
 
 /** Of a deployment that has a large model behind it. */
@@ -116,6 +129,12 @@ export interface FleetCounts {
   readonly placements: ReadonlyMap<PlacementState, number>;
   /** The newest rollout of each deployment. */
   readonly rollouts: ReadonlyMap<RolloutPhase, number>;
+  /** Rollouts that are under way or return, 500 at most: how long each has been in its phase, in ms. */
+  readonly runningRollouts: readonly {
+    readonly deployment: string;
+    readonly phase: RolloutPhase;
+    readonly ms: number;
+  }[];
   readonly deployments: number;
   /** Links to other control planes. */
   readonly peers: { readonly open: number; readonly broken: number };
@@ -123,8 +142,8 @@ export interface FleetCounts {
   readonly inFlight: number;
   /** Pools of cloud nodes; none on a replica that does not lead. */
   readonly pools: readonly Pick<PoolFindings, "name" | "wanted" | "ready" | "pending">[];
-  /** Open streams of changes. */
   /** When the certificate that is shown to callers ends, in ms since 1970; undefined: TLS is not served. */
   readonly certificateEndsAt?: number;
+  /** Open streams of changes. */
   readonly watches: Readonly<Record<"nodes" | "deployments" | "rollouts" | "placements" | "events", number>>;
 }

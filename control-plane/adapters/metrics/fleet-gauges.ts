@@ -25,6 +25,16 @@ export function registerFleetGauges(registry: Registry, counts: () => FleetCount
     });
   }
   new Gauge({
+    name: "skerry_rollout_phase_age_seconds",
+    help: "How long each rollout that is under way has been in its phase",
+    labelNames: ["deployment", "phase"],
+    registers,
+    collect() {
+      this.reset();
+      for (const { deployment, phase, ms } of counts().runningRollouts) this.set({ deployment, phase }, ms / 1_000);
+    },
+  });
+  new Gauge({
     name: "skerry_inferences_in_flight",
     help: "Inferences that are at nodes now",
     registers,

@@ -2,6 +2,7 @@ import { collectDefaultMetrics, Registry } from "prom-client";
 import { Observations } from "./buffered.ts";
 import { registerFleetGauges } from "./fleet-gauges.ts";
 import { registerSeries, type Series } from "./series.ts";
+import type { RolloutFacts } from "../../core/rollout/facts.ts";
 import type {
   CascadeOutcome,
   FleetCounts,
@@ -99,6 +100,24 @@ export class PrometheusMetrics implements Metrics {
     else this.#series.cascades.inc({ deployment, rule: outcome.rule ?? "none", outcome: outcome.outcome });
   }
 
+  rolloutWritten({ deployment: name, steps, left, returns, pauses, checks }: RolloutFacts): void {
+    const deployment = this.#deployments.of(name);
+    for (const step of steps) this.#series.rolloutSteps.inc({ deployment, step });
+    if (returns !== undefined) this.#series.rolloutReturns.inc({ deployment, reason: returns });
+    if (pauses !== undefined) this.#series.rolloutPauses.inc({ deployment, reason: pauses });
+    for (const { check, result } of checks) this.#series.rolloutChecks.inc({ check, result });
+    if (left !== undefined) this.#series.rolloutPhaseSeconds.observe({ phase: left.phase }, left.ms / 1_000);
+  }
+
+  rolloutAnswered({ deployment, version, isSample, isError }: Parameters<Metrics["rolloutAnswered"]>[0]): void {
+    const from = isSample ? "samples" : "callers";
+    this.#series.rolloutRequests.add(this.#deployments.of(deployment), version, from, isError ? "error" : "ok");
+  }
+
+  rolloutCompared({ deployment, agrees }: Parameters<Metrics["rolloutCompared"]>[0]): void {
+    this.#series.rolloutComparisons.inc({ deployment: this.#deployments.of(deployment), agrees: String(agrees) });
+  }
+
   limitReached(limit: ReachedLimit): void {
     this.#series.limitsReached.inc({ limit });
   }
@@ -116,7 +135,8 @@ export class PrometheusMetrics implements Metrics {
   }
 
   async render(): Promise<{ contentType: string; text: string }> {
-    for (const tally of [this.#series.inferences, this.#series.nodeInferences, this.#series.routes]) tally.flush();
+    const { inferences, nodeInferences, routes, rolloutRequests } = this.#series;
+    for (const tally of [inferences, nodeInferences, routes, rolloutRequests]) tally.flush();
     for (const { total, queue, compute } of this.#byModel.values())
       for (const observations of [total, queue, compute]) observations.flush();
     return { contentType: this.#registry.contentType, text: await this.#registry.metrics() };

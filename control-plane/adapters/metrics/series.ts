@@ -4,6 +4,9 @@ import { Tally } from "./buffered.ts";
 /** From 1 ms to the longest deadline, in seconds. */
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
+/** From a moment to a month, in seconds: phases of rollouts wait for callers, approvals and nodes that are away. */
+const LONG_SECONDS = [1, 5, 15, 60, 300, 900, 3_600, 14_400, 43_200, 86_400, 604_800, 2_592_000];
+
 /** Every series that grows as things happen, registered in `registry`. Those of inferences are buffered, or tallied. */
 export function registerSeries(registry: Registry) {
   const registers = [registry];
@@ -125,6 +128,49 @@ export function registerSeries(registry: Registry) {
       name: "skerry_cascade_uploaded_bytes_total",
       help: "Bytes of requests that went to cloud nodes because of a cascade",
       labelNames: ["deployment"],
+      registers,
+    }),
+    rolloutSteps: new Counter({
+      name: "skerry_rollout_steps_total",
+      help: "What rollouts did: started, waves that passed, ends, and what held them up",
+      labelNames: ["deployment", "step"],
+      registers,
+    }),
+    rolloutReturns: new Counter({
+      name: "skerry_rollout_returns_total",
+      help: "Rollouts that return to the version before, by the check that failed or what else was the reason",
+      labelNames: ["deployment", "reason"],
+      registers,
+    }),
+    rolloutPauses: new Counter({
+      name: "skerry_rollout_pauses_total",
+      help: "Rollouts that paused and wait for an operator, by the reason",
+      labelNames: ["deployment", "reason"],
+      registers,
+    }),
+    rolloutChecks: new Counter({
+      name: "skerry_rollout_checks_total",
+      help: "Checks of the gates of rollouts that became certain",
+      labelNames: ["check", "result"],
+      registers,
+    }),
+    rolloutPhaseSeconds: new Histogram({
+      name: "skerry_rollout_phase_seconds",
+      help: "Time that rollouts were in a phase that they left",
+      labelNames: ["phase"],
+      buckets: LONG_SECONDS,
+      registers,
+    }),
+    rolloutRequests: new Tally({
+      name: "skerry_rollout_requests_total",
+      help: "Requests that the gates of rollouts counted, of both versions",
+      labelNames: ["deployment", "version", "from", "outcome"],
+      registers,
+    }),
+    rolloutComparisons: new Counter({
+      name: "skerry_rollout_comparisons_total",
+      help: "Requests of rollouts that both versions answered, by whether they decide alike",
+      labelNames: ["deployment", "agrees"],
       registers,
     }),
     pushed: new Counter({

@@ -8,6 +8,7 @@ import {
   type MeasuredRollout,
   type Wave,
 } from "../../core/rollout/gate/measured.ts";
+import type { Metrics } from "../../ports/metrics.ts";
 import type { WaveEvidence } from "../../ports/rollout-evidence.ts";
 
 /** Ends that say nothing of a version: the caller left, or this control plane stops. */
@@ -74,10 +75,24 @@ class Counts {
 export class EvidenceMeter {
   /** By deployment. */
   readonly #waves = new Map<string, WaveCounts>();
+  readonly #metrics: Pick<Metrics, "rolloutAnswered" | "rolloutCompared"> | undefined;
+
+  /** Without metrics nothing but the gates knows of its counts. */
+  constructor(metrics?: Pick<Metrics, "rolloutAnswered" | "rolloutCompared">) {
+    this.#metrics = metrics;
+  }
 
   answered(rollout: MeasuredRollout, answer: MeasuredAnswer): void {
     if (answer.code !== undefined && NOT_COUNTED.has(answer.code)) return;
-    this.#counts(rollout, answer)?.answered(answer);
+    const counts = this.#counts(rollout, answer);
+    if (!counts) return;
+    counts.answered(answer);
+    this.#metrics?.rolloutAnswered({
+      deployment: rollout.deployment,
+      version: answer.version === rollout.new ? "new" : "old",
+      isSample: answer.isSample === true,
+      isError: answer.code !== undefined,
+    });
   }
 
   /** A model host of the version ended by itself. */
@@ -90,7 +105,10 @@ export class EvidenceMeter {
     rollout: MeasuredRollout,
     found: { readonly agrees: boolean; readonly difference: number; readonly isSample?: boolean },
   ): void {
-    this.#counts(rollout, { version: rollout.new, ...found })?.compared(found);
+    const counts = this.#counts(rollout, { version: rollout.new, ...found });
+    if (!counts) return;
+    counts.compared(found);
+    this.#metrics?.rolloutCompared({ deployment: rollout.deployment, agrees: found.agrees });
   }
 
   /** What was counted of a wave here, and a number that rises with each count; undefined before the first. */

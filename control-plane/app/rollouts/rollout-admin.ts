@@ -6,6 +6,7 @@ import { versionOf } from "../../core/fleet/queries.ts";
 import type { FleetDeployment, FleetRollout } from "../../core/fleet/types.ts";
 import { act } from "../../core/rollout/act.ts";
 import type { Author } from "../../core/rollout/change.ts";
+import { factsOf, type RolloutFacts } from "../../core/rollout/facts.ts";
 import type { Declared } from "../../core/rollout/start.ts";
 import type { Actor } from "../../ports/audit.ts";
 import type { RolloutWrite } from "../../ports/plan.ts";
@@ -20,8 +21,16 @@ export class RolloutAdmin {
   readonly #store: RolloutStore;
   readonly #fleet: Pick<FleetCache, "snapshot" | "refresh">;
   readonly #clock: Clock;
+  readonly #onRollout: (facts: RolloutFacts) => void;
 
-  constructor(parts: { store: RolloutStore; fleet: Pick<FleetCache, "snapshot" | "refresh">; clock: Clock }) {
+  constructor(parts: {
+    store: RolloutStore;
+    fleet: Pick<FleetCache, "snapshot" | "refresh">;
+    clock: Clock;
+    /** Called with what an action changed, for the metrics. */
+    onRollout: (facts: RolloutFacts) => void;
+  }) {
+    this.#onRollout = parts.onRollout;
     this.#store = parts.store;
     this.#fleet = parts.fleet;
     this.#clock = parts.clock;
@@ -56,22 +65,30 @@ export class RolloutAdmin {
   ): Promise<Rollout> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       const found = this.#find(deployment);
-      const write = this.#decide(found, action, { who: actor.name, why });
+      const { write, facts } = this.#decide(found, action, { who: actor.name, why });
       const isWritten = await this.#store.act(write, { action, why, actor });
       await this.#fleet.refresh({ deployments: [deployment] });
-      if (isWritten) return this.get(deployment);
+      if (isWritten) {
+        this.#onRollout(facts);
+        return this.get(deployment);
+      }
     }
     throw new SkerryError("CONFLICT", `the rollout of ${deployment} changes all the time; try again`);
   }
 
-  #decide({ deployment, rollout }: Found, action: RolloutAction, by: Omit<Author, "at">): RolloutWrite {
+  #decide(
+    { deployment, rollout }: Found,
+    action: RolloutAction,
+    by: Omit<Author, "at">,
+  ): { write: RolloutWrite; facts: RolloutFacts } {
     const at = toInstant(this.#clock.wallNow());
     const outcome = act(deployment, rollout.record, { action, author: { ...by, at } });
     if ("refused" in outcome) throw new SkerryError("CONFLICT", outcome.refused);
     this.#requireVersion(outcome);
     const { name, generation } = deployment;
     const { newest, next } = outcome;
-    return {
+    const before = { record: rollout.record, phaseMs: this.#clock.now() - rollout.phaseSince };
+    const write = {
       deployment: name,
       generation,
       before: { number: rollout.number, revision: rollout.revision, nodes: rollout.record.nodes },
@@ -81,6 +98,7 @@ export class RolloutAdmin {
         (change?.events ?? []).map((event) => ({ ...event, object: `deployment/${name}` })),
       ),
     };
+    return { write, facts: factsOf(name, { before, newest, next }) };
   }
 
   #requireVersion({ next }: Declared): void {

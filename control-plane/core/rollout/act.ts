@@ -31,6 +31,7 @@ export function act(
           reason: withWhy(`${who} paused the rollout to ${nameOf(record)}`, author),
           event: "RolloutPaused",
           with: { resumes: phase },
+          cause: "operator",
         }),
       );
     case "resume":
@@ -62,9 +63,12 @@ export function act(
         }),
       );
     case "abort":
-      return isRunning ? only(rollBack(record, author, withWhy(`${who} aborted the rollout`, author))) : refused;
+      return isRunning
+        ? only(rollBack(record, author, { why: withWhy(`${who} aborted the rollout`, author), cause: "aborted" }))
+        : refused;
     case "undo": {
-      if (isRunning) return only(rollBack(record, author, withWhy(`${who} undid the rollout`, author)));
+      if (isRunning)
+        return only(rollBack(record, author, { why: withWhy(`${who} undid the rollout`, author), cause: "undone" }));
       if (phase !== "promoted" || record.from === record.to) return refused;
       const { from, to, declared } = record;
       return again(deployment, { from: to, to: from, declared, by: who, isPlain: true }, author);
@@ -100,5 +104,8 @@ const only = (newest: RolloutChange): Declared => ({ newest, next: undefined });
 
 function again(deployment: FleetDeployment, of: Parameters<typeof firstRecord>[1], author: Author): ActOutcome {
   const next = firstRecord(deployment, of, author);
-  return next ? { newest: undefined, next } : { refused: "the deployment has no `rollout` any more" };
+  const undone = of.isPlain === true && { cause: "undone" as const };
+  return next
+    ? { newest: undefined, next: { ...next, ...undone } }
+    : { refused: "the deployment has no `rollout` any more" };
 }

@@ -3,7 +3,17 @@ import type { GateFinding } from "../../../shared/api/v1/gate.ts";
 import type { RolloutNode, RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
 import { isEqual } from "../fleet/changes/equal.ts";
 import { counted, listed } from "../scheduling/format.ts";
-import { awaited, enter, nameOf, rollBack, SYSTEM, waveOf, type Author, type RolloutChange } from "./change.ts";
+import {
+  awaited,
+  enter,
+  nameOf,
+  rollBack,
+  SYSTEM,
+  waveOf,
+  type Author,
+  type PauseCause,
+  type RolloutChange,
+} from "./change.ts";
 import { thawed, unlessHeld, waitForNodes, withNodesBack } from "./hold.ts";
 import { awaySentence, membersNow } from "./members.ts";
 import type { RolloutView } from "./view.ts";
@@ -71,7 +81,7 @@ function stepOf(record: RolloutRecord, view: RolloutView, input: AdvanceInput): 
           failed.map((member) => member.why ?? member.node),
           "; ",
         );
-        return rollBack({ ...record, nodes: [...members] }, author, why);
+        return rollBack({ ...record, nodes: [...members] }, author, { why, cause: "failed-nodes" });
       }
       const go = { staging: stage, switching: switchOver, baking: bake }[record.phase];
       return go(record, { members, view, author, input });
@@ -159,7 +169,8 @@ function withoutPlace(
     return fresh === undefined && msOfInstant(input.at) - msOfInstant(since) >= limitMs;
   });
   if (without.length === 0) return undefined;
-  return pause(present, author, `${nameOf(present)} has no place on ${listed(without.map(({ node }) => node))}`);
+  const reason = `${nameOf(present)} has no place on ${listed(without.map(({ node }) => node))}`;
+  return pause(present, author, { reason, cause: "no-place" });
 }
 
 /**
@@ -216,10 +227,16 @@ function bake(record: RolloutRecord, { members, author, input }: Present): Rollo
     nodes: [...members],
     ...(verdict !== undefined && { findings: [...verdict.findings], foundAt: input.at }),
   };
-  if (verdict?.verdict === "fail") return rollBack(present, author, sentencesOf(verdict, "fail"));
+  if (verdict?.verdict === "fail") {
+    const cause = verdict.findings.find(({ result }) => result === "fail")?.check ?? "requests";
+    return rollBack(present, author, { why: sentencesOf(verdict, "fail"), cause });
+  }
   const isOver = input.phaseMs >= record.bakeSeconds * 1_000;
   if (isOver && verdict?.isOverdue === true)
-    return pause(present, author, `nothing is certain about ${nameOf(record)} yet: ${sentencesOf(verdict, "more")}`);
+    return pause(present, author, {
+      reason: `nothing is certain about ${nameOf(record)} yet: ${sentencesOf(verdict, "more")}`,
+      cause: "uncertain",
+    });
   if (!isOver || verdict?.verdict === "more") return measured(present, record);
   if (silent.length > 0) {
     const why = listed(silent.map((member) => member.why ?? member.node));
@@ -272,10 +289,15 @@ function finishReturn(record: RolloutRecord, view: RolloutView, author: Author):
   });
 }
 
-const pause = (record: RolloutRecord, author: Author, reason: string): RolloutChange =>
+const pause = (
+  record: RolloutRecord,
+  author: Author,
+  { reason, cause }: { readonly reason: string; readonly cause: PauseCause },
+): RolloutChange =>
   enter(record, author, {
     phase: "paused",
     reason,
+    cause,
     event: "RolloutPaused",
     isWarning: true,
     with: { resumes: record.phase },

@@ -1,3 +1,4 @@
+import type { GateCheck } from "../../../shared/api/v1/gate.ts";
 import type { RolloutNode, RolloutPhase, RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
 
 /** What is said of a rollout when it goes on. */
@@ -17,10 +18,17 @@ export interface RolloutEvent {
   readonly message: string;
 }
 
+/** Why a rollout returns, from a bounded set: the check that failed, or what else. The record has it in a sentence. */
+export type ReturnCause = GateCheck | "failed-nodes" | "aborted" | "undone" | "declared-again";
+/** Why a rollout pauses, likewise. */
+export type PauseCause = "operator" | "no-place" | "uncertain";
+
 /** A record that takes the place of the one before it, and what is said of it. */
 export interface RolloutChange {
   readonly record: RolloutRecord;
   readonly events: readonly RolloutEvent[];
+  /** Of one that begins to return or pauses. */
+  readonly cause?: ReturnCause | PauseCause;
 }
 
 /** Who changed it, and when by the calendar. */
@@ -44,6 +52,7 @@ export interface Enter {
   readonly event?: RolloutEvent["reason"];
   readonly isWarning?: boolean;
   readonly with?: Partial<RolloutRecord>;
+  readonly cause?: ReturnCause | PauseCause;
 }
 
 /** `record` with a note of what happened to it. */
@@ -57,21 +66,27 @@ export const withWhy = (what: string, { why }: Author): string => (why === undef
 
 /** `record` in another phase, with a note of it and, where it matters, an event. */
 export function enter(record: RolloutRecord, author: Author, to: Enter): RolloutChange {
-  const { phase, reason, event, isWarning = false } = to;
+  const { phase, reason, event, isWarning = false, cause } = to;
   return {
     record: { ...note(record, author, reason), resumes: null, waitsFor: null, ...to.with, phase, reason },
     events: event === undefined ? [] : [{ type: isWarning ? "Warning" : "Normal", reason: event, message: reason }],
+    ...(cause !== undefined && { cause }),
   };
 }
 
 /** All requests return to the old version in one step; the new one is removed. */
-export const rollBack = (record: RolloutRecord, author: Author, why: string): RolloutChange =>
+export const rollBack = (
+  record: RolloutRecord,
+  author: Author,
+  { why, cause }: { readonly why: string; readonly cause: ReturnCause },
+): RolloutChange =>
   enter(record, author, {
     phase: "rolling-back",
     reason: `${nameOf(record)} returns to ${record.from}: ${why}`,
     event: "RollingBack",
     isWarning: true,
     with: { share: 0 },
+    cause,
   });
 
 export const nameOf = ({ model, to }: RolloutRecord): string => `${model}:${to}`;

@@ -111,5 +111,5 @@ const supersede = (record: RolloutRecord, author: Author, why: string): RolloutC
 function asDeclared(record: RolloutRecord, author: Author, version: number): RolloutChange {
   const noted = { ...record, declared: version };
   if (!RUNNING_PHASES.includes(record.phase)) return { record: noted, events: [] };
-  return rollBack(noted, author, `the deployment declares ${version} again`);
+  return rollBack(noted, author, { why: `the deployment declares ${version} again`, cause: "declared-again" });
 }

@@ -22,7 +22,12 @@ export async function commitPlan(of: LargeFleet, steps: readonly Step[]): Promis
     const stores = await createPostgres({ url, clock: systemClock, random: systemRandom, logger: silentLogger });
     await writeRows(server.url, of);
     const fence = await lead(stores);
-    const execute = createEffects({ plans: stores.plans, random: systemRandom });
+    const execute = createEffects({
+      plans: stores.plans,
+      random: systemRandom,
+      now: () => 0,
+      onRollout: () => undefined,
+    });
     const startedAt = performance.now();
     for (const together of inTransactions(steps)) {
       const outcome = await execute(together, fence);

@@ -126,7 +126,12 @@ export async function startReplica(
     },
     onUnanswered: () => void fleet.refresh(),
   });
-  const execute = createEffects({ plans: ordered(postgres.plans), random });
+  const execute = createEffects({
+    plans: ordered(postgres.plans),
+    random,
+    now: () => clock.now(),
+    onRollout: () => undefined,
+  });
   const loop = new ControlLoop({
     gate: () => undefined,
     fleet,
@@ -165,7 +170,7 @@ export async function startReplica(
         counted: { requests: 0, escalated: 0, compared: 0, agreed: 0 },
       }),
     }),
-    rollouts: new RolloutAdmin({ store: ordered(postgres.rollouts), fleet, clock }),
+    rollouts: new RolloutAdmin({ store: ordered(postgres.rollouts), fleet, clock, onRollout: () => undefined }),
     async stop() {
       gateway.stop();
       watch.stop();

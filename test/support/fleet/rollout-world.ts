@@ -1,3 +1,4 @@
+import { factsOf, type RolloutFacts } from "../../../control-plane/core/rollout/facts.ts";
 import { toInstant } from "../../../shared/api/v1/common.ts";
 import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
 import type { z } from "zod";
@@ -53,6 +54,8 @@ export class RolloutWorld {
   verdict: Verdict | undefined;
   /** Looks at each record that is written, and at the one before it of the same rollout. */
   onRecord: (before: RolloutRecord | undefined, after: RolloutRecord) => void = () => undefined;
+  /** What is counted of each record that was written. */
+  readonly facts: RolloutFacts[] = [];
   readonly #nodes: readonly WorldNode[];
   readonly #silentSince = new Map<string, number>();
   #deployment: FleetDeployment;
@@ -127,6 +130,8 @@ export class RolloutWorld {
       throw new Error("another revision");
     if (newest) this.onRecord(present?.record, newest.record);
     if (next) this.onRecord(undefined, next.record);
+    const was = present && { record: present.record, phaseMs: this.now - present.phaseSince };
+    this.facts.push(factsOf("digits", { before: was, newest, next }));
     if (newest && present) {
       const { phase, wave } = present.record;
       const isNewPhase = phase !== newest.record.phase || wave !== newest.record.wave;

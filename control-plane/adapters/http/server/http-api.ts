@@ -198,6 +198,9 @@ function counting(
     eventsDropped: (count) => metrics.eventsDropped(count),
     objectStoreAsked: (request) => metrics.objectStoreAsked(request),
     cascade: (outcome) => metrics.cascade(outcome),
+    rolloutWritten: (facts) => metrics.rolloutWritten(facts),
+    rolloutAnswered: (answer) => metrics.rolloutAnswered(answer),
+    rolloutCompared: (comparison) => metrics.rolloutCompared(comparison),
     textAnswered(text) {
       metrics.textAnswered(text);
       traffic.wrote(text);

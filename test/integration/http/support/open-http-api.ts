@@ -112,7 +112,12 @@ export async function openHttpApi(over: Partial<HttpApiParts> = {}): Promise<Ope
     }),
   });
   const nodes = new NodeAdmin({ store: stores.nodes, ...common });
-  const rollouts = new RolloutAdmin({ store: stores.rollouts, fleet, clock });
+  const rollouts = new RolloutAdmin({
+    store: stores.rollouts,
+    fleet,
+    clock,
+    onRollout: (facts) => metrics.rolloutWritten(facts),
+  });
   const watches = createFleetWatches({
     instance: "r-1",
     ...common,

@@ -4,7 +4,8 @@ import type { Transition } from "../../../../../../control-plane/core/fleet/tran
 import type { Step } from "../../../../../../control-plane/core/reconcile/steps.ts";
 import type { NewEvent } from "../../../../../../control-plane/ports/events.ts";
 import type { LeaderFence, PlanOutcome, PlanStore } from "../../../../../../control-plane/ports/plan.ts";
-import { aNode, aPlacement } from "../../../../../support/fleet/fleet-builder.ts";
+import { firstRecord } from "../../../../../../control-plane/core/rollout/start.ts";
+import { aDeployment, aNode, aPlacement } from "../../../../../support/fleet/fleet-builder.ts";
 import type { DeploymentFindings } from "../../../../../../shared/api/v1/deployments.ts";
 import { systemRandom } from "../../../../../../shared/base/random.ts";
 
@@ -14,7 +15,7 @@ const placement = aPlacement(node);
 const { explain: record, nodeId } = placement;
 
 /** Executes `step` over stores that answer `outcome`, and tells in words which one was called. */
-async function execute(steps: Step | readonly Step[], outcome: PlanOutcome = "committed") {
+async function execute(steps: Step | readonly Step[], outcome: PlanOutcome = "committed", written: string[] = []) {
   const calls: string[] = [];
   const call = (name: string) => (by: LeaderFence, _what: unknown, event: NewEvent) => {
     calls.push(`${name} fenced by ${by.token}: ${event.reason} of ${event.object}`);
@@ -47,7 +48,12 @@ async function execute(steps: Step | readonly Step[], outcome: PlanOutcome = "co
       return Promise.resolve(outcome);
     },
   };
-  const result = await createEffects({ plans, random: systemRandom })([steps].flat(), fence);
+  const result = await createEffects({
+    plans,
+    random: systemRandom,
+    now: () => 0,
+    onRollout: ({ steps }) => written.push(...steps),
+  })([steps].flat(), fence);
   return { calls, result };
 }
 
@@ -113,4 +119,26 @@ describe("effects", () => {
   it.each(["fenced", "stale"] as const)("passes on that a write was %s", async (outcome) => {
     expect((await execute(create, outcome)).result).toBe(outcome);
   });
+});
+
+it("counts what was written of a rollout, and nothing that was not", async () => {
+  const deployment = aDeployment({ name: "digits", model: "digits", version: 2, rollout: {} });
+  const next = firstRecord(
+    deployment,
+    { from: 1, to: 2, declared: 2, by: "skerry" },
+    { who: "skerry", at: "2026-01-01T00:00:00.000Z" },
+  );
+  const step = {
+    kind: "rollout.write",
+    deployment: "digits",
+    generation: 1,
+    before: undefined,
+    newest: undefined,
+    next,
+  } as const;
+  const written: string[] = [];
+  for (const outcome of ["stale", "fenced"] as const) await execute(step, outcome, written);
+  expect(written).toEqual([]);
+  await execute(step, "committed", written);
+  expect(written).toEqual(["started"]);
 });
