@@ -77,6 +77,8 @@ function recordLines(record: ExplainRecord, paint: Style): readonly string[] {
     `  ${paint.faint(`${count(record.evaluated, "node")} looked at, ${record.feasible} fit; because of ${record.trigger}; profile ${record.profile}`)}`,
   ];
   if (record.tieBreak !== null) lines.push(`  ${paint.faint(`tie: ${record.tieBreak}`)}`);
+  if (record.wouldChange !== undefined && record.wouldChange.length > 0)
+    lines.push("  what would change it:", ...record.wouldChange.map((change) => `    ${change}`));
   if (record.top.length > 0) lines.push(indent(scoreTable(record, paint)));
   if (record.rejections.length > 0) lines.push(indent(rejectionTable(record.rejections, paint)));
   return lines;
@@ -128,6 +130,7 @@ function nodeTable(nodes: readonly NodeVerdict[], paint: Style): string {
       { header: "TOTAL", value: (row) => row.total?.toFixed(1) ?? "–", align: "right" },
       { header: "FILTER", value: (row) => row.refusal?.code ?? "–" },
       { header: "WHY", value: (row) => row.refusal?.sentence ?? (row.holds ? "holds it" : "fits") },
+      { header: "WOULD CHANGE IT", value: (row) => row.wouldChange?.join("; ") ?? "" },
     ],
     { wide: true, paint },
   );
@@ -136,6 +139,10 @@ function nodeTable(nodes: readonly NodeVerdict[], paint: Style): string {
 function describeWhyNot(answer: NonNullable<ExplainResponse["whyNot"]>, paint: Style): string {
   const lines = [`${paint.strong(answer.node)}${answer.holds ? " holds it" : ""}`, `  ${answer.sentence}`];
   if (answer.rejections.length > 0) lines.push(indent(rejectionTable(answer.rejections, paint)));
+  const { wouldChange } = answer;
+  if (wouldChange === null && !answer.holds) lines.push("  no change would admit it now");
+  else if (wouldChange !== null && wouldChange.length > 0)
+    lines.push(`  what would change it: ${wouldChange.join("; ")}`);
   if (answer.ranked !== null) {
     const scores = Object.entries(answer.ranked.scores).map(([name, scored]) => ({ name, ...scored }));
     const table = renderTable(

@@ -1,9 +1,11 @@
-import type { ExplainResponse } from "../../../shared/api/v1/explain.ts";
+import type { ExplainRecord, ExplainResponse } from "../../../shared/api/v1/explain.ts";
+import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import { isWanted, nodeByName, placementsOfDeployment } from "../../core/fleet/queries.ts";
 import type { Fleet, FleetDeployment } from "../../core/fleet/types.ts";
 import type { PlanContext } from "../../core/scheduling/context.ts";
 import { planDeployment } from "../../core/scheduling/planning/plan-among.ts";
+import { nearestChangesOf } from "../../core/scheduling/nearest-changes.ts";
 import { everyNode } from "../../core/scheduling/every-node.ts";
 import { whyNot } from "../../core/scheduling/why-not.ts";
 import type { CascadeState } from "../inference/cascades.ts";
@@ -30,6 +32,7 @@ export function explainDeployment(
   }: PlanContext & ExplainQuestion & { readonly cascade?: CascadeState | undefined },
 ): ExplainResponse {
   if (node !== undefined && !nodeByName(fleet, node)) throw new SkerryError("NOT_FOUND", `there is no node ${node}`);
+  const changesFor = nearestChangesOf(fleet, deployment, context);
   const placements = placementsOfDeployment(fleet, deployment.name).filter(isWanted);
   return {
     deployment: deployment.name,
@@ -41,7 +44,7 @@ export function explainDeployment(
       sharing: placement.sharing ? { ...placement.sharing } : null,
       explain: placement.explain,
     })),
-    now: [...planDeployment(fleet, deployment, context).records],
+    now: planDeployment(fleet, deployment, context).records.map((record) => withChanges(record, changesFor)),
     cascade:
       deployment.spec.cascade && cascade
         ? cascadeView(fleet, deployment.spec.cascade, { ...context, state: cascade })
@@ -49,4 +52,9 @@ export function explainDeployment(
     nodes: ofAllNodes ? [...everyNode(fleet, deployment, context)] : null,
     whyNot: node === undefined ? null : whyNot(fleet, deployment, node, context),
   };
+}
+
+/** A decision that found no node says what would change it; one that chose a node has its margin. */
+function withChanges(record: ExplainRecord, changesFor: (kind: NodeKind) => readonly string[]): ExplainRecord {
+  return record.chosen.length > 0 ? record : { ...record, wouldChange: [...changesFor(record.kind)] };
 }

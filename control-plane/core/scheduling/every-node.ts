@@ -6,6 +6,7 @@ import { targetVersion } from "../fleet/versions.ts";
 import { candidatesOf } from "./candidate.ts";
 import { profileOf, stateFor, type PlanContext } from "./context.ts";
 import { needOf } from "./planning/plan-deployment.ts";
+import { changesToAdmit } from "./would-change.ts";
 import { onlyZone, rank, replicasByZone } from "./rank.ts";
 
 /**
@@ -29,11 +30,15 @@ export function everyNode(fleet: Fleet, deployment: FleetDeployment, context: Pl
   );
   const waiting = [...fleet.nodes.values()].filter((node) => node.waiting !== undefined && !node.revoked);
   return nodeKind.options.flatMap((kind): NodeVerdict[] => {
-    const { feasible, rejections } = rank(
-      present.filter(({ node }) => node.kind === kind),
-      need,
-      { profile, outside },
-    );
+    const ofKind = present.filter(({ node }) => node.kind === kind);
+    const { feasible, rejections, crowded: zone } = rank(ofKind, need, { profile, outside });
+    const free = feasible[0]?.candidate.node.zone;
+    const crowded = zone === undefined || free === undefined ? undefined : { zone, free };
+    const byName = new Map(ofKind.map((candidate) => [candidate.node.name, candidate]));
+    const changesOf = (name: string): string[] | null => {
+      const candidate = byName.get(name);
+      return candidate ? (changesToAdmit(profile, candidate, { ...need, crowded })?.slice() ?? null) : null;
+    };
     return [
       ...feasible.map(({ candidate: { node }, total }) => ({
         node: node.name,
@@ -41,6 +46,7 @@ export function everyNode(fleet: Fleet, deployment: FleetDeployment, context: Pl
         holds: holding.has(node.name),
         total,
         refusal: null,
+        wouldChange: [],
       })),
       ...rejections.map(({ node, code, verdict, sentence }) => ({
         node,
@@ -48,10 +54,18 @@ export function everyNode(fleet: Fleet, deployment: FleetDeployment, context: Pl
         holds: holding.has(node),
         total: null,
         refusal: { code, verdict, sentence },
+        wouldChange: changesOf(node),
       })),
       ...waiting
         .filter((node) => node.kind === kind)
-        .map(({ name }) => ({ node: name, kind, holds: false, total: null, refusal: waitsFor(name) })),
+        .map(({ name }) => ({
+          node: name,
+          kind,
+          holds: false,
+          total: null,
+          refusal: waitsFor(name),
+          wouldChange: ["approve it"],
+        })),
     ];
   });
 }

@@ -10,6 +10,37 @@ export function unmetRequirement(selector: NodeSelector, labels: Readonly<Record
   return unmet && describe(unmet);
 }
 
+/** What no label of a node can be made to say: it is what the node is. */
+const FIXED: ReadonlySet<string> = new Set(["kind", "name"]);
+
+/** What a node's labels, site and zone would have to be so that all is met, in a few words each; undefined: they cannot. */
+export function changesToMatch(
+  { matchLabels, matchExpressions }: NodeSelector,
+  labels: Readonly<Record<string, string>>,
+): readonly string[] | undefined {
+  const wanted = Object.entries(matchLabels).map(([key, value]) => ({ key, operator: "In" as const, values: [value] }));
+  const unmet = [...wanted, ...matchExpressions].filter((expression) => !isMet(expression, labels[expression.key]));
+  return unmet.some(({ key }) => FIXED.has(key)) ? undefined : unmet.map(changeToMeet);
+}
+
+function changeToMeet({ key, operator, values }: MatchExpression): string {
+  const isPlace = key === "site" || key === "zone";
+  switch (operator) {
+    case "In": {
+      const value = values.join(" or ");
+      return isPlace ? `set its ${key} to ${value}` : `label ${key}=${value}`;
+    }
+    case "NotIn":
+      return isPlace ? `set another ${key}` : `remove or change label ${key}`;
+    case "Exists":
+      return `set label ${key}`;
+    case "DoesNotExist":
+      return `remove label ${key}`;
+    default:
+      return assertNever(operator);
+  }
+}
+
 /** Kubernetes' rules: a label that is absent meets `NotIn`. */
 function isMet({ operator, values }: MatchExpression, label: string | undefined): boolean {
   switch (operator) {

@@ -6,6 +6,7 @@ import { candidatesOf } from "./candidate.ts";
 import { profileOf, stateFor, type PlanContext } from "./context.ts";
 import { needOf } from "./planning/plan-deployment.ts";
 import { zoneSpread } from "./filters/zone-spread.ts";
+import { changesToAdmit } from "./would-change.ts";
 import { allRefusals, onlyZone, rank, replicasByZone, scoreOf } from "./rank.ts";
 
 /** One node against every filter and score of a deployment. Null when there is no such node. */
@@ -19,7 +20,7 @@ export function whyNot(
   if (!node) return null;
   const number = targetVersion(fleet, deployment);
   const version = number === undefined ? undefined : versionOf(fleet, deployment.spec.model, number);
-  const nothing = { node: node.name, rejections: [], ranked: null, holds: false };
+  const nothing = { node: node.name, rejections: [], ranked: null, holds: false, wouldChange: null };
   if (!version) return { ...nothing, sentence: `${deployment.spec.model}:${deployment.spec.version} does not exist` };
 
   const all = candidatesOf(fleet, { stateOf: (each) => stateFor(each, context), now: context.now });
@@ -46,6 +47,7 @@ export function whyNot(
     rejections,
     ranked: { node: node.name, total: ranked.total, scores: ranked.scores },
     holds,
+    wouldChange: changesToAdmit(profile, candidate, { ...need, crowded })?.slice() ?? null,
     sentence: sentenceFor(node.name, {
       holds,
       first: rejections[0]?.sentence,

@@ -84,11 +84,25 @@ export const explainRecord = z
       .describe(
         "The replica whose place it takes when it is ready, by how many points its node is better, and by how much sooner a request is answered there, in ms; at least, whatever the measured signals are off by. Absent: none.",
       ),
+    wouldChange: z
+      .array(z.string())
+      .optional()
+      .describe(
+        "What would give the replica a place, such as `edge-a: uncordon it`: of the nodes that take the fewest changes, five at most. Only of what would be decided now, and only where no node fits.",
+      ),
     /** The whole in one sentence. */
     sentence: z.string(),
   })
   .meta({ id: "ExplainRecord" });
 export type ExplainRecord = z.infer<typeof explainRecord>;
+
+const wouldChange = z
+  .array(z.string())
+  .nullable()
+  .default(null)
+  .describe(
+    "What together would admit another replica, a change for each filter that refuses: empty, it fits; null: one of them passes only by itself, or never.",
+  );
 
 const nodeVerdict = z.object({
   node: z.string(),
@@ -99,6 +113,7 @@ const nodeVerdict = z.object({
     .omit({ node: true })
     .nullable()
     .describe("The first filter that refuses another replica there; null: it fits."),
+  wouldChange,
 });
 export type NodeVerdict = z.infer<typeof nodeVerdict>;
 
@@ -163,6 +178,7 @@ export const explainResponse = z.object({
       rejections: z.array(rejection),
       ranked: rankedNode.nullable(),
       holds: z.boolean(),
+      wouldChange,
       sentence: z.string(),
     })
     .nullable(),

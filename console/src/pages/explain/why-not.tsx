@@ -30,6 +30,9 @@ export function WhyNot({ deployment, node }: { readonly deployment: string; read
                 ))}
               </ul>
             )}
+            {whyNot.wouldChange !== null && whyNot.wouldChange.length > 0 && (
+              <p>What would change it: {whyNot.wouldChange.join("; ")}.</p>
+            )}
             {whyNot.ranked && (
               <dl className="facts scores">
                 {Object.entries(whyNot.ranked.scores).map(([name, { score, weight, raw }]) => (

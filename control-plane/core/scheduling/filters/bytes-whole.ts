@@ -9,4 +9,5 @@ export const bytesWhole: Filter = {
     const name = `${version.model}:${version.version}`;
     return { verdict: "not now", sentence: `${name} cannot be sent: ${version.damage}; push the same files again` };
   },
+  wouldLift: (_candidate, { version }) => `push the same files of ${version.model}:${version.version} again`,
 };

@@ -40,4 +40,9 @@ export interface Filter {
     request: PlacementRequest,
     own: readonly FleetPlacement[],
   ): Omit<Refusal, "code"> | undefined;
+  /**
+   * The change that would lift this refusal, in a few words that do not name the node: `label gpu=true`. Asked only where the
+   * filter refuses, and only for explanations. Undefined, also left out: it passes by itself, or nobody can change it.
+   */
+  wouldLift?(candidate: Candidate, request: PlacementRequest): string | undefined;
 }

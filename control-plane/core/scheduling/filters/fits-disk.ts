@@ -1,3 +1,4 @@
+import { UNKNOWN } from "./fits-memory.ts";
 import type { Amount, Filter } from "./filter.ts";
 
 /** What is free above the floor, in MiB. */
@@ -22,4 +23,6 @@ export const fitsDisk: Filter = {
           cause: `needs ${diskMiB} MiB of disk; ${name} has less`,
         };
   },
+  wouldLift: ({ node, usableDiskMiB, evictionFloorDiskMiB }, { diskMiB }) =>
+    node.capabilities ? `free ${diskMiB - (usableDiskMiB - evictionFloorDiskMiB)} MiB of disk` : UNKNOWN,
 };

@@ -30,6 +30,7 @@ export const noRecentFailure: Filter = {
     const cause = `${name} failed on ${node.name} (${code})`;
     return { verdict: "not now", sentence: `${cause}; retry in ${formatDuration(leftMs)}`, cause };
   },
+  wouldLift: (_candidate, { deployment }) => `retry it: skerry deployments retry ${deployment.name}`,
 };
 
 /** What ends the wait after the last failure. */

@@ -26,4 +26,9 @@ export const nodeConnected: Filter = {
         };
     }
   },
+  wouldLift({ state }) {
+    if (state === "waiting") return "approve it";
+    if (state === "pending") return "start it";
+    return state === "revoked" || state === "ready" ? undefined : "connect it again";
+  },
 };

@@ -10,4 +10,5 @@ export const nodeSchedulable: Filter = {
     if (node.cordoned) return { verdict: "not now", sentence: `${node.name} is cordoned` };
     return undefined;
   },
+  wouldLift: () => "uncordon it",
 };

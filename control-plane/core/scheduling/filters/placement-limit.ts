@@ -1,4 +1,5 @@
 import { MAX_PLACEMENTS_PER_NODE } from "../../../../shared/protocol/limits.ts";
+import { counted } from "../format.ts";
 import { ofNodeAlone } from "../candidate.ts";
 import type { Filter } from "./filter.ts";
 
@@ -12,5 +13,9 @@ export const placementLimit: Filter = {
       verdict: "not now",
       sentence: `${node.name} holds ${placements.length} of ${MAX_PLACEMENTS_PER_NODE} placements`,
     };
+  },
+  wouldLift: ({ placements }) => {
+    const over = placements.length + 1 - MAX_PLACEMENTS_PER_NODE;
+    return `move ${counted(over, "replica")} away from it`;
   },
 };

@@ -2,6 +2,9 @@ import { formatDuration } from "../format.ts";
 import { pushLimitMs } from "../push-time.ts";
 import type { Amount, Filter } from "./filter.ts";
 
+/** Of the field `maxPushMinutes`: a week. */
+const MAX_PUSH_MINUTES = 10_080;
+
 /** Bytes in a ms. A node that has not been measured has any rate. */
 const rate: Amount = {
   of: ({ pushBytesPerMs }) => pushBytesPerMs ?? Infinity,
@@ -26,5 +29,9 @@ export const pushInTime: Filter = {
       sentence: `a push to ${candidate.node.name} takes ${takes} at the rate that was measured; the limit is ${limit}`,
       cause: `a push to ${candidate.node.name} takes longer than ${limit}`,
     };
+  },
+  wouldLift(candidate, { version }) {
+    const minutes = Math.ceil(version.bytes / rate.of(candidate) / 60_000);
+    return minutes <= MAX_PUSH_MINUTES ? `set placement.maxPushMinutes to ${minutes}` : undefined;
   },
 };

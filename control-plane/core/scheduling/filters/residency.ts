@@ -14,4 +14,5 @@ export const residencyFilter: Filter = {
           sentence: `${deployment.name} is ${residency}; ${node.name} is ${node.kind === "edge" ? "an edge" : "a cloud"} node`,
         };
   },
+  wouldLift: () => "set placement.residency to any",
 };

@@ -2,6 +2,7 @@ import { type EngineModel, engineApiOf } from "../../../../shared/text/engine-mo
 import type { FleetNode, FleetVersion } from "../../fleet/types.ts";
 import { memo } from "../../memo.ts";
 import { listed } from "../format.ts";
+import { UNKNOWN } from "./fits-memory.ts";
 import type { Filter, Refusal } from "./filter.ts";
 
 /** The node has the runtime of the model, its ONNX Runtime the operator set and file format, and its agent the kind of inputs. */
@@ -44,6 +45,16 @@ export const runtimeSupported: Filter = {
     if (hasOptionalInputs(version) && capabilities.optionalInputs !== true)
       return { verdict: "never", sentence: `has optional inputs; the agent of ${node.name} is too old for them` };
     return undefined;
+  },
+  wouldLift({ node }, { version }) {
+    const { capabilities } = node;
+    if (!capabilities) return UNKNOWN;
+    if (version.engine !== undefined)
+      return `start an engine (${engineApiOf(version.engine)}) with the model ${version.engine.model} beside it`;
+    const { runtimes } = capabilities;
+    const isGguf = version.text !== undefined && version.text.decoder === undefined;
+    // An agent that names its runtimes and not this one has no build of it for its platform.
+    return isGguf && runtimes !== undefined && !runtimes.includes("gguf") ? undefined : "update its agent";
   },
 };
 

@@ -1,6 +1,6 @@
 import type { NodeSelector } from "../../../../shared/api/v1/node-selector.ts";
 import { memo } from "../../memo.ts";
-import { unmetRequirement } from "../selector.ts";
+import { changesToMatch, unmetRequirement } from "../selector.ts";
 import type { Filter } from "./filter.ts";
 
 /** The deployment's selector over labels, kind, site, zone and name. */
@@ -18,6 +18,11 @@ export const selectorMatches: Filter = {
     return unmet === undefined
       ? undefined
       : { verdict: "never", sentence: `needs ${unmet}; ${node.name} does not match` };
+  },
+  wouldLift({ node }, { deployment }) {
+    const { kind, site, zone, name } = node;
+    const changes = changesToMatch(deployment.spec.placement.where, { ...node.labels, kind, site, zone, name });
+    return changes?.join(" and ");
   },
 };
 

@@ -1,4 +1,5 @@
 import { MAX_STREAMS_PER_NODE } from "../../../../shared/protocol/streams.ts";
+import { counted } from "../format.ts";
 import type { Filter } from "./filter.ts";
 
 /**
@@ -18,5 +19,12 @@ export const streamLimit: Filter = {
       verdict: "not now",
       sentence: `${node.name} runs ${taken} of ${MAX_STREAMS_PER_NODE} streams, and ${deployment.name} declares ${declared}`,
     };
+  },
+  wouldLift: ({ placements, streamsBy }, { deployment }) => {
+    const others = new Set(placements.map((placement) => placement.deployment ?? ""));
+    const taken = [...others].reduce((sum, name) => sum + (streamsBy.get(name) ?? 0), 0);
+    const declared = deployment.spec.streams?.length ?? 0;
+    if (declared > MAX_STREAMS_PER_NODE) return undefined;
+    return `move deployments with ${counted(taken + declared - MAX_STREAMS_PER_NODE, "stream")} away from it`;
   },
 };

@@ -14,4 +14,5 @@ export const zoneSpread: Filter = {
       sentence: `all replicas would be in zone ${crowded.zone}; zone ${crowded.free} is free`,
     };
   },
+  wouldLift: () => "set placement.spread to none",
 };
