@@ -41,6 +41,7 @@ import {
 } from "./model-routes.ts";
 import { accessOf, methodsOf, OPEN, type Route, routeOf } from "./routes.ts";
 import type { HostPolicy } from "./host-policy.ts";
+import { localOpenApi } from "./openapi/document.ts";
 import { pageFile } from "./page/page-files.ts";
 import { statusDocument } from "./status-document.ts";
 import { pushItem, streamList } from "./streams.ts";
@@ -181,6 +182,8 @@ export class LocalApi {
         return jsonResponse({ body: { live: true } });
       case "ready":
         return readiness(node);
+      case "openapi":
+        return jsonResponse({ body: localOpenApi(node.version) });
       case "metrics":
         return textResponse(await metrics.text(), metrics.contentType);
       case "streams":

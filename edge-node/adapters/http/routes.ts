@@ -7,7 +7,7 @@ import { type ModelTarget, parseModelPath } from "../../../shared/inference/http
 export type Route =
   | { readonly kind: "text"; readonly path: OpenAiPath }
   | { readonly kind: "page"; readonly file: PageFile }
-  | { readonly kind: "status" | "live" | "ready" | "metrics" | "streams" }
+  | { readonly kind: "status" | "live" | "ready" | "metrics" | "openapi" | "streams" }
   | { readonly kind: "stream-item"; readonly deployment: string; readonly name: string }
   | {
       readonly kind:
@@ -32,6 +32,7 @@ const FIXED: ReadonlyMap<string, Route> = new Map<string, Route>([
   ["/livez", { kind: "live" }],
   ["/readyz", { kind: "ready" }],
   ["/metrics", { kind: "metrics" }],
+  ["/openapi.json", { kind: "openapi" }],
   ["/streams", { kind: "streams" }],
   ["/v2", { kind: "server-metadata" }],
   ["/v2/health/live", { kind: "server-live" }],
@@ -87,6 +88,7 @@ export const methodsOf = (route: Route): readonly string[] => {
 /** For those who have no key: they say nothing about models. The page asks for its facts, with a key where one is needed. */
 export const OPEN: ReadonlySet<Route["kind"]> = new Set<Route["kind"]>([
   "page",
+  "openapi",
   "live",
   "ready",
   "server-metadata",
@@ -108,6 +110,7 @@ export function accessOf(route: Route): CallerAccess {
     case "text":
       return route.path.kind === "models" || route.path.kind === "model" ? "models" : "invoke";
     case "page":
+    case "openapi":
     case "live":
     case "ready":
     case "server-metadata":

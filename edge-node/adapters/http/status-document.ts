@@ -1,12 +1,13 @@
 import type { LocalNode } from "../../ports/serving.ts";
 import { REMOVED, waitsForApproval } from "../../app/session/connection.ts";
+import type { NodeStatus } from "./openapi/answers.ts";
 import { versionWithAliases } from "./resolve-placement.ts";
 
 /**
  * What the node's own page shows, and what a program at the machine may read: who it is, whether the control plane is
  * there and since when, what runs, what waits, and what went wrong last. From memory: it needs no network.
  */
-export function statusDocument(node: LocalNode, rttMs: number | undefined): object {
+export function statusDocument(node: LocalNode, rttMs: number | undefined): NodeStatus {
   const { startedAgeMs, link, log, unsentLines } = node.status();
   const loads = new Map(node.load().placements.map((load) => [load.placementId, load]));
   const placements = node.placements().map((each) => {

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { streamState } from "../../protocol/streams.ts";
 
-const count = z.number().int();
+const count = z.number().int().min(0);
 
 /** A stream as its node shows it at `GET /streams` of the node's own address. */
 export const nodeStream = z.object({

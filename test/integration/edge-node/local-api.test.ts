@@ -212,6 +212,7 @@ describe("a node's API with keys", () => {
     expect((await call("/status.json")).status).toBe(401);
     for (const probe of [
       "/",
+      "/openapi.json",
       "/page.css",
       "/page.js",
       "/livez",
