@@ -53,6 +53,8 @@ async function main({ reference, defaults, variants, samples, maxRows }: Task): 
     keptBytes += outputs.reduce((sum, { data }) => sum + bytesOf(data), 0);
     if (keptBytes > MAX_KEPT_BYTES) break;
   }
+  if (wanted.every(saysNothing))
+    throw new Error(`the reference answers all samples with NaN: put inputs into ${SAMPLES_FILE} as callers send them`);
   await model.release();
   const figures = [];
   for (const { name, file } of variants) {
@@ -71,6 +73,13 @@ async function main({ reference, defaults, variants, samples, maxRows }: Task): 
 
 const answer = (who: string, at: number, { inputs, run }: { readonly inputs: Answers; readonly run: Run }) =>
   run(inputs).catch((error: unknown) => failed(`${who} does not take sample ${at}`, error));
+
+/** No number in it is one: any variant that breaks down likewise would agree. */
+const saysNothing = (outputs: Answers): boolean =>
+  outputs.every(
+    ({ data }) =>
+      !Array.isArray(data) && data.length > 0 && data.every((value: number | bigint) => Number.isNaN(value)),
+  );
 
 const bytesOf = (data: Tensor["data"]): number =>
   "byteLength" in data ? data.byteLength : data.reduce((sum, text) => sum + 2 * text.length, 0);

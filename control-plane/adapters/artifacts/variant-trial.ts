@@ -30,6 +30,7 @@ const figures = z.object({
   samples: z.number().int().min(1),
   agreement: z.number().nullable(),
   maxDifference: z.number().nullable(),
+  fault: z.string().max(1_000).optional(),
 });
 export type TrialFigures = z.infer<typeof figures>;
 const ended = { graph: z.string().optional(), reason: z.string() };

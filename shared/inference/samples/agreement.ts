@@ -8,6 +8,8 @@ export interface Agreement {
   readonly agreement: number | null;
   /** Between two numbers; null when shapes differ, or only one of two numbers is finite. */
   readonly maxDifference: number | null;
+  /** Where they cannot be compared first, as a sentence, when `maxDifference` is null. */
+  readonly fault?: string | undefined;
 }
 
 /**
@@ -20,7 +22,7 @@ export class AgreementCount {
   #agreeing = 0;
   #hasDecision = false;
   #maxDifference = 0;
-  #isComparable = true;
+  #fault: string | undefined;
 
   /** The answers to one request, in the same order of outputs. */
   add(reference: readonly Tensor[], other: readonly Tensor[]): void {
@@ -29,7 +31,8 @@ export class AgreementCount {
     for (const [index, one] of reference.entries()) {
       const two = other[index];
       if (two === undefined || one.shape.join() !== two.shape.join()) {
-        this.#isComparable = false;
+        const is = two === undefined ? "missing" : `[${two.shape.join(", ")}]`;
+        this.#fault ??= `sample ${this.#samples}: output ${nameOf(one)} is ${is}, and of the reference [${one.shape.join(", ")}]`;
         for (let row = 0; row < rows; row += 1) differing.add(row);
         continue;
       }
@@ -52,8 +55,9 @@ export class AgreementCount {
   get result(): Agreement {
     return {
       samples: this.#samples,
-      agreement: this.#hasDecision || !this.#isComparable ? this.#agreeing / Math.max(1, this.#samples) : null,
-      maxDifference: this.#isComparable ? this.#maxDifference : null,
+      agreement: this.#hasDecision || this.#fault !== undefined ? this.#agreeing / Math.max(1, this.#samples) : null,
+      maxDifference: this.#fault === undefined ? this.#maxDifference : null,
+      ...(this.#fault !== undefined && { fault: this.#fault }),
     };
   }
 
@@ -62,11 +66,15 @@ export class AgreementCount {
       const [is, was] = [Number(two.data[at]), Number(one.data[at])];
       if (Object.is(is, was) || is === was) continue;
       const difference = Math.abs(is - was);
-      if (!Number.isFinite(difference)) this.#isComparable = false;
+      if (!Number.isFinite(difference))
+        this.#fault ??= `sample ${this.#samples}: output ${nameOf(one)} has ${is} where the reference has ${was}`;
       else if (difference > this.#maxDifference) this.#maxDifference = difference;
     }
   }
 }
+
+/** A name is the publisher's, and may hold anything. */
+const nameOf = ({ name }: Tensor): string => JSON.stringify(name.slice(0, 64));
 
 function isFloating({ datatype }: Tensor): boolean {
   const { kind } = DATATYPES[datatype];

@@ -1,6 +1,7 @@
 import { inflateRawSync } from "node:zlib";
+import { messageOf } from "../../base/errors.ts";
 import { type NpyArray, readNpy } from "./npy.ts";
-import { samplesFault } from "./samples-fault.ts";
+import { isSamplesFault, samplesFault } from "./samples-fault.ts";
 
 const MAX_ARRAY_BYTES = 512 * 1024 ** 2;
 const END_OF_DIRECTORY = 0x06054b50;
@@ -32,10 +33,20 @@ export function readNpz(
     const name = bytes.toString("utf8", at + 46, at + 46 + nameLength).replace(/\.npy$/, "");
     const content = contentOf(bytes, at, { path, maxBytes: Math.min(room, MAX_ARRAY_BYTES) });
     room -= content.byteLength;
-    arrays.set(name, readNpy(content, `array "${name}" of ${path}`));
+    arrays.set(name, arrayOf(content, { name, path }));
     at += 46 + nameLength + bytes.readUInt16LE(at + 30) + bytes.readUInt16LE(at + 32);
   }
   return arrays;
+}
+
+/** What no tensor can hold, such as a negative size or half a character, is a fault of the file and none of this program. */
+function arrayOf(content: Uint8Array, { name, path }: { readonly name: string; readonly path: string }): NpyArray {
+  try {
+    return readNpy(content, `array "${name}" of ${path}`);
+  } catch (error) {
+    if (isSamplesFault(error)) throw error;
+    throw unfit(path, `array "${name}": ${messageOf(error)}`);
+  }
 }
 
 function findEnd(bytes: Buffer): number | undefined {
@@ -57,13 +68,15 @@ function contentOf(
     throw unfit(path, "an array in it is too large");
   const start = header + 30 + bytes.readUInt16LE(header + 26) + bytes.readUInt16LE(header + 28);
   const content = bytes.subarray(start, start + packed);
-  if (method === STORED && content.byteLength > maxBytes) throw unfit(path, "its arrays are too large");
+  if (method === STORED && content.byteLength > maxBytes)
+    throw unfit(path, `its arrays have more than ${maxBytes} bytes`);
   if (method === STORED) return content;
   if (method !== DEFLATED) throw unfit(path, `it is packed by method ${method}`);
   try {
     return inflateRawSync(content, { maxOutputLength: Math.max(1, maxBytes) });
   } catch (error) {
-    throw unfit(path, Error.isError(error) ? error.message : String(error));
+    const isTooLarge = Error.isError(error) && "code" in error && error.code === "ERR_BUFFER_TOO_LARGE";
+    throw unfit(path, isTooLarge ? `its arrays have more than ${maxBytes} bytes` : messageOf(error));
   }
 }
 

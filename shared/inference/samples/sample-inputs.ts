@@ -1,4 +1,4 @@
-import { type Datatype, isDatatype, type Tensor, zeroNumbers } from "../datatypes.ts";
+import { DATATYPES, type Datatype, isDatatype, type Tensor, zeroNumbers } from "../datatypes.ts";
 import type { NpyArray } from "./npy.ts";
 import { samplesFault } from "./samples-fault.ts";
 
@@ -47,7 +47,13 @@ function convert(tensor: Tensor, datatype: Datatype): Tensor {
       "write it with another dtype",
     );
   const data = zeroNumbers(datatype, tensor.data.length);
+  const isWhole = DATATYPES[datatype].kind !== "float" && DATATYPES[datatype].kind !== "half";
   tensor.data.forEach((value: unknown, at: number) => {
+    if (isWhole && typeof value === "number" && !Number.isFinite(value))
+      throw samplesFault(
+        `array "${tensor.name}" holds ${value}, which ${datatype} cannot`,
+        "write it with the dtype of the input",
+      );
     if (data instanceof BigInt64Array || data instanceof BigUint64Array) data[at] = BigInt(Math.trunc(Number(value)));
     else data[at] = Number(value);
   });

@@ -1,5 +1,6 @@
 import type { Tensor } from "../datatypes.ts";
 import type { NpyArray } from "./npy.ts";
+import { samplesFault } from "./samples-fault.ts";
 import { rowsBetween, sampleInputs } from "./sample-inputs.ts";
 
 type Spec = Parameters<typeof sampleInputs>[1][number];
@@ -16,6 +17,7 @@ export function sampleRows(
   const tensors = sampleInputs(inputs, outputs, arrays);
   const [rows, ...others] = new Set(tensors.map(({ shape }) => shape[0]));
   if (rows === undefined || others.length > 0) return [tensors];
+  if (rows === 0) throw samplesFault("the samples have no rows", "write one row of each input at least");
   const step = inputs.map(({ shape }) => shape[0] ?? -1).find((size) => size > 0) ?? 1;
   const count = Math.floor(rows / step);
   if (count === 0) return [tensors];

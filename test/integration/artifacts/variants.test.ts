@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { CheckProcess } from "../../../control-plane/adapters/artifacts/check-process.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
 import { artifactDigest } from "../../../shared/protocol/manifest.ts";
+import { constant, int64s, model } from "../../support/models/onnx-builder.ts";
 import { identityModel } from "../../support/models/onnx-models.ts";
 import { fp16LayerModel, int8LayerModel, layerInputs, layerModel } from "../../support/models/variant-models.ts";
 import { floats, npz } from "../../unit/cli/support/npz.ts";
@@ -93,6 +94,22 @@ describe("the check of a version with variants", () => {
     expect(one.kind).toBe("accepted");
   });
 
+  it("asks fewer samples where answers are large, and takes a variant of the same bytes", async () => {
+    // 16 MiB for each row, as masks of images have.
+    const wide = 4 * 1_048_576;
+    const mask = model({
+      nodes: [{ opType: "Expand", input: ["x", "size"], output: ["y"] }],
+      inputs: [{ name: "x", datatype: "FP32", shape: ["n", 1] }],
+      outputs: [{ name: "y", datatype: "FP32", shape: ["n", wide] }],
+      constants: [constant("size", "INT64", [2], int64s(1, wide))],
+    });
+    const samples = npz({ x: floats([20, 1], [...layerInputs(1)].slice(0, 20)) });
+    const given = { "model.onnx": mask, "model.int8.onnx": mask, "samples.npz": samples };
+    expect(await checked({ "variants.yaml": INT8, ...given })).toMatchObject({
+      checked: { variants: [{ accuracy: { samples: 17, agreement: 1, maxDifference: 0 } }] },
+    });
+  }, 120_000);
+
   it("refuses a variant that decides otherwise, with the figures", async () => {
     expect(await refused({ "variants.yaml": INT8, "model.int8.onnx": int8LayerModel({ sign: -1 }) })).toMatch(
       /^variant int8, on 100 samples: it decides as the reference in 0 % of them, and `accuracy.minAgreement` asks for 99 %; largest difference \d/,
@@ -135,6 +152,17 @@ describe("the check of a version with variants", () => {
       "whose samples do not fit",
       { "samples.npz": npz({ other: floats([1, 2], [1, 2]), more: floats([1], [1]) }) },
       /^the samples have no array for input "x"/,
+    ],
+    ["whose samples have no rows", { "samples.npz": npz({ x: floats([0, 32], []) }) }, "the samples have no rows"],
+    [
+      "whose reference gives no number",
+      { "model.onnx": layerModel({ every: Number.NaN }) },
+      "the reference answers all samples with NaN: put inputs into samples.npz as callers send them",
+    ],
+    [
+      "that gives no number",
+      { "model.int8.onnx": layerModel({ every: Number.NaN }) },
+      /^variant int8, on 100 samples: sample 0: output "y" has NaN where the reference has -?\d/,
     ],
     [
       "by a document with an unknown field",

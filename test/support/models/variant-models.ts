@@ -17,12 +17,24 @@ const weights = (): Float32Array =>
 const ballast = (mebibytes: number) =>
   mebibytes === 0 ? [] : [constant("ballast", "FP32", [mebibytes * 262_144], new Float32Array(mebibytes * 262_144))];
 
-export const layerModel = ({ mebibytes = 0 }: { readonly mebibytes?: number } = {}): Uint8Array =>
+/** `every`: the value of all of its weights. */
+export const layerModel = ({
+  mebibytes = 0,
+  every,
+}: { readonly mebibytes?: number; readonly every?: number } = {}): Uint8Array =>
   model({
     nodes: [{ opType: "MatMul", input: ["x", "w"], output: ["y"] }],
     inputs: [X],
     outputs: [Y],
-    constants: [constant("w", "FP32", [ROWS, COLUMNS], weights()), ...ballast(mebibytes)],
+    constants: [
+      constant(
+        "w",
+        "FP32",
+        [ROWS, COLUMNS],
+        weights().map((weight) => every ?? weight),
+      ),
+      ...ballast(mebibytes),
+    ],
   });
 
 /** Dynamically quantised, as `quantize_dynamic` writes it. `sign`: −1 decides for another column. */

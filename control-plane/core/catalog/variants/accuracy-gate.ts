@@ -4,12 +4,11 @@ import { VARIANTS_FILE, type VariantsDocument } from "../../../../shared/protoco
 /** Why a variant is too far from its reference to be published, with the figures; undefined: it may be. */
 export function accuracyFault(
   name: string,
-  { samples, agreement, maxDifference }: Agreement,
+  { samples, agreement, maxDifference, fault }: Agreement,
   { minAgreement, maxDifference: limit }: VariantsDocument["accuracy"],
 ): string | undefined {
   const of = `variant ${name}, on ${samples} ${samples === 1 ? "sample" : "samples"}`;
-  if (maxDifference === null)
-    return `${of}: its outputs have other shapes than those of the reference, or numbers that are not finite where those are`;
+  if (maxDifference === null) return `${of}: ${fault ?? "its outputs cannot be compared with those of the reference"}`;
   const figures = `largest difference ${digits(maxDifference)}`;
   if (agreement === null && limit === undefined)
     return `${of}: ${figures}; no output holds a decision, so set \`accuracy.maxDifference\` in ${VARIANTS_FILE}`;

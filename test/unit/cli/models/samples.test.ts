@@ -7,6 +7,9 @@ import { compareOutput } from "../../../../shared/inference/samples/compare-outp
 import type { NpyArray } from "../../../../shared/inference/samples/npy.ts";
 import { sampleRequests } from "../../../../cli/models/samples/sample-requests.ts";
 import type { Tensor } from "../../../../shared/inference/datatypes.ts";
+import { sampleInputs } from "../../../../shared/inference/samples/sample-inputs.ts";
+import { sampleRows } from "../../../../shared/inference/samples/sample-rows.ts";
+import { readNpz } from "../../../../shared/inference/samples/npz.ts";
 import { floats, npy, npz } from "../support/npz.ts";
 
 let root: string;
@@ -57,6 +60,31 @@ describe("samples in an .npz file", () => {
     await expect(read(npz({ X: deep }))).rejects.toThrow(/its header has more than 10000 bytes/);
     await expect(read(Buffer.from("no archive at all, really"))).rejects.toThrow(/it is no ZIP archive/);
   });
+
+  it("are refused by the name of their array when that has a size or a character that there is not", async () => {
+    await expect(read(npz({ X: npy("<f4", [-2], Uint8Array.of()) }))).rejects.toThrow(
+      /samples.npz cannot be read as samples: array "X": .*Invalid typed array length: -2/,
+    );
+    const letters = new Uint8Array(Uint32Array.of(0xffffffff).buffer);
+    await expect(read(npz({ X: npy("<U1", [1], letters) }))).rejects.toThrow(
+      /array "X": .*Invalid code point 4294967295/,
+    );
+  });
+
+  it.each([false, true])("are refused when they hold more than they may; compressed: %s", (isCompressed) => {
+    const packed = npz(
+      {
+        X: floats(
+          [1_000],
+          Array.from({ length: 1_000 }, () => 0),
+        ),
+      },
+      { isCompressed },
+    );
+    expect(() => readNpz(packed, "samples.npz", { maxBytes: 1_024 })).toThrow(
+      "samples.npz cannot be read as samples: its arrays have more than 1024 bytes",
+    );
+  });
 });
 
 describe("requests of samples", () => {
@@ -90,6 +118,18 @@ describe("requests of samples", () => {
       [2, 2],
     ]);
     expect(() => sampleRequests(input(3), outputs, new Map([["input", array(4)]]))).toThrow(/takes 3 at a time/);
+  });
+
+  it("are refused when they hold no number for whole numbers", () => {
+    const array = { datatype: "FP32" as const, shape: [2], data: Float32Array.of(1, Number.NaN) };
+    expect(() => sampleInputs([{ name: "n", datatype: "INT64" }], outputs, new Map([["n", array]]))).toThrow(
+      'array "n" holds NaN, which INT64 cannot',
+    );
+  });
+
+  it("are one row each as callers send them, and refused without a row", () => {
+    expect(sampleRows(input(-1), outputs, new Map([["input", array(3)]]))).toHaveLength(3);
+    expect(() => sampleRows(input(-1), outputs, new Map([["input", array(0)]]))).toThrow("the samples have no rows");
   });
 
   it("name the input that no array is for", () => {

@@ -62,6 +62,24 @@ describe("the agreement of two models", () => {
     expect(compared([[floats([1, 2], 1, 0)], [other]]).maxDifference).toBeNull();
   });
 
+  const sound = floats([1, 2], 1, 0);
+  it.each<[string, Tensor, Tensor, string]>([
+    ["another shape", sound, floats([1, 3], 1, 0, 0), 'output "y" is [1, 3], and of the reference [1, 2]'],
+    ["no number", sound, floats([1, 2], Number.NaN, 0), 'output "y" has NaN where the reference has 1'],
+    ["a number for none", floats([1, 2], 1, Number.NaN), sound, 'output "y" has 0 where the reference has NaN'],
+    ["an infinite one", sound, floats([1, 2], 1, -Infinity), 'output "y" has -Infinity where the reference has 0'],
+    [
+      "a name that breaks lines",
+      { ...sound, name: 'a"\n\u001b[31m' },
+      floats([1, 3], 1, 0, 0),
+      String.raw`output "a\"\n\u001b[31m" is [1, 3], and of the reference [1, 2]`,
+    ],
+  ])("says which sample and output has %s first", (_, one, other, why) => {
+    expect(compared([[sound], [sound]], [[one], [other]], [[sound], [floats([1, 4], 1, 2, 3, 4)]]).fault).toBe(
+      `sample 1: ${why}`,
+    );
+  });
+
   it("takes equal infinities for equal", () => {
     expect(compared([[floats([1, 2], Infinity, 0)], [floats([1, 2], Infinity, 0)]]).maxDifference).toBe(0);
   });

@@ -32,9 +32,9 @@ describe("the accuracy gate of a variant", () => {
     ],
     [
       "that cannot be compared",
-      { samples: 1, agreement: 0, maxDifference: null },
+      { samples: 1, agreement: 0, maxDifference: null, fault: 'sample 0: output "y" is [3], and of the reference [2]' },
       { minAgreement: 0 },
-      "variant int8, on 1 sample: its outputs have other shapes than those of the reference, or numbers that are not finite where those are",
+      'variant int8, on 1 sample: sample 0: output "y" is [3], and of the reference [2]',
     ],
   ])("refuses one %s, with the figures", (_, found, accuracy, sentence) => {
     expect(accuracyFault("int8", found, accuracy)).toBe(sentence);
