@@ -5,7 +5,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startEmbeddedPostgres } from "../../cli/dev/embedded-postgres.ts";
 import { findBrowser, launch } from "../console/support/browser.ts";
-import { openConsolePage } from "../console/support/console-page.ts";
+import { type ConsolePage, openConsolePage } from "../console/support/console-page.ts";
 import { quantile } from "../support/quantile.ts";
 import type { SkerryCluster } from "../support/processes/skerry-cluster.ts";
 import {
@@ -37,6 +37,8 @@ const WINDOW_MS = Number(env["SECONDS"] ?? 30) * 1_000;
 const EVENTS = Number(env["EVENTS"] ?? 40);
 const READERS = Number(env["READERS"] ?? 50);
 const HEAP_MS = Number(env["MINUTES"] ?? 5) * 60_000;
+/** Windows with one console, and as many without, by turns. */
+const TURNS = 5;
 /** Between two events while the heap is watched, and after how many of them it is looked at. */
 const HEAP_EVENT_MS = 1_000;
 const HEAP_SAMPLE = 120;
@@ -54,14 +56,11 @@ const { cluster, stop } = await startSwarmCluster(server.url, SIZE, { checkout: 
 const browser = await launch(executable);
 try {
   await sleep(SETTLE_MS);
-  const alone = await cpuPctDuring(() => sleep(WINDOW_MS));
-  console.log(`${SIZE.nodes} nodes, no console: CPU of the control plane ${alone.toFixed(2)} %`);
-
   const console1 = await openConsolePage(browser, cluster.url, { viewport: { width: 1_280, height: 800 } });
   await console1.signIn(cluster.adminKey);
-  await console1.shows(/nodes? connected/);
-  await sleep(2_000);
-  print("one console on its home page", await cpuPctDuring(() => sleep(WINDOW_MS)), alone);
+  const [alone, open] = await withoutAndWith(console1);
+  console.log(`${SIZE.nodes} nodes, no console: CPU of the control plane ${alone.toFixed(2)} %`);
+  print("one console on its home page", open, alone);
 
   const end = new AbortController();
   await Promise.all(Array.from({ length: READERS }, () => follow(end.signal)));
@@ -106,6 +105,26 @@ try {
   await rm(directory, { recursive: true, force: true });
 }
 process.exit();
+
+/**
+ * The control plane's CPU, in percent of a core, without an open console and with one: medians of windows by turns. What the
+ * fleet costs alone differs by more from one window to the next than one console adds.
+ */
+async function withoutAndWith({ open, shows, page }: ConsolePage): Promise<[without: number, withOne: number]> {
+  const pcts: { without: number[]; withOne: number[] } = { without: [], withOne: [] };
+  for (let turn = 0; turn < TURNS; turn += 1) {
+    await page.goto("about:blank");
+    await sleep(2_000);
+    pcts.without.push(await cpuPctDuring(() => sleep(WINDOW_MS)));
+    await open("/");
+    await shows(/nodes? connected/);
+    await sleep(2_000);
+    pcts.withOne.push(await cpuPctDuring(() => sleep(WINDOW_MS)));
+  }
+  const listed = (of: readonly number[]): string => of.map((pct) => pct.toFixed(1)).join(", ");
+  console.log(`windows without a console: ${listed(pcts.without)} %; with one: ${listed(pcts.withOne)} %`);
+  return [quantile(pcts.without, 0.5), quantile(pcts.withOne, 0.5)];
+}
 
 /** Opens what an open console follows, and reads it until `signal`. */
 async function follow(signal: AbortSignal): Promise<void> {
