@@ -153,12 +153,12 @@ export interface CatalogStore {
 export interface DeploymentStore {
   /**
    * Creates or replaces. An equal spec changes nothing and keeps the generation. `ifMatch`: the row version it must
-   * have (undefined: any). A spec that equals what the API declared makes it the custom resource's. Throws `STALE_ETAG`,
+   * have (undefined: any; null: there must be none). A spec that equals what the API declared makes it the custom resource's. Throws `STALE_ETAG`,
    * `NOT_FOUND` when the model does not exist, and `CONFLICT` when another declares it.
    */
   put(
     spec: DeploymentSpec,
-    context: { actor: Actor; ifMatch: number | undefined },
+    context: { actor: Actor; ifMatch: number | null | undefined },
   ): Promise<{ created: boolean; changed: boolean; generation: number; rowVersion: number }>;
   /** Its placements become `gone`. Throws `NOT_FOUND`, `STALE_ETAG`, and `CONFLICT` when another declares it. */
   delete(name: string, context: { actor: Actor; ifMatch: number | undefined }): Promise<void>;

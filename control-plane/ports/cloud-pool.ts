@@ -51,19 +51,23 @@ export interface DeclaredPool {
   readonly kubernetesNamespace: string | null;
 }
 
-interface PoolChange {
+interface PoolChange<Condition = number | undefined> {
   readonly actor: Actor;
-  readonly ifMatch: number | undefined;
+  readonly ifMatch: Condition;
 }
 
 /** Pools that are declared, beside those of the settings. Every method throws `DATABASE_UNAVAILABLE`. */
 export interface PoolDeclarations {
   list(): Promise<readonly DeclaredPool[]>;
   /**
-   * Creates or replaces, with its event and audit entry. A custom resource takes over a pool that says the same. Throws
-   * `CONFLICT` when somebody else declares it, or another pool scales its Deployment, `STALE_ETAG`.
+   * Creates or replaces, with its event and audit entry. A custom resource takes over a pool that says the same.
+   * `ifMatch` null: there must be none. Throws `CONFLICT` when somebody else declares it, or another pool scales its
+   * Deployment, `STALE_ETAG`.
    */
-  put(spec: CloudPoolSpec, change: PoolChange): Promise<{ readonly created: boolean; readonly rowVersion: number }>;
+  put(
+    spec: CloudPoolSpec,
+    change: PoolChange<number | null | undefined>,
+  ): Promise<{ readonly created: boolean; readonly rowVersion: number }>;
   /** Throws `NOT_FOUND`, `CONFLICT` as `put`, `STALE_ETAG`. */
   delete(name: string, change: PoolChange): Promise<void>;
 }

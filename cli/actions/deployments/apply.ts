@@ -59,7 +59,8 @@ export async function applySpec(api: ApiClient, spec: DeploymentSpec): Promise<A
 /** Creates or replaces one pool, likewise. */
 async function applyPool(api: ApiClient, spec: CloudPoolSpec): Promise<Pick<Applied, "outcome" | "raw">> {
   const before = (await find(api, pathOfPool(spec.name)))?.headers.get("etag") ?? null;
-  const { body, status, headers } = await api.put(pathOfPool(spec.name), spec, before);
+  const condition: Record<string, string> = before === null ? { "If-None-Match": "*" } : { "If-Match": before };
+  const { body, status, headers } = await api.call("PUT", pathOfPool(spec.name), { body: spec, headers: condition });
   if (status === 201) return { outcome: "created", raw: body };
   return { outcome: before === headers.get("etag") ? "unchanged" : "changed", raw: body };
 }

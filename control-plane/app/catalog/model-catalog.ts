@@ -16,14 +16,14 @@ import type { FleetReader } from "../fleet/fleet-reader.ts";
 import { Releases } from "./releases.ts";
 import { UploadJanitor } from "./upload-janitor.ts";
 import { Uploads } from "./uploads.ts";
-import type { IfMatch } from "../deployments/if-match.ts";
+import type { IfMatchOrNew } from "../deployments/if-match.ts";
 
 export interface AliasMove {
   readonly model: string;
   readonly alias: string;
   readonly version: number;
   /** The version it must stand at now; null: it must not exist; `exists`: it must, wherever; undefined: any. */
-  readonly ifMatch: IfMatch | null;
+  readonly ifMatch: IfMatchOrNew;
 }
 
 export interface ArtifactDownload {

@@ -3,12 +3,12 @@ import { SkerryError } from "../../../shared/base/errors.ts";
 import { invalidFields } from "../../../shared/base/invalid-fields.ts";
 import type { Actor } from "../../ports/audit.ts";
 import type { CloudPoolStore, DeclaredPool, PoolDeclarations } from "../../ports/cloud-pool.ts";
-import { expectedVersion, type IfMatch } from "../deployments/if-match.ts";
+import { expectedVersion, type IfMatch, type IfMatchOrNew } from "../deployments/if-match.ts";
 import { scalesAsWell, type PoolSources, type SettledPool } from "./pool-sources.ts";
 
-interface Change {
+interface Change<Condition = IfMatch> {
   readonly actor: Actor;
-  readonly ifMatch: IfMatch;
+  readonly ifMatch: Condition;
 }
 
 interface Known {
@@ -66,7 +66,7 @@ export class PoolAdmin {
   /** Creates or replaces. Throws `CONFLICT`, `INVALID_REQUEST`, `STALE_ETAG`, `DATABASE_UNAVAILABLE`. */
   async put(
     spec: CloudPoolSpec,
-    { actor, ifMatch }: Change,
+    { actor, ifMatch }: Change<IfMatchOrNew>,
   ): Promise<{ readonly created: boolean; readonly rowVersion: number; readonly pool: CloudPoolInfo }> {
     const { declarations, store } = this.#parts;
     const { name } = spec;
@@ -108,7 +108,7 @@ export class PoolAdmin {
     );
   }
 
-  #expected(name: string, ifMatch: IfMatch): Promise<number | undefined> {
+  #expected<Asked extends IfMatchOrNew>(name: string, ifMatch: Asked): Promise<Exclude<Asked, "exists"> | undefined> {
     return expectedVersion(ifMatch, `the pool ${name}`, async () => {
       const declared = await this.#parts.declarations.list();
       return declared.find(({ spec }) => spec.name === name)?.rowVersion ?? null;

@@ -20,12 +20,12 @@ import { refuseMissingVariant } from "./missing-variant.ts";
 import { explainDeployment, type ExplainQuestion } from "./explain-deployment.ts";
 import { answerPlan } from "./plan-question.ts";
 import type { FleetReader } from "../fleet/fleet-reader.ts";
-import { expectedVersion, type IfMatch } from "./if-match.ts";
+import { expectedVersion, type IfMatch, type IfMatchOrNew } from "./if-match.ts";
 import { toPlacementDto } from "./placement-dto.ts";
 
-interface Change {
+interface Change<Condition = IfMatch> {
   readonly actor: Actor;
-  readonly ifMatch: IfMatch;
+  readonly ifMatch: Condition;
 }
 
 /** Plans for callers that are made at once: each may use a core for seconds. */
@@ -94,7 +94,7 @@ export class DeploymentAdmin {
    */
   async put(
     spec: DeploymentSpec,
-    { actor, ifMatch }: Change,
+    { actor, ifMatch }: Change<IfMatchOrNew>,
   ): Promise<{ created: boolean; rowVersion: number; deployment: Deployment }> {
     refuseCascade(this.#fleet.snapshot(), spec);
     const expected = await expectedVersion(ifMatch, `deployment ${spec.name}`, () => this.#store.rowVersion(spec.name));

@@ -1,5 +1,5 @@
 import { canonicalJson, digestOf } from "../../../../shared/base/digest.ts";
-import type { IfMatch } from "../../../app/deployments/if-match.ts";
+import type { IfMatch, IfMatchOrNew } from "../../../app/deployments/if-match.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import { invalidFields } from "../../../../shared/base/invalid-fields.ts";
 import type { RequestFacts } from "../server/route.ts";
@@ -24,6 +24,14 @@ export function ifMatchOf({ header }: Pick<RequestFacts, "header">): IfMatch {
     ]);
   }
   return Number(version);
+}
+
+/** As `ifMatchOf`, for a request that may create: null for `If-None-Match: *`, which says that it must be new. */
+export function ifMatchOrNewOf({ header }: Pick<RequestFacts, "header">): IfMatchOrNew {
+  const text = header("if-none-match")?.trim();
+  if (text === undefined) return ifMatchOf({ header });
+  if (text === "*" && header("if-match") === undefined) return null;
+  throw invalidFields("header", [{ field: "If-None-Match", message: "must be `*`, without `If-Match` beside it" }]);
 }
 
 /** For objects without a row version. Throws `STALE_ETAG` when `current` is not what the caller saw. */

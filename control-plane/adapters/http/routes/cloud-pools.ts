@@ -2,7 +2,7 @@ import { cloudPool, cloudPoolSpec } from "../../../../shared/api/v1/cloud-pools.
 import { listOf, listQuery } from "../../../../shared/api/v1/common.ts";
 import { invalidFields } from "../../../../shared/base/invalid-fields.ts";
 import type { PoolAdmin } from "../../../app/cloud/pool-admin.ts";
-import { etagOf, ifMatchOf } from "../rest/etag.ts";
+import { etagOf, ifMatchOf, ifMatchOrNewOf } from "../rest/etag.ts";
 import { paginate } from "../rest/paginate.ts";
 import { defineRoute, type Route } from "../server/route.ts";
 import { poolParams } from "./params.ts";
@@ -53,7 +53,10 @@ export function cloudPoolRoutes({ cloudPools }: { readonly cloudPools: PoolAdmin
       async handle({ params, body, actor, header }) {
         if (body.name !== params.pool)
           throw invalidFields("body", [{ field: "name", message: `must be \`${params.pool}\`, as in the path` }]);
-        const { created, rowVersion, pool } = await cloudPools.put(body, { actor, ifMatch: ifMatchOf({ header }) });
+        const { created, rowVersion, pool } = await cloudPools.put(body, {
+          actor,
+          ifMatch: ifMatchOrNewOf({ header }),
+        });
         return { status: created ? 201 : 200, body: pool, headers: { ETag: etagOf(rowVersion) } };
       },
     }),

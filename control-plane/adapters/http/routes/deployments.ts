@@ -16,7 +16,7 @@ import type { DeploymentAdmin } from "../../../app/deployments/deployment-admin.
 import type { FleetWatches } from "../../../app/fleet/fleet-watches.ts";
 import { endpointLabels } from "../../../app/deployments/deployment-endpoints.ts";
 import { deploymentLabels } from "../../../app/deployments/deployment-dto.ts";
-import { etagOf, ifMatchOf } from "../rest/etag.ts";
+import { etagOf, ifMatchOf, ifMatchOrNewOf } from "../rest/etag.ts";
 import { paginate } from "../rest/paginate.ts";
 import { placementList } from "../rest/placement-list.ts";
 import { WatchableList } from "../rest/watchable-list.ts";
@@ -65,7 +65,8 @@ export function deploymentRoutes({ deployments, watches }: DeploymentParts): Rou
     defineRoute({
       method: "PUT",
       path: PATH,
-      summary: "Declare a deployment: create it or replace its spec",
+      summary:
+        "Declare a deployment: create it or replace its spec; `If-Match` names the ETag that was read, `If-None-Match: *` says that it must be new",
       tag: TAG,
       action: "deployments.write",
       params: deploymentParams,
@@ -80,7 +81,7 @@ export function deploymentRoutes({ deployments, watches }: DeploymentParts): Rou
           created,
           rowVersion,
           deployment: declared,
-        } = await deployments.put(body, { actor, ifMatch: ifMatchOf({ header }) });
+        } = await deployments.put(body, { actor, ifMatch: ifMatchOrNewOf({ header }) });
         return { status: created ? 201 : 200, body: declared, headers: { ETag: etagOf(rowVersion) } };
       },
     }),

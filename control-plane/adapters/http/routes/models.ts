@@ -1,11 +1,10 @@
 import { listOf, listQuery } from "../../../../shared/api/v1/common.ts";
 import { alias, createModel, model, moveAlias, patchModel } from "../../../../shared/api/v1/models.ts";
 import { isInScope } from "../../../core/access/decide.ts";
-import type { IfMatch } from "../../../app/deployments/if-match.ts";
 import type { Catalog } from "../server/route-catalog.ts";
-import { checkContent, contentEtag, ifMatchOf } from "../rest/etag.ts";
+import { checkContent, contentEtag, ifMatchOrNewOf } from "../rest/etag.ts";
 import { paginate } from "../rest/paginate.ts";
-import { defineRoute, type RequestFacts, type Route } from "../server/route.ts";
+import { defineRoute, type Route } from "../server/route.ts";
 import { aliasParams, modelParams } from "./params.ts";
 
 const TAG = "Models";
@@ -102,7 +101,7 @@ export function modelRoutes({ catalog }: { catalog: Catalog }): Route[] {
       statuses: [200],
       async handle({ params, body, actor, header }) {
         const moved = await catalog.moveAlias(
-          { ...params, version: body.version, ifMatch: expectedAlias({ header }) },
+          { ...params, version: body.version, ifMatch: ifMatchOrNewOf({ header }) },
           actor,
         );
         return { body: moved, headers: { ETag: `"${moved.version}"` } };
@@ -123,7 +122,3 @@ export function modelRoutes({ catalog }: { catalog: Catalog }): Route[] {
     }),
   ];
 }
-
-/** Null: the alias must not exist yet. An alias's ETag is the version it points at. */
-const expectedAlias = (facts: Pick<RequestFacts, "header">): IfMatch | null =>
-  facts.header("if-none-match")?.trim() === "*" ? null : ifMatchOf(facts);

@@ -14,9 +14,9 @@ import { requireOwner } from "../owner.ts";
 import { requireVersion } from "../row-version.ts";
 import { forgetFailedLoads } from "./nodes/version-history.ts";
 
-interface Context {
+interface Context<IfMatch = number> {
   readonly actor: Actor;
-  readonly ifMatch: number | undefined;
+  readonly ifMatch: IfMatch | undefined;
 }
 
 type Put = Awaited<ReturnType<DeploymentStore["put"]>>;
@@ -36,7 +36,7 @@ export class PostgresDeploymentStore implements DeploymentStore {
     this.#database = database;
   }
 
-  put(spec: DeploymentSpec, context: Context): Promise<Put> {
+  put(spec: DeploymentSpec, context: Context<number | null>): Promise<Put> {
     return this.#database.transaction(async (tx) => {
       // Before the deployment, as deleteModel does, so that a model never goes while a deployment of it comes.
       await requireModel(tx, spec.model);

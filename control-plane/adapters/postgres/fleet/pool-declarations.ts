@@ -38,7 +38,7 @@ export class PostgresPoolDeclarations implements PoolDeclarations {
 
   put(
     spec: CloudPoolSpec,
-    { actor, ifMatch }: { readonly actor: Actor; readonly ifMatch: number | undefined },
+    { actor, ifMatch }: { readonly actor: Actor; readonly ifMatch: number | null | undefined },
   ): Promise<{ readonly created: boolean; readonly rowVersion: number }> {
     return this.#database.transaction(async (tx) => {
       const { name } = spec;

@@ -113,6 +113,24 @@ describe("a drain with a deadline", () => {
   });
 });
 
+describe("If-None-Match of what a PUT may create", () => {
+  const deployment = { name: "fresh", model: "digits", version: 1 };
+  const pool = { name: "fresh", namespace: "skerry", deployment: "fresh", min: 0, max: 1 };
+
+  it.each([
+    ["a deployment", "/api/v1/deployments/fresh", deployment],
+    ["a pool", "/api/v1/cloud-pools/fresh", pool],
+    ["an alias", "/api/v1/models/digits/aliases/fresh", { version: 1 }],
+  ])("makes %s once, and never replaces one", async (_, path, body) => {
+    const make = (): ReturnType<typeof ask> => ask("PUT", path, { body, "If-None-Match": "*" });
+    expect([200, 201]).toContain((await make()).status);
+    const again = await make();
+    expect([again.status, again.body.code]).toEqual([412, "STALE_ETAG"]);
+    const other = await ask("PUT", path, { body, "If-None-Match": '"1"' });
+    expect([other.status, other.body.code]).toEqual([400, "INVALID_REQUEST"]);
+  });
+});
+
 describe("ETag and If-Match of models and aliases", () => {
   it("refuses a change of labels that were changed meanwhile", async () => {
     const { headers } = await ask("GET", "/api/v1/models/digits");

@@ -1,3 +1,4 @@
+import { requireVersion } from "../../../../control-plane/adapters/postgres/row-version.ts";
 import type { CloudPoolSpec } from "../../../../shared/api/v1/cloud-pools.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import type { SettledPool } from "../../../../control-plane/app/cloud/pool-sources.ts";
@@ -11,9 +12,9 @@ export class MemoryPools implements PoolDeclarations {
     return Promise.resolve([...this.#rows.values()]);
   }
 
-  async put(spec: CloudPoolSpec, { ifMatch }: { readonly ifMatch: number | undefined }) {
+  async put(spec: CloudPoolSpec, { ifMatch }: { readonly ifMatch: number | null | undefined }) {
     const before = this.#rows.get(spec.name);
-    this.#require(spec.name, ifMatch);
+    requireVersion(`the pool ${spec.name}`, before?.rowVersion, ifMatch);
     const rowVersion = (before?.rowVersion ?? 0) + 1;
     this.#rows.set(spec.name, { spec, rowVersion, kubernetesNamespace: null });
     return { created: !before, rowVersion };
@@ -21,13 +22,8 @@ export class MemoryPools implements PoolDeclarations {
 
   async delete(name: string, { ifMatch }: { readonly ifMatch: number | undefined }): Promise<void> {
     if (!this.#rows.has(name)) throw new SkerryError("NOT_FOUND", `there is no pool ${name}`);
-    this.#require(name, ifMatch);
+    requireVersion(`the pool ${name}`, this.#rows.get(name)?.rowVersion, ifMatch);
     this.#rows.delete(name);
-  }
-
-  #require(name: string, expected: number | undefined): void {
-    if (expected !== undefined && this.#rows.get(name)?.rowVersion !== expected)
-      throw new SkerryError("STALE_ETAG", `the pool ${name} was changed since you read it`);
   }
 }
 

@@ -1,5 +1,6 @@
 import { toInstant } from "../../../../shared/api/v1/common.ts";
 import { CHAIN_START } from "../../../../shared/api/v1/audit-chain.ts";
+import { requireVersion } from "../../../../control-plane/adapters/postgres/row-version.ts";
 import type { SkerryEvent } from "../../../../shared/api/v1/events.ts";
 import type { ApiKeyInfo } from "../../../../shared/api/v1/keys.ts";
 import type { JoinTokenInfo } from "../../../../shared/api/v1/nodes.ts";
@@ -209,9 +210,8 @@ export class MemoryStores {
         throw new SkerryError("NOT_FOUND", `there is no model ${spec.model}`);
       const object = `deployment/${spec.name}`;
       const known = this.rows.deployments.find(({ name }) => name === spec.name);
-      if (!known && ifMatch !== undefined) throw new SkerryError("STALE_ETAG", `${object} does not exist`);
+      requireVersion(object, known && this.#versionOf(object), ifMatch);
       const changed = !known || canonicalJson(known.spec) !== canonicalJson(spec);
-      if (known) this.#check(object, ifMatch);
       const generation = (known?.generation ?? 0) + Number(changed);
       const row: FleetDeployment = {
         name: spec.name,
