@@ -110,14 +110,14 @@ process.exit();
  * The control plane's CPU, in percent of a core, without an open console and with one: medians of windows by turns. What the
  * fleet costs alone differs by more from one window to the next than one console adds.
  */
-async function withoutAndWith({ open, shows, page }: ConsolePage): Promise<[without: number, withOne: number]> {
+async function withoutAndWith(console1: ConsolePage): Promise<[without: number, withOne: number]> {
   const pcts: { without: number[]; withOne: number[] } = { without: [], withOne: [] };
   for (let turn = 0; turn < TURNS; turn += 1) {
-    await page.goto("about:blank");
+    await console1.page.goto("about:blank");
     await sleep(2_000);
     pcts.without.push(await cpuPctDuring(() => sleep(WINDOW_MS)));
-    await open("/");
-    await shows(/nodes? connected/);
+    await console1.open("/");
+    await console1.shows(/nodes? connected/);
     await sleep(2_000);
     pcts.withOne.push(await cpuPctDuring(() => sleep(WINDOW_MS)));
   }

@@ -1,5 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
-import { Link, useParams } from "@tanstack/react-router";
+import { Link, useNavigate, useParams } from "@tanstack/react-router";
+import { useState } from "react";
 import { api, bodyOf } from "../../api/client.ts";
 import type { Deployment } from "../../api/types.ts";
 import { useMayOperate } from "../../app/session-context.ts";
@@ -10,6 +11,7 @@ import { PageHead, Section } from "../../ui/page.tsx";
 import { PlacementTable } from "../../ui/placement-table.tsx";
 import { QueryState } from "../../ui/query-state.tsx";
 import { Meter, Status } from "../../ui/status.tsx";
+import { ChangeDialog } from "./deploy-dialog.tsx";
 import { LiveDeployment } from "./live-deployment.tsx";
 import { RolloutSection } from "./rollout-section.tsx";
 import { Streams } from "./streams.tsx";
@@ -46,7 +48,12 @@ function OneDeployment({ deployment }: { readonly deployment: Deployment }) {
         <Link className="button" to="/topology" search={{ deployment: name }}>
           On the map
         </Link>
-        {mayOperate && !deployment.managedBy && <Retry deployment={name} />}
+        {status.activeVersion !== null && (
+          <Link className="button" to="/playground" search={{ model: spec.model }}>
+            Try it
+          </Link>
+        )}
+        {mayOperate && !deployment.managedBy && <Actions deployment={name} />}
       </PageHead>
       <div className="columns">
         <Section title="Conditions">
@@ -104,6 +111,38 @@ function OneDeployment({ deployment }: { readonly deployment: Deployment }) {
         </Link>
       </p>
     </>
+  );
+}
+
+function Actions({ deployment }: { readonly deployment: string }) {
+  const [isChanging, setChanging] = useState(false);
+  return (
+    <>
+      <button type="button" onClick={() => setChanging(true)}>
+        Change
+      </button>
+      {isChanging && <ChangeDialog deployment={deployment} onClose={() => setChanging(false)} />}
+      <Retry deployment={deployment} />
+      <Delete deployment={deployment} />
+    </>
+  );
+}
+
+function Delete({ deployment }: { readonly deployment: string }) {
+  const navigate = useNavigate();
+  return (
+    <ConfirmButton
+      label="Delete"
+      title={`Delete ${deployment}?`}
+      confirm="Delete"
+      isDanger
+      run={async () => {
+        await api.DELETE("/api/v1/deployments/{deployment}", { params: { path: { deployment } } });
+        await navigate({ to: "/deployments" });
+      }}
+    >
+      <p>Its replicas leave their nodes, and requests for it are refused. The model and its versions stay.</p>
+    </ConfirmButton>
   );
 }
 

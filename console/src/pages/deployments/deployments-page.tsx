@@ -1,5 +1,7 @@
+import { useState } from "react";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import type { Deployment } from "../../api/types.ts";
+import { useMayOperate } from "../../app/session-context.ts";
 import { matchesWords } from "../../core/text/text-filter.ts";
 import { toneOfCondition } from "../../core/fleet/tone.ts";
 import { countOf, percentOf } from "../../core/text/units.ts";
@@ -9,12 +11,15 @@ import { LiveState } from "../../ui/query-state.tsx";
 import { Search } from "../../ui/search.tsx";
 import { Empty } from "../../ui/states.tsx";
 import { Meter, Status } from "../../ui/status.tsx";
+import { DeployDialog } from "./deploy-dialog.tsx";
 
 /** All deployments: what each declares and how much of it is there. */
 export function DeploymentsPage() {
   const deployments = useDeployments();
   const { q = "" } = useSearch({ from: "/deployments" });
   const navigate = useNavigate();
+  const mayOperate = useMayOperate();
+  const [isDeploying, setDeploying] = useState(false);
   return (
     <>
       <PageHead
@@ -28,7 +33,13 @@ export function DeploymentsPage() {
             void navigate({ to: "/deployments", search: value === "" ? {} : { q: value }, replace: true })
           }
         />
+        {mayOperate && (
+          <button type="button" onClick={() => setDeploying(true)}>
+            Deploy a model
+          </button>
+        )}
       </PageHead>
+      {isDeploying && <DeployDialog onClose={() => setDeploying(false)} />}
       <LiveState list={deployments}>
         {({ rows }) => <DeploymentTable deployments={rows.map(({ item }) => item)} filter={q} />}
       </LiveState>

@@ -10,8 +10,8 @@ import {
   type WhatIfChoice,
   withMin,
 } from "../../core/deployments/what-if.ts";
-import { countOf } from "../../core/text/units.ts";
 import { AUTO } from "../../core/variants.ts";
+import { PlanShown } from "../../ui/plan-shown.tsx";
 import { Complaint } from "../../ui/states.tsx";
 import { Status } from "../../ui/status.tsx";
 import { useVariantNames } from "../deployments/variant-choice.tsx";
@@ -155,41 +155,5 @@ function plan(deployment: Deployment, nodes: readonly Node[], choice: WhatIfChoi
         nodes: nodeChanges(choice, new Set(nodes.map(({ name }) => name))),
       },
     }),
-  );
-}
-
-function PlanShown({
-  plan: { steps, deployments, settled },
-  deployment,
-}: {
-  readonly plan: Plan;
-  readonly deployment: string;
-}) {
-  const own = deployments.find((each) => each.deployment === deployment);
-  return (
-    <>
-      <p>
-        <Status tone={own && own.unplaced.length > 0 ? "warn" : "good"}>
-          {steps.length === 0 ? "Nothing would move." : `${countOf(steps.length, "step")} would follow.`}
-        </Status>
-        {own && ` ${deployment} would be ready on ${own.nodes.length === 0 ? "no node" : own.nodes.join(", ")}.`}
-        {!settled && " The plan ends at its bound, with more to do."}
-      </p>
-      {own?.unplaced.map((sentence) => (
-        <p key={sentence} className="note warn">
-          {sentence}
-        </p>
-      ))}
-      {steps.length > 0 && (
-        <ol className="timeline">
-          {steps.slice(0, 50).map(({ round, action, deployment: of, model, version, node, why }) => (
-            <li key={`${round} ${action} ${of} ${node} ${version}`}>
-              <strong>{action}</strong> {model}:{version} {action === "remove" ? "from" : "on"} {node}. {why}
-            </li>
-          ))}
-        </ol>
-      )}
-      {steps.length > 50 && <p className="faint">and {steps.length - 50} more steps</p>}
-    </>
   );
 }

@@ -42,9 +42,15 @@ export function Quickstart() {
           </p>
         </Step>
         <Step isDone={done.model} title="Publish a model">
+          <p>
+            <Link to="/models">Drop a file</Link>, or:
+          </p>
           <CopyText label="Publish a model" text="skerry models push hello.onnx --model hello" />
         </Step>
         <Step isDone={done.deployment} title="Declare a deployment">
+          <p>
+            It says where the model serves. <Link to="/deployments">Deploy a model</Link>, or by a file:
+          </p>
           <CopyText
             label="A deployment"
             text={`cat > hello.yaml <<'EOF'\n${DEPLOYMENT}\nEOF\nskerry apply -f hello.yaml`}

@@ -1,5 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
+import { useState } from "react";
 import { api, bodyOf } from "../../api/client.ts";
 import type { Model, ModelVersion } from "../../api/types.ts";
 import { useMayOperate } from "../../app/session-context.ts";
@@ -9,6 +10,7 @@ import { PageHead, Section } from "../../ui/page.tsx";
 import { QueryState } from "../../ui/query-state.tsx";
 import { Empty } from "../../ui/states.tsx";
 import { Status } from "../../ui/status.tsx";
+import { DeployDialog } from "../deployments/deploy-dialog.tsx";
 import { MoveAlias } from "./move-alias.tsx";
 import { readPages } from "./read-pages.ts";
 import { UploadDrop } from "./upload-drop.tsx";
@@ -45,6 +47,7 @@ function OneModel({ whole: { model, versions } }: { readonly whole: Whole }) {
   const { version, against } = useSearch({ from: "/models/$model" });
   const navigate = useNavigate();
   const mayOperate = useMayOperate();
+  const [isDeploying, setDeploying] = useState(false);
   const chosen = versions.find((each) => each.version === version) ?? versions[0];
   return (
     <>
@@ -61,7 +64,19 @@ function OneModel({ whole: { model, versions } }: { readonly whole: Whole }) {
         <Link className="button" to="/playground" search={{ model: model.name }}>
           Try it
         </Link>
+        {mayOperate && versions.some(({ state }) => state === "ready") && (
+          <button type="button" onClick={() => setDeploying(true)}>
+            Deploy
+          </button>
+        )}
       </PageHead>
+      {isDeploying && (
+        <DeployDialog
+          model={model.name}
+          version={chosen?.state === "ready" ? chosen.version : undefined}
+          onClose={() => setDeploying(false)}
+        />
+      )}
       {mayOperate && <UploadDrop model={model.name} />}
       {chosen === undefined ? (
         <Empty title="It has no version yet" />

@@ -5,6 +5,7 @@ import { isModelName, modelNameOf } from "../../core/model-name.ts";
 import { bytesText, countOf, percentOf } from "../../core/text/units.ts";
 import { Complaint, Loading } from "../../ui/states.tsx";
 import { Meter } from "../../ui/status.tsx";
+import { DeployDialog } from "../deployments/deploy-dialog.tsx";
 import type { Chosen } from "../../upload/chosen-files.ts";
 import { publish, type Publication, type PublishState } from "../../upload/publish.ts";
 import { recognise } from "../../upload/recognise.ts";
@@ -212,13 +213,32 @@ function Progress({ state, name }: { readonly state: PublishState; readonly name
       );
     case "ready":
     case "there":
-      return (
-        <p role="status" className="note good">
-          <Link to="/models/$model" params={{ model: name }} search={{ version: state.version }}>
-            {name}:{state.version}
-          </Link>{" "}
-          {state.kind === "ready" ? "is ready." : "has these files already."}
-        </p>
-      );
+      return <Published model={name} version={state.version} isNew={state.kind === "ready"} />;
   }
+}
+
+function Published({
+  model,
+  version,
+  isNew,
+}: {
+  readonly model: string;
+  readonly version: number;
+  readonly isNew: boolean;
+}) {
+  const [isDeploying, setDeploying] = useState(false);
+  return (
+    <>
+      <p role="status" className="note good">
+        <Link to="/models/$model" params={{ model }} search={{ version }}>
+          {model}:{version}
+        </Link>{" "}
+        {isNew ? "is ready." : "has these files already."}
+      </p>
+      <button type="button" onClick={() => setDeploying(true)}>
+        Deploy it
+      </button>
+      {isDeploying && <DeployDialog model={model} version={version} onClose={() => setDeploying(false)} />}
+    </>
+  );
 }

@@ -23,8 +23,7 @@ export function PlaygroundPage() {
           rows.length === 0 ? (
             <Empty title="Nothing is deployed">
               <p>
-                <Link to="/models">Publish a model</Link> and declare where it serves:{" "}
-                <code>skerry apply -f deployment.yaml</code>
+                <Link to="/models">Publish a model</Link>, then <Link to="/deployments">deploy it</Link>.
               </p>
             </Empty>
           ) : (

@@ -1,0 +1,79 @@
+import { describe, expect, it } from "@jest/globals";
+import { formOf, newForm, problemOf, specOf } from "../../../console/src/core/deployments/deploy-form.ts";
+import { deploymentSpec } from "../../../shared/api/v1/deployments.ts";
+
+const form = newForm("digits", "1", new Set());
+
+describe("the form of a deployment", () => {
+  it("proposes the model's name, or the next that is free", () => {
+    expect(form.name).toBe("digits");
+    expect(newForm("digits", "1", new Set(["digits", "digits-2"])).name).toBe("digits-3");
+    expect(newForm("d".repeat(63), "1", new Set(["d".repeat(63)])).name).toHaveLength(60);
+  });
+
+  it("asks for what the control plane takes, with its defaults for the rest", () => {
+    const spec = specOf({ ...form, version: "champion", labels: "gpu=true, hall=north", cloud: { min: 0, max: 3 } });
+    const taken = deploymentSpec.parse(spec);
+    expect(taken).toEqual(
+      deploymentSpec.parse({
+        name: "digits",
+        model: "digits",
+        version: "champion",
+        placement: {
+          where: { matchLabels: { gpu: "true", hall: "north" } },
+          edge: { min: 1 },
+          cloud: { min: 0, max: 3 },
+        },
+      }),
+    );
+    expect(specOf(form).version).toBe(1);
+  });
+
+  it("changes what it shows, and leaves the rest of a spec as it was", () => {
+    const before = deploymentSpec.parse({
+      name: "digits",
+      model: "digits",
+      version: "champion",
+      priority: 7,
+      slo: { p95Ms: 50 },
+      rollout: { strategy: "canary" },
+      placement: {
+        where: { matchLabels: { hall: "north" }, matchExpressions: [{ key: "gpu", operator: "Exists" }] },
+        residency: "edge-only",
+        edge: { min: 2, max: 4 },
+        spread: "none",
+        weights: { cost: 1 },
+      },
+    });
+    expect(specOf(formOf(before), before)).toEqual(before);
+    const changed = specOf({ ...formOf(before), version: "3", isOnEveryEdge: true }, before);
+    expect(deploymentSpec.parse(changed)).toEqual({
+      ...before,
+      version: 3,
+      placement: { ...before.placement, edge: { min: 0, every: true } },
+    });
+  });
+
+  it.each([
+    [{ name: "" }, /name/],
+    [{ version: "" }, /version/],
+    [{ labels: "gpu" }, /“gpu” is no label/],
+    [{ labels: "gpu=true=false" }, /is no label/],
+    [{ labels: "=true" }, /is no label/],
+    [{ edge: { min: 3, max: 2 } }, /fewer than the least/],
+    [{ cloud: { min: 3, max: 2 } }, /fewer than the least/],
+    [{ edge: { min: 0, max: undefined } }, /at least|Ask for a replica/],
+  ])("says what is missing: %j", (part, problem) => {
+    expect(problemOf({ ...form, ...part })).toMatch(problem);
+  });
+
+  it.each([
+    { isOnEveryEdge: true, edge: { min: 0, max: undefined } },
+    { edge: { min: 0, max: 2 } },
+    { edge: { min: 0, max: undefined }, cloud: { min: 1, max: undefined } },
+    { labels: " gpu = true ,, " },
+  ])("is a spec: %j", (part) => {
+    expect(problemOf({ ...form, ...part })).toBeUndefined();
+    expect(deploymentSpec.safeParse(specOf({ ...form, ...part })).error).toBeUndefined();
+  });
+});
