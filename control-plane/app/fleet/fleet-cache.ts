@@ -40,6 +40,8 @@ export class FleetCache {
   #reading: Promise<void> | undefined;
   /** What is to be read next. */
   #asked: FleetKeys | "all" | undefined;
+  /** After that, what other replicas recorded of their sessions. */
+  #isLivenessAsked = false;
   /** What notifications named since the last read of that began. */
   #notified: FleetKeys | "all" | undefined;
   #notifiedReadAt = -Infinity;
@@ -149,7 +151,11 @@ export class FleetCache {
 
   async #readWhileAsked(): Promise<void> {
     await Promise.resolve(); // so that it never ends before `#reading` holds it
-    while (this.#asked && !this.#isStopped) {
+    while ((this.#asked || this.#isLivenessAsked) && !this.#isStopped) {
+      if (!this.#asked) {
+        await this.#readLiveness();
+        continue;
+      }
       const keys = this.#asked === "all" ? undefined : this.#asked;
       this.#asked = undefined;
       const now = this.#clock.now();
@@ -165,15 +171,22 @@ export class FleetCache {
     this.#schedulePoll();
   }
 
-  async #poll(): Promise<void> {
+  #poll(): void {
     const now = this.#clock.now();
-    if (this.#reading || this.#failures > 0 || now - this.#loadedAt >= RELOAD_MS) return this.refresh();
-    if (this.#state.nodes.values().some(isOfAnotherReplica))
-      await this.#read(async () => ({
-        type: "liveness-loaded",
-        sessions: await this.#store.liveness(this.#replica, now),
-      }));
-    this.#schedulePoll();
+    if (this.#reading || this.#failures > 0 || now - this.#loadedAt >= RELOAD_MS) return void this.refresh();
+    if (!this.#state.nodes.values().some(isOfAnotherReplica)) return this.#schedulePoll();
+    this.#isLivenessAsked = true;
+    this.#reading = this.#readWhileAsked();
+  }
+
+  /** Not beside another read: of two the one that began first may end last, and would put back what the other one found. */
+  async #readLiveness(): Promise<void> {
+    this.#isLivenessAsked = false;
+    const now = this.#clock.now();
+    await this.#read(async () => ({
+      type: "liveness-loaded",
+      sessions: await this.#store.liveness(this.#replica, now),
+    }));
   }
 
   async #read(work: () => Promise<FleetEvent>): Promise<void> {
@@ -196,7 +209,7 @@ export class FleetCache {
     this.#cancelPoll();
     if (this.#isStopped) return;
     const waitMs = this.#failures === 0 ? LIVENESS_MS : fullJitter(RETRY, this.#failures - 1, this.#random);
-    this.#cancelPoll = this.#clock.after(waitMs, () => void this.#poll());
+    this.#cancelPoll = this.#clock.after(waitMs, () => this.#poll());
   }
 }
 

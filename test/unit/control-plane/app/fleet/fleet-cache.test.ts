@@ -4,7 +4,7 @@ import { seededRandom } from "../../../../../shared/base/random.ts";
 import type { FleetKeys } from "../../../../../control-plane/core/fleet/changes/fleet-keys.ts";
 import type { FleetRows } from "../../../../../control-plane/core/fleet/types.ts";
 import type { OnChange } from "../../../../../control-plane/ports/plan.ts";
-import { aNode } from "../../../../support/fleet/fleet-builder.ts";
+import { aFleetSession, aNode } from "../../../../support/fleet/fleet-builder.ts";
 import { silentLogger } from "../../../../support/silent-logger.ts";
 import { TestClock } from "../../../../support/test-clock.ts";
 
@@ -190,6 +190,46 @@ describe("a notification", () => {
     expect(reads).toEqual([]);
     await clock.advance(10_000);
     expect(reads).toEqual(["all"]);
+    await holder.stop();
+  });
+});
+
+describe("what other replicas recorded of their sessions", () => {
+  it("is not read beside the fleet, which it would put back", async () => {
+    const clock = new TestClock();
+    const session = aFleetSession({ replica: "r-2", ownerSeen: 0, lastSeen: 0 });
+    const rowsOf = (open: boolean): FleetRows => ({
+      nodes: [aNode("edge-a", { session: { ...session, open } })],
+      deployments: [],
+      versions: [],
+      aliases: [],
+      placements: [],
+    });
+    let [isOpen, answer] = [true, (): void => undefined];
+    const { id: nodeId } = aNode("edge-a");
+    const holder = new FleetCache({
+      replica: "r-1",
+      store: {
+        load: async () => rowsOf(isOpen),
+        liveness: async () => {
+          const sessions = [{ nodeId, session: { ...session, open: isOpen }, load: undefined }];
+          await new Promise<void>((resolve) => (answer = resolve));
+          return sessions;
+        },
+      },
+      notifier: { listen: () => Promise.resolve(), stop: () => Promise.resolve() },
+      clock,
+      random: seededRandom(1),
+      logger: silentLogger,
+    });
+    await holder.refresh();
+    await clock.advance(5_000);
+    isOpen = false;
+    const read = holder.refresh();
+    await clock.advance(100);
+    answer();
+    await read;
+    expect(holder.snapshot().nodes.get(nodeId)?.session?.open).toBe(false);
     await holder.stop();
   });
 });
