@@ -32,6 +32,8 @@ interface Parts {
  */
 export class SessionMessages {
   readonly #parts: Parts;
+  /** Of sessions whose capabilities are being written: those that came meanwhile, of which the last counts. */
+  readonly #writing = new WeakMap<NodeSession, { next: Capabilities | undefined }>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -87,12 +89,27 @@ export class SessionMessages {
     }
   }
 
-  /** The fleet of this replica has them at once; where they cannot be recorded, the next session says them again. */
-  async #changeCapabilities({ nodeId, epoch, name }: NodeSession, capabilities: Capabilities): Promise<void> {
+  /**
+   * The fleet of this replica has them at once; where they cannot be recorded, the next session says them again. One write at a
+   * time: of two the older one could be the last, and each is a transaction, of which a node may cause 50 a second.
+   */
+  async #changeCapabilities(session: NodeSession, capabilities: Capabilities): Promise<void> {
     const { fleet, sessions, logger } = this.#parts;
+    const { nodeId, epoch, name } = session;
     fleet.apply({ type: "capabilities-reported", nodeId, epoch, capabilities });
-    await sessions.changeCapabilities({ nodeId, epoch }, capabilities).catch((error: unknown) => {
-      logger.warn({ node: name, error: messageOf(error) }, "what a node can do could not be recorded");
-    });
+    const busy = this.#writing.get(session);
+    if (busy) {
+      busy.next = capabilities;
+      return;
+    }
+    const writing: { next: Capabilities | undefined } = { next: undefined };
+    this.#writing.set(session, writing);
+    for (let next: Capabilities | undefined = capabilities; next; next = writing.next) {
+      writing.next = undefined;
+      await sessions.changeCapabilities({ nodeId, epoch }, next).catch((error: unknown) => {
+        logger.warn({ node: name, error: messageOf(error) }, "what a node can do could not be recorded");
+      });
+    }
+    this.#writing.delete(session);
   }
 }
