@@ -155,6 +155,11 @@ export class NodeSessions implements NodeSessionHandler {
     if (!node) throw new SkerryError("DATABASE_UNAVAILABLE", `node ${nodeId} is not in the inventory yet`);
 
     const { epoch } = opened;
+    // While PostgreSQL was asked: another session of the node may have been opened after this one, and be here first.
+    if ((registry.get(nodeId)?.epoch ?? 0) > epoch)
+      throw new SkerryError("CONFLICT", "a newer session of this node has begun");
+    // All sessions that are here were asked to go elsewhere already.
+    if (this.#isStopped) throw new SkerryError("DRAINING", "this control plane is about to stop");
     const session = new NodeSession({
       nodeId,
       name: node.name,

@@ -67,6 +67,12 @@ const hello = {
   placements: [],
 } as unknown as Hello;
 
+/** Lets promises go on until it holds. */
+async function eventually(holds: () => boolean): Promise<void> {
+  for (let turn = 0; turn < 100 && !holds(); turn += 1) await Promise.resolve();
+  expect(holds()).toBe(true);
+}
+
 async function setUp({ kind = node.kind }: { readonly kind?: typeof node.kind } = {}) {
   const clock = new TestClock(NOW);
   const fleet = await fleetOf({ nodes: [{ ...node, kind }] }, clock);
@@ -126,6 +132,59 @@ async function setUp({ kind = node.kind }: { readonly kind?: typeof node.kind } 
   const reasons = (): readonly string[] => events.map(({ reason }) => reason);
   return { clock, fleet, registry, sessions, events, forgotten, redeemed, audited, handler, connect, state, reasons };
 }
+
+describe("a node that opens two sessions at once", () => {
+  it("keeps the newer one, also when PostgreSQL's answer about the older one comes last", async () => {
+    const { connect, registry, sessions, handler } = await setUp();
+    const answers: (() => void)[] = [];
+    const { open } = sessions;
+    Object.assign(sessions, {
+      open: async () => {
+        const answer = await open();
+        await new Promise<void>((resolve) => answers.push(resolve));
+        return answer;
+      },
+    });
+    const older = connect();
+    const newer = connect();
+    const refused = expect(older).rejects.toMatchObject({ code: "CONFLICT" });
+    await eventually(() => answers.length === 2);
+    answers[1]?.();
+    const { channel } = await newer;
+    answers[0]?.();
+    await refused;
+    expect([registry.get(node.id)?.epoch, channel.closedWith]).toEqual([2, []]);
+    const late = connect();
+    const sentAway = expect(late).rejects.toMatchObject({ code: "DRAINING" });
+    await eventually(() => answers.length === 3);
+    handler.handOver();
+    answers[2]?.();
+    await sentAway;
+  });
+});
+
+describe("what a node says it can do", () => {
+  it("is recorded one after the other, and of those that come meanwhile the last", async () => {
+    const { connect, sessions } = await setUp();
+    const written: number[] = [];
+    const answers: (() => void)[] = [];
+    Object.assign(sessions, {
+      changeCapabilities: async (_session: unknown, { memMiB }: { memMiB: number }) => {
+        await new Promise<void>((resolve) => answers.push(resolve));
+        written.push(memMiB);
+        return true;
+      },
+    });
+    const { say } = await connect();
+    for (const memMiB of [1, 2, 3]) say({ type: "capabilities", capabilities: { ...node.capabilities, memMiB } });
+    expect(answers).toHaveLength(1);
+    answers[0]?.();
+    await eventually(() => answers.length === 2);
+    answers[1]?.();
+    await eventually(() => written.length === 2);
+    expect(written).toEqual([1, 3]);
+  });
+});
 
 describe("a node that opens a session", () => {
   it("is welcomed with the epoch, the timings and the features that both sides have", async () => {
