@@ -30,6 +30,8 @@ export class SessionWatch {
   readonly #records = new SessionRecords();
   /** Ids of nodes whose readiness may be another than recorded. */
   #turned = new Set<string>();
+  /** A record is under way. Of two at once the older one could be the last, and what it says of a node would stand for a minute. */
+  #isRecording = false;
   #cancel: () => void = () => undefined;
 
   constructor(parts: Parts) {
@@ -74,11 +76,17 @@ export class SessionWatch {
   }
 
   #record(now: number): void {
+    if (this.#isRecording) return;
     const { replica, registry, fleet, sessions, isLifeRecorded } = this.#parts;
     const turned = [...this.#turned].map((nodeId) => registry.get(nodeId)).filter((session) => session !== undefined);
     this.#turned = new Set();
     const found = { turned, all: () => registry.all() };
     const due = this.#records.take(found, fleet.snapshot().nodes, { now, isLifeRecorded: isLifeRecorded() });
-    if (due) void sessions.touch(replica, due.sessions, due).catch(() => this.#records.failed(now));
+    if (!due) return;
+    this.#isRecording = true;
+    void sessions
+      .touch(replica, due.sessions, due)
+      .catch(() => this.#records.failed(now))
+      .finally(() => (this.#isRecording = false));
   }
 }

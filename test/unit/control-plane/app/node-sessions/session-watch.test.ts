@@ -35,10 +35,11 @@ async function watched(timings = TIMINGS) {
   const opened = { nodeId: node.id, epoch: 1, replica: "r-1", agentVersion: "0.1.0", capabilities, at: NOW };
   fleet.apply({ type: "session-opened", ...opened });
   const touched: string[] = [];
+  const database = { isSlow: false, answer: (): void => undefined };
   const sessions: Pick<SessionStore, "touch"> = {
     touch: (_replica, due) => {
       touched.push(...due.map(({ isReady, ageMs }) => `${isReady ? "ready" : "not ready"}, heard ${ageMs} ms ago`));
-      return Promise.resolve();
+      return database.isSlow ? new Promise((resolve) => (database.answer = resolve)) : Promise.resolve();
     },
   };
   const watch = new SessionWatch({
@@ -51,10 +52,29 @@ async function watched(timings = TIMINGS) {
     isLifeRecorded: () => true,
   });
   watch.start();
-  return { clock, control, inference, fleet, node, touched };
+  return { clock, control, inference, fleet, node, touched, database };
 }
 
 describe("the session watch", () => {
+  it("records one after the other, so that what it recorded last is what is so", async () => {
+    const { clock, control, fleet, node, touched, database } = await watched();
+    control.heardAt = NOW + 2_000;
+    await clock.advance(500);
+    touched.length = 0;
+    database.isSlow = true;
+    const heartbeat = { type: "heartbeat-received", nodeId: node.id, epoch: 1, at: NOW } as const;
+    for (let beat = 0; beat < 2; beat += 1) fleet.apply({ ...heartbeat, confirmation: "current" });
+    await clock.advance(500);
+    fleet.apply({ ...heartbeat, confirmation: "stale" });
+    await clock.advance(1_000);
+    expect(touched.map((each) => each.split(",")[0])).toEqual(["ready"]);
+    database.isSlow = false;
+    database.answer();
+    await clock.advance(0);
+    await clock.advance(500);
+    expect(touched.map((each) => each.split(",")[0])).toEqual(["ready", "not ready"]);
+  });
+
   it("closes both channels of a node as soon as it is suspected, so that its requests go elsewhere", async () => {
     const { clock, control, inference } = await watched({ suspectMs: 3_000, lostMs: 60_000 });
     await clock.advance(3_000);
