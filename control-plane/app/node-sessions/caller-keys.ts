@@ -55,6 +55,8 @@ export class CallerKeys {
   #keys: readonly GoodKey[] = [];
   #readAt = -Infinity;
   #isReading = false;
+  /** A look was due during one: what it was for may have come after its read. */
+  #isAsked = false;
   #hasFailed = false;
   #cancel: (() => void) | undefined;
   #isSoon = false;
@@ -105,7 +107,11 @@ export class CallerKeys {
   }
 
   async #look(): Promise<void> {
-    if (this.#isReading || this.#sessions.size === 0) return;
+    if (this.#isReading) {
+      this.#isAsked = true;
+      return;
+    }
+    if (this.#sessions.size === 0) return;
     this.#isReading = true;
     const { clock, store, logger } = this.#parts;
     const now = clock.now();
@@ -125,6 +131,8 @@ export class CallerKeys {
       this.#hasFailed = true;
     } finally {
       this.#isReading = false;
+      if (this.#isAsked) this.#soon();
+      this.#isAsked = false;
       if (this.#cancel === undefined && this.#sessions.size > 0) this.#schedule(LOOK_MS);
     }
   }

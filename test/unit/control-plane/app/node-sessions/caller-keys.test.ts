@@ -50,6 +50,30 @@ beforeEach(() => {
 const ids = (): string[][] => sent.map((message) => message.keys.map(({ id }) => id));
 
 describe("the API keys that a node gets", () => {
+  it("come within a second after a change that is told while the keys are read", async () => {
+    let answer: (() => void) | undefined;
+    const store = {
+      good: async () => {
+        reads += 1;
+        const read = keys;
+        if (reads === 2) await new Promise<void>((resolve) => (answer = resolve));
+        return read;
+      },
+    };
+    callers = new CallerKeys({ store, fleet: { snapshot: () => fleet }, clock, logger: silentLogger });
+    callers.asked(session, undefined);
+    await clock.advance(200);
+    callers.changed();
+    await clock.advance(200);
+    keys = [];
+    callers.changed();
+    await clock.advance(200);
+    answer?.();
+    await clock.advance(0);
+    await clock.advance(1_000);
+    expect(ids()).toEqual([["one"], []]);
+  });
+
   it("are those that may ask for what it holds, with what of that they may see", async () => {
     keys = [
       aKey("one"),
