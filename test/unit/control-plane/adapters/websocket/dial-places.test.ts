@@ -27,10 +27,17 @@ describe("the place of a dial", () => {
     expect(first).toBeLessThan(second);
   });
 
+  it("is not lost to an address that dials with ever other ids", () => {
+    const places = new DialPlaces(new TestClock());
+    const first = places.take(SITE, "n-1");
+    for (let index = 0; index < 9_000; index += 1) places.take("10.0.0.66", `n-${index}`);
+    expect(places.take(SITE, "n-1")).toBe(first);
+  });
+
   it("of those that have waited longest goes when there are too many", () => {
     const places = new DialPlaces(new TestClock());
-    const numbers = Array.from({ length: 8_193 }, (_, index) => places.take(SITE, `n-${index}`));
-    expect(places.take(SITE, "n-8192")).toBe(numbers.at(-1));
-    expect(places.take(SITE, "n-0")).toBeGreaterThan(numbers.at(-1) ?? 0);
+    const numbers = Array.from({ length: 8_193 }, (_, index) => places.take(`10.0.${index % 5}.1`, `n-${index}`));
+    expect(places.take("10.0.2.1", "n-8192")).toBe(numbers.at(-1));
+    expect(places.take("10.0.0.1", "n-0")).toBeGreaterThan(numbers.at(-1) ?? 0);
   });
 });
