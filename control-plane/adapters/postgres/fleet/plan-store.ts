@@ -127,10 +127,14 @@ export class PostgresPlanStore implements PlanStore {
     return this.#database.transaction(async (tx) => {
       if (!(await holdsLease(tx, fence))) return "fenced";
       const rows = await tx.$queryRaw<{ nodeId: string }[]>`
+        WITH t AS (
+          SELECT * FROM unnest(${transitions.map(({ nodeId }) => nodeId)}::text[], ${transitions.map(({ from }) => from ?? null)}::text[],
+            ${transitions.map(({ to }) => to)}::text[]) AS t (node_id, before, announced)
+        ), locked AS MATERIALIZED (
+          SELECT node_id FROM node_sessions WHERE node_id IN (SELECT node_id FROM t) ORDER BY node_id FOR NO KEY UPDATE
+        )
         UPDATE node_sessions s SET announced = t.announced
-        FROM unnest(${transitions.map(({ nodeId }) => nodeId)}::text[], ${transitions.map(({ from }) => from ?? null)}::text[],
-          ${transitions.map(({ to }) => to)}::text[]) AS t (node_id, before, announced)
-        WHERE s.node_id = t.node_id AND s.announced IS NOT DISTINCT FROM t.before
+        FROM locked JOIN t USING (node_id) WHERE s.node_id = t.node_id AND s.announced IS NOT DISTINCT FROM t.before
         RETURNING s.node_id AS "nodeId"`;
       const announced = new Set(rows.map(({ nodeId }) => nodeId));
       if (announced.size === 0) return "stale";
@@ -147,10 +151,14 @@ export class PostgresPlanStore implements PlanStore {
     return this.#database.transaction(async (tx) => {
       if (!(await holdsLease(tx, fence))) return "fenced";
       const rows = await tx.$queryRaw<{ id: string }[]>`
+        WITH t AS (
+          SELECT * FROM unnest(${drains.map(({ nodeId }) => nodeId)}::text[], ${drains.map(({ revision }) => revision)}::float8[],
+            ${drains.map(({ to }) => to)}::text[]) AS t (id, deadline, announced)
+        ), locked AS MATERIALIZED (
+          SELECT id FROM nodes WHERE id IN (SELECT id FROM t) ORDER BY id FOR NO KEY UPDATE
+        )
         UPDATE nodes n SET drain_announced = t.announced
-        FROM unnest(${drains.map(({ nodeId }) => nodeId)}::text[], ${drains.map(({ revision }) => revision)}::float8[],
-          ${drains.map(({ to }) => to)}::text[]) AS t (node_id, deadline, announced)
-        WHERE n.id = t.node_id AND n.draining AND NOT n.revoked AND (extract(epoch FROM n.drain_deadline) * 1000)::float8 = t.deadline
+        FROM locked JOIN t USING (id) WHERE n.id = t.id AND n.draining AND NOT n.revoked AND (extract(epoch FROM n.drain_deadline) * 1000)::float8 = t.deadline
           AND n.drain_announced IS DISTINCT FROM t.announced AND n.drain_announced IS DISTINCT FROM 'done'
         RETURNING n.id`;
       const announced = new Set(rows.map(({ id }) => id));

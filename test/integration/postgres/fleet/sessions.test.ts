@@ -3,6 +3,7 @@ import type pg from "pg";
 import type { PostgresStores } from "../../../../control-plane/adapters/postgres/postgres.ts";
 import type { NewPlacement } from "../../../../control-plane/ports/plan.ts";
 import type { NodeId } from "../../../../shared/base/ids.ts";
+import { eventually } from "../../../support/eventually.ts";
 import { startTestDatabase, type TestDatabase } from "../../../support/postgres/postgres.ts";
 import {
   alice,
@@ -219,6 +220,48 @@ describe("touch", () => {
       { model: "digits", version: 3, requests: 80, errors: 2.3, at: at - 10_000, erredAt: at - 60_000 },
       { model: "faces", version: 1, requests: 5, errors: 0, at, erredAt: undefined },
     ]);
+  });
+
+  it("locks sessions in the order of their nodes, so that those who write several of them wait for each other", async () => {
+    const others = await Promise.all(["x", "y"].map((suffix) => joinNode(stores, `${name}-${suffix}`)));
+    const ids = [nodeId, ...others].toSorted((a, b) => (a < b ? -1 : 1));
+    for (const id of ids) await stores.sessions.open(openingOf(id));
+    const [first = nodeId, second = nodeId, last = nodeId] = ids;
+    const sessions = [last, first, second].map((id) => ({
+      nodeId: id,
+      epoch: 1,
+      ageMs: 0,
+      isReady: true,
+      load: undefined,
+    }));
+    const transitions = [last, first, second].map((id) => ({
+      nodeId: id,
+      from: undefined,
+      to: "ready" as const,
+      event: { ...event("ready"), reason: "NodeReady" as const },
+    }));
+    const fence = await lead(stores);
+    const other = await connect(database.url);
+    for (const write of [
+      () => stores.sessions.touch(SELF, sessions, { areAll: false }),
+      () => stores.plans.announce(fence, transitions),
+    ]) {
+      await sql.query("BEGIN");
+      await sql.query("SELECT 1 FROM node_sessions WHERE node_id = $1 FOR UPDATE", [second]);
+      const writing = write();
+      const free = async (): Promise<readonly string[]> => {
+        const { rows } = await other.query<{ node_id: string }>(
+          "SELECT node_id FROM node_sessions WHERE node_id = ANY($1) ORDER BY node_id FOR UPDATE SKIP LOCKED",
+          [ids],
+        );
+        return rows.map(({ node_id: id }) => id);
+      };
+      await eventually("it waits for the session in the middle", async () => !(await free()).includes(first));
+      expect(await free()).toEqual([last]);
+      await sql.query("COMMIT");
+      await writing;
+    }
+    await other.end();
   });
 
   it("closes sessions of its own that it does not name, but none that has just been opened", async () => {

@@ -138,6 +138,7 @@ export class PostgresSessionStore implements SessionStore {
     });
   }
 
+  /** Locks the sessions in the order of their nodes, as all do that write several: nodes on their way elsewhere are in two of them. */
   async touch(
     replica: Replica,
     sessions: readonly TouchedSession[],
@@ -157,16 +158,20 @@ export class PostgresSessionStore implements SessionStore {
         ), t AS (
           SELECT * FROM unnest(${nodeIds}::text[], ${epochs}::int[], ${agesMs}::float8[], ${readiness}::bool[], ${loads}::text[])
             AS t (node_id, epoch, age_ms, ready, load)
+        ), locked AS MATERIALIZED (
+          SELECT node_id FROM node_sessions WHERE node_id IN (SELECT node_id FROM t) OR (${areAll} AND replica = ${id} AND open)
+          ORDER BY node_id FOR NO KEY UPDATE
         ), turned AS (
           SELECT s.node_id FROM node_sessions s JOIN t ON s.node_id = t.node_id AND s.epoch = t.epoch AND s.ready <> t.ready
         ), touched AS (
           UPDATE node_sessions s SET
             last_seen_at = greatest(s.last_seen_at, now() - t.age_ms * interval '1 millisecond'),
             ready = t.ready, load = coalesce(t.load::jsonb, s.load)
-          FROM t WHERE s.node_id = t.node_id AND s.epoch = t.epoch
+          FROM locked JOIN t USING (node_id) WHERE s.node_id = t.node_id AND s.epoch = t.epoch
         ), closed AS (
           UPDATE node_sessions SET open = false
           WHERE ${areAll} AND replica = ${id} AND open AND opened_at < now() - ${OPENING_LASTS} AND node_id NOT IN (SELECT node_id FROM t)
+            AND node_id IN (SELECT node_id FROM locked)
           RETURNING node_id
         ), changed AS (
           SELECT 'fleet ' || jsonb_build_object('nodes', jsonb_agg(node_id))::text AS payload
