@@ -10,7 +10,7 @@ import type { Random } from "../../../shared/base/random.ts";
 import { documentsTouched } from "../../core/fleet/changes/change-set.ts";
 import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
 import type { Keys } from "../../ports/keys.ts";
-import type { NodeIdentityRow, SessionStore } from "../../ports/nodes.ts";
+import type { Clone, NodeIdentityRow, SessionStore } from "../../ports/nodes.ts";
 import type { AuditRecorder } from "../../ports/audit.ts";
 import type {
   ControlPeer,
@@ -26,6 +26,7 @@ import type { FleetCache } from "../fleet/fleet-cache.ts";
 import type { ModelPush } from "../transfer/model-push.ts";
 import type { CallerKeys } from "./caller-keys.ts";
 import { disconnectEvents } from "./disconnect-events.ts";
+import { ForeignPlacements } from "./foreign-placements.ts";
 import { IdentityConflicts } from "./identity-conflicts.ts";
 import { KeyRotation } from "./key-rotation.ts";
 import { NodeSession, type SessionRegistry } from "./node-session.ts";
@@ -69,6 +70,7 @@ const GOAWAY_SPACING_MS = 5;
 export class NodeSessions implements NodeSessionHandler {
   readonly #parts: Parts;
   readonly #conflicts: IdentityConflicts;
+  readonly #foreign: ForeignPlacements;
   readonly #unknown: UnknownNodes;
   readonly #keyRotation: KeyRotation;
   readonly #messages: SessionMessages;
@@ -77,9 +79,10 @@ export class NodeSessions implements NodeSessionHandler {
   constructor(parts: Parts) {
     this.#parts = parts;
     this.#conflicts = new IdentityConflicts(parts);
+    this.#foreign = new ForeignPlacements(parts);
     this.#unknown = new UnknownNodes(parts);
     this.#keyRotation = new KeyRotation(parts);
-    this.#messages = new SessionMessages({ ...parts, keyRotation: this.#keyRotation });
+    this.#messages = new SessionMessages({ ...parts, keyRotation: this.#keyRotation, foreign: this.#foreign });
   }
 
   start(): void {
@@ -121,6 +124,11 @@ export class NodeSessions implements NodeSessionHandler {
       session.inference?.close(CLOSE.RESTART, "the control plane stops");
       session.control.close(CLOSE.RESTART, "the control plane stops");
     });
+  }
+
+  /** A process with the identity of a node asks another control plane for a session. */
+  cloneAnnounced(clone: Clone): void {
+    void this.#conflicts.announced(clone);
   }
 
   async identity(nodeId: string): ReturnType<SessionStore["identity"]> {
@@ -204,6 +212,8 @@ export class NodeSessions implements NodeSessionHandler {
       started: (welcomeId) => {
         session.liveness.welcomed(welcomeId);
         this.#tellConnection(session, { regressed: opened.regressed });
+        const named = hello.placements.map(({ placementId }) => placementId);
+        if (!this.#foreign.began(session, named)) return;
         reports.afterHello(hello.placements);
         session.desired.adopt(hello.desired);
         this.#keyRotation.began(session);

@@ -10,6 +10,7 @@ import type { FleetCache } from "../fleet/fleet-cache.ts";
 import type { Telemetry } from "../inference/telemetry.ts";
 import type { ModelPush } from "../transfer/model-push.ts";
 import type { CallerKeys } from "./caller-keys.ts";
+import type { ForeignPlacements } from "./foreign-placements.ts";
 import type { KeyRotation } from "./key-rotation.ts";
 import type { NodeSession } from "./node-session.ts";
 import type { PlacementReports } from "./placement-reports.ts";
@@ -20,6 +21,7 @@ interface Parts {
   readonly push: Pick<ModelPush, "onMessage">;
   readonly telemetry: Pick<Telemetry, "report">;
   readonly keyRotation: Pick<KeyRotation, "rotate">;
+  readonly foreign: Pick<ForeignPlacements, "allows">;
   readonly recorder: Pick<EventRecorder, "recordLog">;
   readonly callerKeys?: Pick<CallerKeys, "asked">;
   readonly clock: Clock;
@@ -53,6 +55,8 @@ export class SessionMessages {
       case "capabilities":
         return void this.#changeCapabilities(session, message.capabilities);
       case "load": {
+        const named = message.placements.map(({ placementId }) => placementId);
+        if (!this.#parts.foreign.allows(session, named)) return;
         const { type: _type, id: _id, re: _re, epoch: _epoch, traceparent: _traceparent, ...load } = message;
         fleet.apply({ type: "load-reported", nodeId, epoch, load: { ...load, at: clock.now() } });
         // Of its own placements alone: routing follows these figures.
@@ -66,7 +70,7 @@ export class SessionMessages {
       case "desired.get":
         return desired.requested();
       case "placement.status":
-        return reports.add(message);
+        return this.#parts.foreign.allows(session, [message.placementId]) ? reports.add(message) : undefined;
       case "transfer.accept":
       case "transfer.reject":
       case "transfer.resume":

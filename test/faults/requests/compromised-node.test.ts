@@ -183,9 +183,9 @@ describe("a compromised node", () => {
     [
       "that another one's placement failed",
       () => [say({ ...aStatus, placementId, state: "failed", code: "LOAD_FAILED" })],
-      "open",
+      4403,
     ],
-    ["that another one's placement is gone", () => [say({ ...aStatus, placementId, state: "gone" })], "open"],
+    ["that another one's placement is gone", () => [say({ ...aStatus, placementId, state: "gone" })], 4403],
     [
       "that another one's placement is overloaded",
       () => [
@@ -196,7 +196,7 @@ describe("a compromised node", () => {
           ],
         }),
       ],
-      "open",
+      4403,
     ],
     [
       "that it took a transfer which nobody offered",
@@ -226,7 +226,11 @@ describe("a compromised node", () => {
       .map(({ reason }) => reason);
     expect(reasons).not.toContain("PlacementFailed");
     const { items } = await cluster.get<{ items: { action: string }[] }>("/audit?limit=50");
-    expect(items.map(({ action }) => action)).not.toContain("node.rotate-key");
+    const actions = items.map(({ action }) => action);
+    expect(actions).not.toContain("node.rotate-key");
+    // Three times, and told once in five minutes.
+    expect(actions.filter((action) => action === "node.foreign-placement")).toHaveLength(1);
+    expect(reasons).toContain("ForeignPlacement");
   });
 
   it("shows in the metrics, by each limit and rule that ended a socket of its", async () => {
@@ -235,7 +239,14 @@ describe("a compromised node", () => {
       ([, reason]) => reason,
     );
     expect(reasons).toEqual(
-      expect.arrayContaining(["bad-proof", "invalid-message", "too-big", "too-many-messages", "unsupported-data"]),
+      expect.arrayContaining([
+        "bad-proof",
+        "invalid-message",
+        "not-yours",
+        "too-big",
+        "too-many-messages",
+        "unsupported-data",
+      ]),
     );
   });
 });

@@ -229,6 +229,7 @@ describe("what other replicas recorded of their sessions", () => {
     await clock.advance(100);
     answer();
     await read;
+    await clock.advance(0);
     expect(holder.snapshot().nodes.get(nodeId)?.session?.open).toBe(false);
     await holder.stop();
   });

@@ -3,6 +3,7 @@ import { NodeSessions } from "../../../../../control-plane/app/node-sessions/nod
 import { SessionRegistry } from "../../../../../control-plane/app/node-sessions/node-session.ts";
 import { nodeState } from "../../../../../control-plane/core/fleet/node-status.ts";
 import { quarantineOf } from "../../../../../control-plane/core/fleet/quarantine.ts";
+import type { FleetNode, FleetPlacement } from "../../../../../control-plane/core/fleet/types.ts";
 import type { Notable } from "../../../../../control-plane/ports/audit.ts";
 import type { NewEvent } from "../../../../../control-plane/ports/events.ts";
 import type { ControlSession, InferenceChannel } from "../../../../../control-plane/ports/channels.ts";
@@ -10,7 +11,7 @@ import type { NodeId } from "../../../../../shared/base/ids.ts";
 import { seededRandom } from "../../../../../shared/base/random.ts";
 import { CLOSE } from "../../../../../shared/protocol/close-codes.ts";
 import type { Hello, NodeMessage } from "../../../../../shared/protocol/messages.ts";
-import { aNode, NOW, TIMINGS } from "../../../../support/fleet/fleet-builder.ts";
+import { aNode, aPlacement, NOW, TIMINGS } from "../../../../support/fleet/fleet-builder.ts";
 import { fleetOf } from "../../../../support/fleet/fleet-in-memory.ts";
 import { silentLogger } from "../../../../support/silent-logger.ts";
 import { TestClock } from "../../../../support/test-clock.ts";
@@ -73,9 +74,17 @@ async function eventually(holds: () => boolean): Promise<void> {
   expect(holds()).toBe(true);
 }
 
-async function setUp({ kind = node.kind }: { readonly kind?: typeof node.kind } = {}) {
+async function setUp({
+  kind = node.kind,
+  more = {},
+  keyAgeMs = 0,
+}: {
+  readonly kind?: typeof node.kind;
+  readonly more?: { readonly nodes?: readonly FleetNode[]; readonly placements?: readonly FleetPlacement[] };
+  readonly keyAgeMs?: number;
+} = {}) {
   const clock = new TestClock(NOW);
-  const fleet = await fleetOf({ nodes: [{ ...node, kind }] }, clock);
+  const fleet = await fleetOf({ ...more, nodes: [{ ...node, kind }, ...(more.nodes ?? [])] }, clock);
   const registry = new SessionRegistry();
   const sessions = new Sessions();
   const events: NewEvent[] = [];
@@ -116,7 +125,7 @@ async function setUp({ kind = node.kind }: { readonly kind?: typeof node.kind } 
     const channel = new Channel();
     const session = await handler.openControl({ ...hello, ...over }, node.id, {
       address: "10.0.0.7:1",
-      identity: { name: node.name, kind: node.kind, publicKey: "", generation: 1, revoked: false },
+      identity: { name: node.name, kind: node.kind, publicKey: "", generation: 1, revoked: false, keyAgeMs },
       connect: () => channel as never,
     });
     session.started(1);
@@ -160,6 +169,59 @@ describe("a node that opens two sessions at once", () => {
     handler.handOver();
     answers[2]?.();
     await sentAway;
+  });
+});
+
+describe("a node that speaks for placements of another one", () => {
+  const other = aNode("edge-b");
+  /** One from before the node's key was made, one from after it, and its own. */
+  const placements = [
+    aPlacement(other, { id: "p-old" as never, decidedAt: NOW - 3_600_000 }),
+    aPlacement(other, { id: "p-new" as never, decidedAt: NOW - 60_000, model: "faces" }),
+    aPlacement(node),
+  ];
+  const ready = (placementId: string) => ({ placementId, generation: 1, state: "ready" as const });
+  const load = (placementId: string) => ({
+    type: "load",
+    cpuPct: 1,
+    memFreeMiB: 1,
+    diskFreeMiB: 1,
+    rttMs: 1,
+    rif: 0,
+    placements: [{ placementId, rif: 9, queued: 9, slots: 1, meanUs: 9, p95Us: 9, done: 0, failed: 9, rssMiB: 1 }],
+  });
+  const keyAgeMs = 1_800_000;
+  const set = () => setUp({ more: { nodes: [other], placements }, keyAgeMs });
+
+  it.each<[string, readonly string[], object | undefined, readonly number[]]>([
+    ["in hello, of one that is older than its key: it has joined anew", ["p-old", "p-edge-a"], undefined, []],
+    ["in hello, of one that is newer than its key", ["p-edge-a", "p-new"], undefined, [CLOSE.NOT_YOURS]],
+    ["in a report, of one that hello named", ["p-old"], { type: "placement.status", ...ready("p-old") }, []],
+    ["in a report, of another one", [], { type: "placement.status", ...ready("p-old") }, [CLOSE.NOT_YOURS]],
+    ["in a load report, of one that hello named", ["p-old"], load("p-old"), []],
+    ["in a load report, of another one", ["p-old"], load("p-new"), [CLOSE.NOT_YOURS]],
+    ["not, but for its own", ["p-edge-a"], load("p-edge-a"), []],
+    ["not, but for one that nobody knows", ["p-gone"], { type: "placement.status", ...ready("p-gone") }, []],
+  ])("%s", async (_, named, message, closedWith) => {
+    const { connect, fleet, reasons, audited } = await set();
+    const before = fleet.snapshot().placements.get("p-new");
+    const { channel, say } = await connect({ placements: named.map(ready) });
+    if (message) say(message);
+    expect(channel.closedWith).toEqual(closedWith);
+    const isTold = closedWith.length > 0;
+    expect(reasons().filter((reason) => reason === "ForeignPlacement")).toHaveLength(Number(isTold));
+    expect(audited.map(({ action }) => action)).toEqual(isTold ? ["node.foreign-placement"] : []);
+    expect(fleet.snapshot().placements.get("p-new")).toBe(before);
+  });
+
+  it("is told of once in five minutes", async () => {
+    const { connect, clock, audited } = await set();
+    const offend = async () => (await connect()).say({ type: "placement.status", ...ready("p-new") });
+    for (let attempt = 0; attempt < 3; attempt += 1) await offend();
+    expect(audited).toHaveLength(1);
+    await clock.advance(300_000);
+    await offend();
+    expect(audited).toHaveLength(2);
   });
 });
 
