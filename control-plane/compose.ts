@@ -314,6 +314,7 @@ export async function composeControlPlane(
     grpc: httpApi.grpc,
     keys: apiKeys,
     async start() {
+      postgres.onClone((clone) => gateway.cloneAnnounced(clone));
       postgres.onNotify((topic) => {
         if (topic === "keys") {
           apiKeys.invalidate();

@@ -87,6 +87,14 @@ export interface TouchedSession {
   readonly load: FleetLoad | undefined;
 }
 
+/** A process with the identity of a node whose session another process may hold. */
+export interface Clone {
+  readonly nodeId: NodeId;
+  readonly bootId: string;
+  /** Where it is: `10.0.0.7:51234`. */
+  readonly address: string;
+}
+
 export interface SessionStore {
   /**
    * Uses the token and makes the node, or returns the same node when the same token and key come again within the token's
@@ -114,8 +122,15 @@ export interface SessionStore {
   open(opening: SessionOpening): Promise<{ epoch: number; desiredRev: number; regressed: boolean } | null>;
   /** Records what the node can do now. False, without effect, when the session's epoch is not the newest. */
   changeCapabilities(session: { nodeId: NodeId; epoch: number }, capabilities: Capabilities): Promise<boolean>;
-  /** Whether another replica that lives heard another process with this identity within 10 s. */
-  isHeldElsewhere(opening: Pick<SessionOpening, "nodeId" | "bootId" | "replica">): Promise<boolean>;
+  /**
+   * Another process with this identity has a session at another replica that lives: for how long nothing came from it, as far as
+   * that is recorded, in ms. Null: none has.
+   */
+  heldElsewhere(opening: Pick<SessionOpening, "nodeId" | "bootId" | "replica">): Promise<{ silentMs: number } | null>;
+  /** Asks all control planes, of which one may hold the node's session, whether its process lives: another one asks for a session. */
+  announceClone(clone: Clone): Promise<void>;
+  /** Records that something came from the process of this session `ageMs` ago. */
+  heard(session: { nodeId: NodeId; epoch: number; ageMs: number }): Promise<void>;
   /** Marks the session closed, and records how often the node's connection broke lately. False when a newer one has taken over. */
   close(nodeId: NodeId, epoch: number, disconnects?: number): Promise<boolean>;
   /** Records that `replica` lives and listens at `address`, where no other one can: the row of an earlier one goes. */

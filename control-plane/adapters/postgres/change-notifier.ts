@@ -5,9 +5,10 @@ import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import type { FleetKeys } from "../../core/fleet/changes/fleet-keys.ts";
+import type { Clone } from "../../ports/nodes.ts";
 import type { ChangeNotifier, ChangeTopic, OnChange } from "../../ports/plan.ts";
 import { CHANNEL } from "./events/events.ts";
-import { parsePayload, TOPICS } from "./fleet/change-payload.ts";
+import { parseClone, parsePayload, TOPICS } from "./fleet/change-payload.ts";
 
 const CONNECT_MS = 2_000;
 /** Short, because until it listens again every change waits for a poll. */
@@ -30,6 +31,7 @@ interface Parts {
 export class PostgresChangeNotifier implements ChangeNotifier {
   readonly #parts: Parts;
   readonly #listeners = new Set<OnChange>();
+  readonly #cloneListeners = new Set<(clone: Clone) => void>();
   #client: pg.Client | undefined;
   #attempts = 0;
   #isStopped = true;
@@ -52,6 +54,11 @@ export class PostgresChangeNotifier implements ChangeNotifier {
     this.#listeners.add(listener);
   }
 
+  /** Calls with each clone that a control plane announces, from `listen` on. One that was missed is announced again when it dials. */
+  onClone(listener: (clone: Clone) => void): void {
+    this.#cloneListeners.add(listener);
+  }
+
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#cancelRetry();
@@ -71,6 +78,8 @@ export class PostgresChangeNotifier implements ChangeNotifier {
     });
     client.on("error", () => undefined);
     client.on("notification", ({ payload = "" }) => {
+      const clone = parseClone(payload);
+      if (clone) for (const listener of this.#cloneListeners) listener(clone);
       const change = parsePayload(payload);
       if (change) this.#notify(change.topic, change.keys);
     });

@@ -11,7 +11,7 @@ import type { DemandStore } from "../../ports/demand.ts";
 import type { RolloutEvidenceStore } from "../../ports/rollout-evidence.ts";
 import type { KeyStore } from "../../ports/keys.ts";
 import type { LoginStore } from "../../ports/logins.ts";
-import type { NodeAdminStore, PodNodeStore, SessionStore } from "../../ports/nodes.ts";
+import type { Clone, NodeAdminStore, PodNodeStore, SessionStore } from "../../ports/nodes.ts";
 import type { RetentionStore } from "../../ports/retention.ts";
 import type { RolloutStore } from "../../ports/rollouts.ts";
 import type { ChangeNotifier, ChangeTopic, FleetStore, LeadershipStore, PlanStore } from "../../ports/plan.ts";
@@ -88,6 +88,8 @@ export interface PostgresStores {
   readonly notifier: ChangeNotifier;
   /** Adds a listener for notifications, from `listen` on. */
   onNotify(listener: (topic: ChangeTopic) => void): void;
+  /** Adds a listener for clones that control planes announce, from `listen` on. */
+  onClone(listener: (clone: Clone) => void): void;
   /** `cp-…`: the same for every replica on this database, made by the first. */
   controlPlaneId(): Promise<string>;
   /** Waits for what is under way, then gives every connection back. */
@@ -131,6 +133,7 @@ export async function createPostgres(options: PostgresOptions): Promise<Postgres
     idempotency: new PostgresIdempotencyStore(database),
     notifier,
     onNotify: (listener) => notifier.onChange(listener),
+    onClone: (listener) => notifier.onClone(listener),
     controlPlaneId: () => controlPlaneId(database, random),
     close: async () => void (await Promise.all([database.close(), ofNodes.close(), vital.close()])),
   };

@@ -4,21 +4,22 @@ import type { NodeId } from "../../../shared/base/ids.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import { IDENTITY_CONFLICT, type Hello } from "../../../shared/protocol/messages.ts";
 import type { AuditRecorder } from "../../ports/audit.ts";
-import type { ControlChannel } from "../../ports/channels.ts";
-import type { SessionStore } from "../../ports/nodes.ts";
+import type { Clone, SessionStore } from "../../ports/nodes.ts";
 import type { EventRecorder } from "../events/event-recorder.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
-import type { SessionRegistry } from "./node-session.ts";
+import type { NodeSession, SessionRegistry } from "./node-session.ts";
 
 /** How long the process that holds the session has to answer a ping. The other one's handshake lasts 5 s at most. */
 const ANSWER_MS = 2_000;
 const LOOK_MS = 50;
+/** The same where each look is a statement. */
+const LOOK_ELSEWHERE_MS = 200;
 /** The same conflict is an event this often: the process that is refused dials again and again. */
 const REPEAT_MS = 5 * 60_000;
 
 interface Parts {
   readonly replica: string;
-  readonly sessions: Pick<SessionStore, "isHeldElsewhere">;
+  readonly sessions: Pick<SessionStore, "heldElsewhere" | "announceClone" | "heard">;
   readonly registry: SessionRegistry;
   readonly fleet: FleetCache;
   readonly recorder: Pick<EventRecorder, "record">;
@@ -31,11 +32,16 @@ interface Parts {
  * Two processes with one identity, as after a copied disk image or state folder. If each new session ended the other's, they
  * would alternate without end and serve nothing; so the one that is there stays for as long as it lives. A process that was
  * restarted has another boot id too, but then the old one answers no more.
+ *
+ * The control plane that holds the session asks its process for a byte. Where that is another one, it is asked to by a
+ * notification, and answers by recording that the process was heard. The process that is kept is told by the one that holds it.
  */
 export class IdentityConflicts {
   readonly #parts: Parts;
-  /** When the conflict of a node was last recorded, by node id. */
+  /** When the conflict of a node was last recorded, by node id; those of which it may be recorded again are dropped. */
   readonly #recordedAt = new Map<string, number>();
+  /** The same of processes here that were told of a clone elsewhere. */
+  readonly #toldAt = new Map<string, number>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -43,39 +49,87 @@ export class IdentityConflicts {
 
   /** Throws `CONFLICT` when another process with this identity holds a session, here or elsewhere, and lives. */
   async refuseClone({ bootId, generation }: Hello, nodeId: NodeId, address: string): Promise<void> {
-    const { registry, clock, replica, sessions, fleet } = this.#parts;
+    const { registry, replica, fleet } = this.#parts;
     const holder = registry.get(nodeId);
     if (!holder) {
       const recorded = fleet.snapshot().nodes.get(nodeId)?.session;
       // An owner without a row has left or has started again: after a restart that holds for every node, and none has to ask.
       const mayBeElsewhere =
         recorded?.open === true && recorded.replica !== replica && recorded.ownerSeen !== undefined;
-      if (mayBeElsewhere && (await sessions.isHeldElsewhere({ nodeId, bootId, replica })))
+      if (mayBeElsewhere && (await this.#livesElsewhere({ nodeId, bootId, address })))
         throw this.#conflict(nodeId, { holder: "another control plane", address });
       return;
     }
     if (holder.bootId === bootId || holder.isHandedOver) return;
     // Another machine has taken its place: it is about to be closed.
     if (holder.identity.generation < generation) return;
-    const heardAt = holder.control.lastByteAt();
-    holder.control.ping();
-    for (const end = clock.now() + ANSWER_MS; clock.now() < end; await sleep(clock, LOOK_MS)) {
-      if (registry.get(nodeId) !== holder) return;
-      if (holder.control.lastByteAt() !== heardAt)
-        throw this.#conflict(nodeId, { holder: holder.address, address, kept: holder.control });
+    if (!(await this.#answers(holder))) return;
+    const conflict = this.#conflict(nodeId, { holder: holder.address, address });
+    this.#tell(holder, address);
+    throw conflict;
+  }
+
+  /**
+   * A process at `address` asks another control plane for a session of this node. If its session is here and its process lives,
+   * that is recorded for the other one, and the process is told. Never rejects.
+   */
+  async announced({ nodeId, bootId, address }: Clone): Promise<void> {
+    const { registry, sessions, clock, logger } = this.#parts;
+    const holder = registry.get(nodeId);
+    if (!holder || holder.bootId === bootId || holder.isHandedOver || !(await this.#answers(holder))) return;
+    const ageMs = Math.max(0, clock.now() - holder.control.lastByteAt());
+    try {
+      await sessions.heard({ nodeId: holder.nodeId, epoch: holder.epoch, ageMs });
+      this.#tell(holder, address);
+    } catch (error) {
+      logger.warn(
+        { node: holder.name, why: messageOf(error) },
+        "it cannot be recorded that a process lives which has a clone",
+      );
     }
   }
 
-  /** `kept`: the channel of the process that keeps its session, which is told. One at another control plane is not reached from here. */
-  #conflict(
-    nodeId: string,
-    { holder, address, kept }: { holder: string; address: string; kept?: Pick<ControlChannel, "send"> },
-  ): SkerryError {
+  /** Whether a byte comes within 2 s from the process of a session that stays open. */
+  async #answers(holder: NodeSession): Promise<boolean> {
+    const { registry, clock } = this.#parts;
+    const heardAt = holder.control.lastByteAt();
+    holder.control.ping();
+    for (const end = clock.now() + ANSWER_MS; clock.now() < end; await sleep(clock, LOOK_MS)) {
+      if (registry.get(holder.nodeId) !== holder) return false;
+      if (holder.control.lastByteAt() !== heardAt) return true;
+    }
+    return false;
+  }
+
+  /** Whether the control plane that holds the session hears its process within 2 s from now. */
+  async #livesElsewhere(clone: Clone): Promise<boolean> {
+    const { replica, sessions, clock } = this.#parts;
+    const asked = { ...clone, replica };
+    if (!(await sessions.heldElsewhere(asked))) return false;
+    const askedAt = clock.now();
+    await sessions.announceClone(clone);
+    for (const end = askedAt + ANSWER_MS; clock.now() < end; await sleep(clock, LOOK_ELSEWHERE_MS)) {
+      const held = await sessions.heldElsewhere(asked);
+      if (!held) return false;
+      if (held.silentMs <= clock.now() - askedAt) return true;
+    }
+    return false;
+  }
+
+  /** The process that keeps its session hears of the other one, once in a while. */
+  #tell({ nodeId, control }: NodeSession, address: string): void {
+    if (!isDue(this.#toldAt, nodeId, this.#parts.clock.now())) return;
+    control.send({
+      type: "error",
+      code: IDENTITY_CONFLICT,
+      detail: `a process at ${address} has this identity too and is refused; was this folder copied?`,
+    });
+  }
+
+  #conflict(nodeId: string, { holder, address }: { holder: string; address: string }): SkerryError {
     const { fleet, recorder, audit, clock, logger } = this.#parts;
-    const now = clock.now();
     const name = fleet.snapshot().nodes.get(nodeId)?.name ?? nodeId;
-    if (now - (this.#recordedAt.get(nodeId) ?? -Infinity) >= REPEAT_MS) {
-      this.#recordedAt.set(nodeId, now);
+    if (isDue(this.#recordedAt, nodeId, clock.now())) {
       logger.warn({ node: name, holder, refused: address }, "two processes have the identity of one node");
       recorder.record({
         type: "Warning",
@@ -89,15 +143,18 @@ export class IdentityConflicts {
       audit.record({ actor: `node/${name}`, address, ...entry }).catch((error: unknown) => {
         logger.warn({ node: name, why: messageOf(error) }, "the conflict is not in the audit log");
       });
-      kept?.send({
-        type: "error",
-        code: IDENTITY_CONFLICT,
-        detail: `a process at ${address} has this identity too and is refused; was this folder copied?`,
-      });
     }
     return new SkerryError(
       "CONFLICT",
       `a process at ${holder} has this identity too and is kept; was this folder copied?`,
     );
   }
+}
+
+/** Whether something was not done within 5 minutes, and is done now. `doneAt`: by node id. */
+function isDue(doneAt: Map<string, number>, nodeId: string, now: number): boolean {
+  for (const [id, at] of doneAt) if (now - at >= REPEAT_MS) doneAt.delete(id);
+  if (doneAt.has(nodeId)) return false;
+  doneAt.set(nodeId, now);
+  return true;
 }

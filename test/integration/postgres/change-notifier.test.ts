@@ -1,6 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "@jest/globals";
 import type pg from "pg";
 import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
+import type { Clone } from "../../../control-plane/ports/nodes.ts";
+import type { NodeId } from "../../../shared/base/ids.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { until } from "../../support/processes/skerry-process.ts";
 import { connect, event, openStores } from "./fixture.ts";
@@ -42,6 +44,19 @@ describe("the notifier", () => {
     await rung();
     expect(rings).toBe(1);
     expect(otherRings).toBe(1);
+  });
+
+  it("passes on that a process may be a clone, also to the control plane that says so, and is no change", async () => {
+    const clone = { nodeId: "n-1" as NodeId, bootId: "b-2", address: "10.0.0.66:9" };
+    const heard: Clone[] = [];
+    stores.onClone((each) => heard.push(each));
+    await stores.sessions.announceClone(clone);
+    await until("it is heard", () => heard.length > 0);
+    expect(heard).toEqual([clone]);
+    await sql.query("SELECT pg_notify('skerry', 'clone {}'), pg_notify('skerry', 'clone')");
+    await stores.events.append([event("x")]);
+    await rung();
+    expect([heard.length, rings]).toEqual([1, 1]);
   });
 
   it("notifies after it listens again, and for what is committed from then on", async () => {

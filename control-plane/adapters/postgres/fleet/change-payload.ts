@@ -1,5 +1,7 @@
 import { z } from "zod";
+import type { NodeId } from "../../../../shared/base/ids.ts";
 import type { FleetKeys } from "../../../core/fleet/changes/fleet-keys.ts";
+import type { Clone } from "../../../ports/nodes.ts";
 import type { ChangeTopic } from "../../../ports/plan.ts";
 
 /** PostgreSQL takes 7,999 bytes. Names and ids are ASCII. */
@@ -29,6 +31,31 @@ export function parsePayload(
 function parseKeys(json: string): FleetKeys | undefined {
   try {
     return fleetKeys.safeParse(JSON.parse(json)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+const CLONE = "clone";
+const clone = z.object({
+  nodeId: z
+    .string()
+    .max(64)
+    .transform((id) => id as NodeId),
+  bootId: z.string().max(64),
+  address: z.string().max(200),
+});
+
+/** Of a process whose identity another one may have. A control plane before this release passes it over. */
+export const clonePayload = ({ nodeId, bootId, address }: Clone): string =>
+  `${CLONE} ${JSON.stringify({ nodeId, bootId, address: address.slice(0, 200) })}`;
+
+/** Undefined when it is another notification, or cannot be read. */
+export function parseClone(payload: string): Clone | undefined {
+  const [name, json] = payload.split(/ (.*)/s, 2);
+  if (name !== CLONE || json === undefined) return undefined;
+  try {
+    return clone.safeParse(JSON.parse(json)).data;
   } catch {
     return undefined;
   }

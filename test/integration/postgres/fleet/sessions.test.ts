@@ -174,6 +174,31 @@ describe("a node's revision", () => {
   });
 });
 
+describe("a session at another replica", () => {
+  const held = (over: { bootId?: string; replica?: string } = {}) =>
+    stores.sessions.heldElsewhere({ nodeId, bootId: "b-2", replica: "r-2", ...over });
+
+  it("is held by another process, with how long nothing came from that, while it is open and its replica lives", async () => {
+    await stores.sessions.touch(SELF, [], { areAll: false });
+    expect(await held()).toBeNull();
+    await opened();
+    await sql.query("UPDATE node_sessions SET last_seen_at = now() - interval '1 minute' WHERE node_id = $1", [nodeId]);
+    expect((await held())?.silentMs).toBeGreaterThan(59_000);
+    await stores.sessions.heard({ nodeId, epoch: 1, ageMs: 2_000 });
+    const { silentMs = 0 } = (await held()) ?? {};
+    expect(silentMs).toBeGreaterThan(1_900);
+    expect(silentMs).toBeLessThan(30_000);
+    await stores.sessions.heard({ nodeId, epoch: 0, ageMs: 0 });
+    expect((await held())?.silentMs).toBeGreaterThan(1_900);
+    expect([await held({ bootId: "b-1" }), await held({ replica: SELF.id })]).toEqual([null, null]);
+    await stores.sessions.leave(SELF.id);
+    expect(await held()).toBeNull();
+    await stores.sessions.touch(SELF, [], { areAll: false });
+    await stores.sessions.close(nodeId, 1);
+    expect(await held()).toBeNull();
+  });
+});
+
 describe("touch", () => {
   it("writes when a byte last arrived, for the sessions whose epoch is the newest", async () => {
     await opened();

@@ -6,6 +6,7 @@ import type { NewEvent } from "../../../../ports/events.ts";
 import { OWNER_GONE_MS } from "../../../../core/fleet/node-status.ts";
 import type { FleetLoad } from "../../../../core/fleet/types.ts";
 import type {
+  Clone,
   JoinAttempt,
   JoinedNode,
   NodeIdentityRow,
@@ -20,7 +21,7 @@ import { Gathered } from "../../gathered.ts";
 import { joinNode } from "./join-node.ts";
 import { rotateKey } from "./rotate-key.ts";
 import { CHANNEL, appendEvents } from "../../events/events.ts";
-import { MAX_PAYLOAD } from "../change-payload.ts";
+import { clonePayload, MAX_PAYLOAD } from "../change-payload.ts";
 import type { storedLoad } from "../snapshot/stored-json.ts";
 import { reportConflicts } from "../report-conflicts.ts";
 import { openSessions, type OpenedSession } from "./open-sessions.ts";
@@ -76,16 +77,27 @@ export class PostgresSessionStore implements SessionStore {
     });
   }
 
-  /** A replica records every 5 s which sessions it has heard: the process there lives, and it is not this one. */
-  async isHeldElsewhere({ nodeId, bootId, replica }: Parameters<SessionStore["isHeldElsewhere"]>[0]): Promise<boolean> {
-    const rows = await this.#ofNodes.run(
-      (client) => client.$queryRaw<unknown[]>`
-        SELECT 1 AS held FROM node_sessions s JOIN control_plane_replicas r ON r.id = s.replica
+  async heldElsewhere({ nodeId, bootId, replica }: Parameters<SessionStore["heldElsewhere"]>[0]) {
+    const [held] = await this.#ofNodes.run(
+      (client) => client.$queryRaw<{ silentMs: number }[]>`
+        SELECT (extract(epoch FROM clock_timestamp() - s.last_seen_at) * 1000)::float8 AS "silentMs"
+        FROM node_sessions s JOIN control_plane_replicas r ON r.id = s.replica
         WHERE s.node_id = ${nodeId} AND s.open AND s.boot_id <> ${bootId} AND s.replica <> ${replica}
-          AND s.last_seen_at > now() - interval '10 seconds'
           AND r.last_seen_at > now() - ${OWNER_GONE_MS} * interval '1 millisecond'`,
     );
-    return rows.length > 0;
+    return held ?? null;
+  }
+
+  async heard({ nodeId, epoch, ageMs }: Parameters<SessionStore["heard"]>[0]): Promise<void> {
+    await this.#ofNodes.run(
+      (client) => client.$executeRaw`
+        UPDATE node_sessions SET last_seen_at = greatest(last_seen_at, clock_timestamp() - ${ageMs}::float8 * interval '1 millisecond')
+        WHERE node_id = ${nodeId} AND epoch = ${epoch} AND open`,
+    );
+  }
+
+  async announceClone(clone: Clone): Promise<void> {
+    await this.#ofNodes.run((client) => client.$executeRaw`SELECT pg_notify(${CHANNEL}, ${clonePayload(clone)})`);
   }
 
   close(nodeId: NodeId, epoch: number, disconnects?: number): Promise<boolean> {
