@@ -65,7 +65,7 @@ export class IdentityConflicts {
     if (holder.identity.generation < generation) return;
     if (!(await this.#answers(holder))) return;
     const conflict = this.#conflict(nodeId, { holder: holder.address, address });
-    this.#tell(holder, address);
+    this.#warnHolder(holder, address);
     throw conflict;
   }
 
@@ -80,7 +80,7 @@ export class IdentityConflicts {
     const ageMs = Math.max(0, clock.now() - holder.control.lastByteAt());
     try {
       await sessions.heard({ nodeId: holder.nodeId, epoch: holder.epoch, ageMs });
-      this.#tell(holder, address);
+      this.#warnHolder(holder, address);
     } catch (error) {
       logger.warn(
         { node: holder.name, why: messageOf(error) },
@@ -117,7 +117,7 @@ export class IdentityConflicts {
   }
 
   /** The process that keeps its session hears of the other one, once in a while. */
-  #tell({ nodeId, control }: NodeSession, address: string): void {
+  #warnHolder({ nodeId, control }: NodeSession, address: string): void {
     if (!isDue(this.#toldAt, nodeId, this.#parts.clock.now())) return;
     control.send({
       type: "error",

@@ -22,7 +22,7 @@ afterAll(async () => {
 });
 
 describe("net-two-sockets: a copied state folder that dials another control plane", () => {
-  it("leaves the first one connected, which is told", async () => {
+  it("leaves the first one connected, which hears of it", async () => {
     const node = cluster.nodes.get("edge-a");
     if (!node) throw new Error("the cluster is not set up");
     const { epoch } = await cluster.whenNode("edge-a", "ready");

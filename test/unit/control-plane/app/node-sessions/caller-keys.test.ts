@@ -50,7 +50,7 @@ beforeEach(() => {
 const ids = (): string[][] => sent.map((message) => message.keys.map(({ id }) => id));
 
 describe("the API keys that a node gets", () => {
-  it("come within a second after a change that is told while the keys are read", async () => {
+  it("come within a second after a change that is announced while the keys are read", async () => {
     let answer: (() => void) | undefined;
     const store = {
       good: async () => {

@@ -75,7 +75,7 @@ function setUp({ ownerSeen, isAlive = false }: { readonly ownerSeen: number | un
 }
 
 describe("a node whose session another control plane holds", () => {
-  it("is refused while another process of it lives there, and that one is told", async () => {
+  it("is refused while another process of it lives there, which hears of it", async () => {
     const { outcome, sent, events } = setUp({ ownerSeen: NOW, isAlive: true });
     expect(await outcome()).toBe("CONFLICT");
     expect(events).toEqual(["IdentityConflict"]);
@@ -88,7 +88,7 @@ describe("a node whose session another control plane holds", () => {
     ]);
   });
 
-  it("is refused each time, and the other one told once in five minutes", async () => {
+  it("is refused each time, and the other one hears of it once in five minutes", async () => {
     const { outcome, sent, events, clock } = setUp({ ownerSeen: NOW, isAlive: true });
     for (let attempt = 0; attempt < 3; attempt += 1) expect(await outcome()).toBe("CONFLICT");
     expect([events.length, sent.length]).toEqual([1, 1]);

@@ -221,7 +221,7 @@ describe("a node that speaks for placements of another one", () => {
     expect(fleet.snapshot().placements.get("p-new")).toBe(before);
   });
 
-  it("is told of once in five minutes", async () => {
+  it("is announced once in five minutes", async () => {
     const { connect, clock, audited } = await set();
     const offend = async () => (await connect()).say({ type: "placement.status", ...ready("p-new") });
     for (let attempt = 0; attempt < 3; attempt += 1) await offend();
