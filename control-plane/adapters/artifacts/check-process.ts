@@ -9,7 +9,7 @@ import { checkResult, type CheckResult } from "../../model-inspector/messages.ts
 import { accuracyFault } from "../../core/catalog/variants/accuracy-gate.ts";
 import type { ModelCheck, UploadedBundle } from "../../ports/artifacts.ts";
 import type { CheckedVariant } from "../../ports/catalog.ts";
-import { converse, type Ended } from "./child-output.ts";
+import { childEnvironment, converse, type Ended } from "./child-output.ts";
 import { type TrialFigures, type TrialSettings, tryVariants } from "./variant-trial.ts";
 
 type Accepted = Extract<CheckResult, { kind: "accepted" }>;
@@ -77,7 +77,7 @@ export class CheckProcess implements ModelCheck {
     signal?.throwIfAborted();
     const child = spawn(process.execPath, [`--max-old-space-size=${MAX_HEAP_MIB}`, "--disable-proto=delete", PROGRAM], {
       cwd: tmpdir(),
-      env: {}, // no NODE_OPTIONS, no database password
+      env: childEnvironment(),
       stdio: ["pipe", "pipe", "pipe"],
     });
     const deadlineMs = this.#deadlineMs(request.files.reduce((sum, { bytes }) => sum + bytes, 0));

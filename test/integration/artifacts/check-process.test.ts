@@ -20,6 +20,7 @@ import {
   value,
   tensorType,
 } from "../../unit/control-plane/core/catalog/onnx/onnx-bytes.ts";
+import { childEnvironment } from "../../../control-plane/adapters/artifacts/child-output.ts";
 
 const MIB = 1024 * 1024;
 const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
@@ -169,5 +170,11 @@ describe("the check of an uploaded file", () => {
       Array.from({ length: 2 }, () => ({ status: "rejected", reason: new Error("the control plane stops") })),
     );
     expect(await checks.check(file)).toMatchObject({ kind: "accepted" });
+  });
+});
+
+describe("the environment of a check", () => {
+  it("names where compiled code is kept, and nothing else", () => {
+    expect(childEnvironment()).toEqual({ NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] });
   });
 });
