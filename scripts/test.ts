@@ -1,6 +1,7 @@
 import { globSync } from "node:fs";
 import { join } from "node:path";
 import { run } from "jest";
+import { COMPILE_CACHE } from "../test/support/processes/compile-cache.ts";
 import { pythonWith } from "../test/support/processes/python-environment.ts";
 
 /** `npm test`, or with `--suite=faults` one of the long suites. All other arguments go to Jest: `npm test -- test/unit`. */
@@ -43,6 +44,8 @@ if (patterns === undefined) {
   const jestArgs = args.filter((arg) => !arg.startsWith(flag));
   // One file at a time: a burst that fills the machine would look like a fault to the test beside it.
   if (["console", "faults", "kubernetes", "load", "object-store"].includes(suite)) jestArgs.unshift("--maxWorkers=1");
+  // Of workers, and of the programs that tests start with their environment.
+  process.env["NODE_COMPILE_CACHE"] ??= COMPILE_CACHE;
   await run([...jestArgs, "--testMatch", ...patterns.map((pattern) => `<rootDir>/${pattern}`)], root);
 }
 

@@ -10,6 +10,7 @@ import { systemClock } from "../../../shared/base/clock.ts";
 import { encodeRequest } from "../../../shared/inference/request.ts";
 import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
 import { loopModel } from "../../support/models/hostile-models.ts";
+import { workFolder } from "../../support/processes/compile-cache.ts";
 
 const CALLERS = 32;
 const ROUNDS = 4;
@@ -24,7 +25,7 @@ beforeAll(async () => {
   await writeFile(path.join(directory, "model", MODEL_FILE), loopModel({ forever: false }));
   const limits = { memMiB: 256, maxBatch: 8, queue: 1_024, timeoutMs: 30_000 };
   const placement = { placementId: "p-1", model: "loop", version: "1", limits };
-  const hosts = new ProcessModelHosts({ workDirectory: path.join(directory, "work") });
+  const hosts = new ProcessModelHosts({ workDirectory: workFolder(directory) });
   const spec = { ...placement, directory: path.join(directory, "model") };
   host = await hosts.start(spec, () => undefined, new AbortController().signal);
   worker = new InferenceWorker({ clock: systemClock, nodeName: "edge-a", nodeKind: "edge" });

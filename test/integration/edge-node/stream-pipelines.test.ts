@@ -13,6 +13,7 @@ import { JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";
 import { identityModel } from "../../support/models/onnx-models.ts";
 import { checkedPipeline } from "../../support/models/pipeline-bundle.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
+import { workFolder } from "../../support/processes/compile-cache.ts";
 
 const DOCUMENT = {
   pipeline: 1,
@@ -37,7 +38,7 @@ beforeAll(async () => {
   const folder = path.join(directory, "model");
   await checkedPipeline(folder, DOCUMENT, { "same.onnx": identityModel("FP32", ["n", 1]) });
   const hosts = new ProcessModelHosts({
-    workDirectory: path.join(directory, "work"),
+    workDirectory: workFolder(directory),
     mainFile: async () => "pipeline.yaml",
   });
   const spec = { placementId: "p", model: "m", version: "1", directory: folder, limits: LIMITS, isPipeline: true };

@@ -11,6 +11,7 @@ import type { declaredVersion, ModelVersion } from "../../../shared/api/v1/model
 import type { Node } from "../../../shared/api/v1/nodes.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import { ensureDirectory, freePort, SkerryProcess, until } from "./skerry-process.ts";
+import { workFolder } from "./compile-cache.ts";
 
 const TOO_MANY = 429;
 const CHECK_MS = 120_000;
@@ -152,6 +153,7 @@ export class SkerryCluster {
     const { token } = await this.post<{ token: string }>("/join-tokens", { kind, site, name, needsApproval });
     const port = await freePort();
     const stateDir = await ensureDirectory(path.join(this.#directory, name));
+    workFolder(stateDir);
     const spawn = (): SkerryProcess =>
       new SkerryProcess(options.answersInPieces === true ? "test/support/fakes/pieces-node.ts" : "edge-node/main.ts", {
         env: {

@@ -2,9 +2,9 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { createWriteStream } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import { CONTROL_PLANE, EDGE_NODE } from "../../../cli/processes/programs.ts";
+import { COMPILE_CACHE } from "./compile-cache.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../../..");
 
@@ -15,8 +15,6 @@ const PROGRAMS = {
   "test/support/fakes/pieces-node.ts": [...EDGE_NODE.nodeFlags, path.join(ROOT, "test/support/fakes/pieces-node.ts")],
   "cli/main.ts": [path.join(ROOT, "cli/main.ts")],
 };
-
-const COMPILE_CACHE = path.join(tmpdir(), "skerry-test-compile-cache");
 
 /** A real process of ours, with its log in a file. Kill it as you like: it is only told to exit with its parent. */
 export class SkerryProcess {

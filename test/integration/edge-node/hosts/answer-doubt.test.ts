@@ -8,6 +8,7 @@ import { readDigitSamples } from "../../../../examples/digits/samples.ts";
 import { MODEL_FILE } from "../../../../shared/protocol/bundle.ts";
 import { JSON_BODY } from "../../../../shared/protocol/frames/inference-frame.ts";
 import { bytesOf } from "../../../support/models/answer-bytes.ts";
+import { workFolder } from "../../../support/processes/compile-cache.ts";
 
 const MODEL = path.resolve(import.meta.dirname, "../../../../examples/digits/models/digits-small.onnx");
 const PICTURES = readDigitSamples().map(({ pixels }) => pixels);
@@ -20,7 +21,7 @@ beforeAll(async () => {
   const folder = path.join(directory, "model");
   await mkdir(folder);
   await cp(MODEL, path.join(folder, MODEL_FILE));
-  const hosts = new ProcessModelHosts({ workDirectory: path.join(directory, "work") });
+  const hosts = new ProcessModelHosts({ workDirectory: workFolder(directory) });
   const limits = { memMiB: 256, maxBatch: 32, queue: 64, timeoutMs: 10_000 };
   const spec = { placementId: "p", model: "digits-small", version: "1", directory: folder, limits };
   host = await hosts.start(spec, () => undefined, new AbortController().signal);

@@ -13,6 +13,7 @@ import { INITIAL_CREDIT_BYTES } from "../../../../shared/protocol/limits.ts";
 import { bytesOf, piecesOf } from "../../../support/models/answer-bytes.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { zerosModel } from "../../../support/models/onnx-models.ts";
+import { workFolder } from "../../../support/processes/compile-cache.ts";
 
 const MEBI = 1_048_576;
 const PIECES_HOST = path.join(import.meta.dirname, "../../../support/fakes/pieces-host.ts");
@@ -38,7 +39,7 @@ async function start(entry?: string): Promise<ModelHost> {
   models += 1;
   await mkdir(folderOf(models));
   await writeFile(path.join(folderOf(models), MODEL_FILE), zerosModel());
-  const hosts = new ProcessModelHosts({ workDirectory: path.join(directory, "work"), ...(entry && { entry }) });
+  const hosts = new ProcessModelHosts({ workDirectory: workFolder(directory), ...(entry && { entry }) });
   const host = await hosts.start(
     {
       placementId: `p-${models}`,

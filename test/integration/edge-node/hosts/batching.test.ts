@@ -20,6 +20,7 @@ import {
 import { flatteningModel, graphModel, ROW_MIXERS, statefulModel } from "../../../support/models/row-models.ts";
 import { loopingRowsModel } from "../../../support/models/hostile-models.ts";
 import { bytesOf } from "../../../support/models/answer-bytes.ts";
+import { workFolder } from "../../../support/processes/compile-cache.ts";
 
 let directory: string;
 let hosts: ProcessModelHosts;
@@ -27,7 +28,7 @@ const running: ModelHost[] = [];
 
 beforeAll(async () => {
   directory = await mkdtemp(path.join(tmpdir(), "skerry-batching-"));
-  hosts = new ProcessModelHosts({ workDirectory: path.join(directory, "work") });
+  hosts = new ProcessModelHosts({ workDirectory: workFolder(directory) });
 });
 
 afterEach(() => Promise.all(running.splice(0).map((host) => host.stop(0))));

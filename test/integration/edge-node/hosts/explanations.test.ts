@@ -14,6 +14,7 @@ import { Cancellation } from "../../../../shared/flow/cancellation.ts";
 import { MODEL_FILE } from "../../../../shared/protocol/bundle.ts";
 import { JSON_BODY } from "../../../../shared/protocol/frames/inference-frame.ts";
 import { bytesOf } from "../../../support/models/answer-bytes.ts";
+import { workFolder } from "../../../support/processes/compile-cache.ts";
 
 const MODELS = path.resolve(import.meta.dirname, "../../../../examples/digits/models");
 const PIXELS = 784;
@@ -25,7 +26,7 @@ const running: ModelHost[] = [];
 
 beforeAll(async () => {
   directory = await mkdtemp(path.join(tmpdir(), "skerry-explained-"));
-  hosts = new ProcessModelHosts({ workDirectory: path.join(directory, "work") });
+  hosts = new ProcessModelHosts({ workDirectory: workFolder(directory) });
 });
 
 afterEach(() => Promise.all(running.splice(0).map((host) => host.stop(0))));

@@ -8,6 +8,7 @@ import { encodeRequest } from "../../../../shared/inference/request.ts";
 import { MODEL_FILE } from "../../../../shared/protocol/bundle.ts";
 import { until } from "../../../support/processes/skerry-process.ts";
 import { runBombModel } from "../../../support/models/hostile-models.ts";
+import { workFolder } from "../../../support/processes/compile-cache.ts";
 
 let directory: string;
 let hosts: ProcessModelHosts;
@@ -17,7 +18,7 @@ beforeAll(async () => {
   directory = await mkdtemp(path.join(tmpdir(), "skerry-memory-"));
   await mkdir(path.join(directory, "model"));
   await writeFile(path.join(directory, "model", MODEL_FILE), runBombModel());
-  hosts = new ProcessModelHosts({ workDirectory: path.join(directory, "work") });
+  hosts = new ProcessModelHosts({ workDirectory: workFolder(directory) });
 });
 
 afterEach(() => Promise.all(running.splice(0).map((host) => host.stop(0))));

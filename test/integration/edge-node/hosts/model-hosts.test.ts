@@ -28,6 +28,7 @@ import {
 } from "../../../support/models/hostile-models.ts";
 import { randomModel, statefulModel } from "../../../support/models/row-models.ts";
 import { bytesOf } from "../../../support/models/answer-bytes.ts";
+import { workFolder } from "../../../support/processes/compile-cache.ts";
 
 let directory: string;
 let hosts: ProcessModelHosts;
@@ -36,7 +37,7 @@ const phases: string[] = [];
 
 beforeAll(async () => {
   directory = await mkdtemp(path.join(tmpdir(), "skerry-hosts-"));
-  hosts = new ProcessModelHosts({ workDirectory: path.join(directory, "work") });
+  hosts = new ProcessModelHosts({ workDirectory: workFolder(directory) });
 });
 
 afterEach(async () => {

@@ -12,6 +12,7 @@ import { decodeResponse } from "../../../../shared/inference/response.ts";
 import { MODEL_FILE } from "../../../../shared/protocol/bundle.ts";
 import { bytesOf } from "../../../support/models/answer-bytes.ts";
 import { scaleModel } from "../../../support/models/onnx-models.ts";
+import { workFolder } from "../../../support/processes/compile-cache.ts";
 
 let directory: string;
 let hosts: ProcessModelHosts;
@@ -20,7 +21,7 @@ const running: ModelHost[] = [];
 
 beforeAll(async () => {
   directory = await mkdtemp(path.join(tmpdir(), "skerry-optional-"));
-  hosts = new ProcessModelHosts({ workDirectory: path.join(directory, "work") });
+  hosts = new ProcessModelHosts({ workDirectory: workFolder(directory) });
 });
 afterEach(() => Promise.all(running.splice(0).map((host) => host.stop(0))));
 afterAll(() => rm(directory, { recursive: true, force: true }));

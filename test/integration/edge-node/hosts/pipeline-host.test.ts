@@ -10,6 +10,7 @@ import { JSON_BODY } from "../../../../shared/protocol/frames/inference-frame.ts
 import { bytesOf } from "../../../support/models/answer-bytes.ts";
 import { tinyEncoder } from "../../../support/models/tiny-encoder.ts";
 import { checkedPipeline } from "../../../support/models/pipeline-bundle.ts";
+import { workFolder } from "../../../support/processes/compile-cache.ts";
 
 const EXAMPLE = path.join(import.meta.dirname, "../../../../examples/digits");
 let directory: string;
@@ -23,7 +24,7 @@ let png: Uint8Array;
 
 beforeAll(async () => {
   directory = await mkdtemp(path.join(tmpdir(), "skerry-pipeline-"));
-  hosts = new ProcessModelHosts({ workDirectory: path.join(directory, "work"), mainFile: async () => "pipeline.yaml" });
+  hosts = new ProcessModelHosts({ workDirectory: workFolder(directory), mainFile: async () => "pipeline.yaml" });
   document = parse(await readFile(path.join(EXAMPLE, "pipeline.yaml"), "utf8")) as Record<string, unknown>;
   digits = await readFile(path.join(EXAMPLE, "models/digits.onnx"));
   jpeg = await readFile(path.join(EXAMPLE, "seven.jpg"));

@@ -7,6 +7,7 @@ import type { ModelHost } from "../../../../edge-node/ports/model-hosts.ts";
 import { MODEL_FILE, SAMPLES_FILE } from "../../../../shared/protocol/bundle.ts";
 import { softmaxModel, textToNumberModel } from "../../../support/models/onnx-models.ts";
 import { floats, npy, npz } from "../../../unit/cli/support/npz.ts";
+import { workFolder } from "../../../support/processes/compile-cache.ts";
 
 let directory: string;
 let hosts: ProcessModelHosts;
@@ -15,7 +16,7 @@ const running: ModelHost[] = [];
 
 beforeAll(async () => {
   directory = await mkdtemp(path.join(tmpdir(), "skerry-samples-"));
-  hosts = new ProcessModelHosts({ workDirectory: path.join(directory, "work") });
+  hosts = new ProcessModelHosts({ workDirectory: workFolder(directory) });
 });
 afterEach(() => Promise.all(running.splice(0).map((host) => host.stop(0))));
 afterAll(() => rm(directory, { recursive: true, force: true }));

@@ -17,6 +17,7 @@ import { bytesOf, piecesOf } from "../../../support/models/answer-bytes.ts";
 import { loopModel, runBombModel } from "../../../support/models/hostile-models.ts";
 import { regressorModel, wideRowsModel, zerosModel } from "../../../support/models/onnx-models.ts";
 import { silentLogger } from "../../../support/silent-logger.ts";
+import { workFolder } from "../../../support/processes/compile-cache.ts";
 
 let directory: string;
 let hosts: SharedHosts;
@@ -25,7 +26,7 @@ let models = 0;
 
 beforeAll(async () => {
   directory = await mkdtemp(path.join(tmpdir(), "skerry-shared-"));
-  const places = { workDirectory: path.join(directory, "work") };
+  const places = { workDirectory: workFolder(directory) };
   hosts = new SharedHosts({
     alone: new ProcessModelHosts(places),
     processes: new SharedProcesses(places),

@@ -9,6 +9,7 @@ import type { SharedModel } from "../../../../edge-node/ports/shared-hosts.ts";
 import { MODEL_FILE, SAMPLES_FILE } from "../../../../shared/protocol/bundle.ts";
 import { runBombModel } from "../../../support/models/hostile-models.ts";
 import { npy, npz } from "../../../unit/cli/support/npz.ts";
+import { workFolder } from "../../../support/processes/compile-cache.ts";
 
 const HOST = path.join(import.meta.dirname, "../../../support/fakes/host-that-loads-slowly.ts");
 
@@ -53,7 +54,7 @@ describe("the process of a shared host", () => {
 
   it("warms a model with the samples of its version: made-up values may end what holds other models too", async () => {
     const directory = await mkdtemp(path.join(tmpdir(), "skerry-shared-process-"));
-    const host = await new SharedProcesses({ workDirectory: path.join(directory, "work") }).open(512);
+    const host = await new SharedProcesses({ workDirectory: workFolder(directory) }).open(512);
     await writeFile(path.join(directory, MODEL_FILE), runBombModel());
     const mebibytes = npy("<i8", [1], Buffer.from(BigInt64Array.of(2_000n).buffer));
     await writeFile(path.join(directory, SAMPLES_FILE), npz({ mebibytes }));

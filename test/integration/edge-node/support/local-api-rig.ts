@@ -30,6 +30,7 @@ import { MODEL_FILE } from "../../../../shared/protocol/bundle.ts";
 import { identityModel } from "../../../support/models/onnx-models.ts";
 import { loopModel } from "../../../support/models/hostile-models.ts";
 import { silentLogger } from "../../../support/silent-logger.ts";
+import { workFolder } from "../../../support/processes/compile-cache.ts";
 
 const LIMITS = { memMiB: 512, maxBatch: 8, queue: 64, timeoutMs: 20_000 };
 
@@ -99,7 +100,7 @@ export class LocalApiRig {
 
   async startHosts(): Promise<void> {
     this.directory = await mkdtemp(path.join(tmpdir(), "skerry-local-"));
-    const hosts = new ProcessModelHosts({ workDirectory: path.join(this.directory, "work") });
+    const hosts = new ProcessModelHosts({ workDirectory: workFolder(this.directory) });
     const start = async (name: string, file: Uint8Array): Promise<ModelHost> => {
       const folder = path.join(this.directory, name);
       await mkdir(folder);

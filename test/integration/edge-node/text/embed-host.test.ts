@@ -13,6 +13,7 @@ import { JSON_BODY } from "../../../../shared/protocol/frames/inference-frame.ts
 import type { EncoderModel } from "../../../../shared/text/encoder-model.ts";
 import { piecesOf } from "../../../support/models/answer-bytes.ts";
 import { type TinyEncoder, VOCABULARY, writeTinyEncoder } from "../../../support/models/tiny-encoder.ts";
+import { workFolder } from "../../../support/processes/compile-cache.ts";
 
 let directory: string;
 let hosts: ProcessModelHosts;
@@ -21,7 +22,7 @@ const started: ModelHost[] = [];
 
 beforeAll(async () => {
   directory = await mkdtemp(path.join(tmpdir(), "skerry-embed-"));
-  hosts = new ProcessModelHosts({ workDirectory: path.join(directory, "work") });
+  hosts = new ProcessModelHosts({ workDirectory: workFolder(directory) });
   host = await start("shared", { shorter: [4, 8] });
 });
 

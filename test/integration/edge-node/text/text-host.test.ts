@@ -20,6 +20,7 @@ import { piecesOf } from "../../../support/models/answer-bytes.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { writeServedDecoder } from "../../../support/models/served-decoder.ts";
 import { tinyGguf, type TinyModel } from "../../../support/models/tiny-gguf.ts";
+import { workFolder } from "../../../support/processes/compile-cache.ts";
 
 let directory: string;
 let hosts: ProcessModelHosts;
@@ -98,7 +99,7 @@ describe.each(["gguf", "onnx"] as const)("the host of a text model in %s", (each
     format = each;
     directory = await mkdtemp(path.join(tmpdir(), "skerry-text-"));
     hosts = new ProcessModelHosts({
-      workDirectory: path.join(directory, "work"),
+      workDirectory: workFolder(directory),
       mainFile: async () => (each === "gguf" ? GGUF_FILE : MODEL_FILE),
     });
     host = await start("shared", { contextTokens: CONTEXT });
