@@ -86,6 +86,23 @@ describe("an EdgeNode", () => {
     );
   }, 60_000);
 
+  it("says where its node is, until it says nothing of it any more", async () => {
+    await patch({ site: "island", zone: "pier-2" });
+    await until("it is there", async () => (await node()).site === "island");
+    expect(await node()).toMatchObject({ zone: "pier-2", managedBy: "kubernetes" });
+    await until("that is shown", async () =>
+      /ready +false +island +pier-2/.test(await skerry.kubectl(["get", "enode", "edge-a"])),
+    );
+    await expect(patch({ site: "Pier 9" })).rejects.toThrow("lower-case letters");
+    expect(await skerry.cluster.request("PATCH", "/nodes/edge-a", { site: "edge-a" }, { accept: [409] })).toMatchObject(
+      { code: "CONFLICT" },
+    );
+    await patch({ site: "edge-a", zone: "edge-a" });
+    await until("it is back", async () => (await node()).site === "edge-a");
+    await patch({ site: null, zone: null });
+    await until("it is the API's", async () => (await node()).managedBy === undefined);
+  }, 60_000);
+
   it("comes back when it is deleted, and goes when its node is removed", async () => {
     await skerry.kubectl(["delete", "enode", "edge-a"]);
     await skerry.kubectl(["wait", "--for=create", "enode/edge-a", "--timeout=30s"]);
