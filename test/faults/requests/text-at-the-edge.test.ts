@@ -72,17 +72,16 @@ describe("a text model at the edge and in the cloud", () => {
   });
 
   it("keeps the requests of a session at one replica, and says so", async () => {
+    // What its home saves of a long prompt is more than what a busy machine delays it by, however slow both are.
+    const conversation = "abcdefghij".repeat(CONTEXT / 40);
     const nodes: (string | null)[] = [];
     for (let turn = 0; turn < TURNS; turn += 1) {
-      const answer = await ask({ prompt: `turn ${turn}` }, { "x-session-id": "mine" });
+      const answer = await ask({ prompt: `${conversation} turn ${turn}`, max_tokens: 1 }, { "x-session-id": "mine" });
       expect(answer.headers.get("skerry-route")).toMatch(/reason=affinity/);
       nodes.push(answer.headers.get("skerry-node"));
       await answer.text();
     }
-    // A busy machine makes the home of the session later than the others now and then, by more than these short prompts save there.
-    // Chosen anew each time, three replicas would come to this once in 500 runs.
-    const turnsOf = (node: string | null) => nodes.filter((each) => each === node).length;
-    expect(Math.max(...nodes.map(turnsOf))).toBeGreaterThanOrEqual(0.75 * TURNS);
+    expect(nodes).toEqual(nodes.map(() => nodes[0]));
   });
 
   it("answers at the node itself while its cable is out, and goes on when it is in again", async () => {
