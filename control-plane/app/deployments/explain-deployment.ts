@@ -5,9 +5,9 @@ import { isWanted, nodeByName, placementsOfDeployment } from "../../core/fleet/q
 import type { Fleet, FleetDeployment } from "../../core/fleet/types.ts";
 import type { PlanContext } from "../../core/scheduling/context.ts";
 import { planDeployment } from "../../core/scheduling/planning/plan-among.ts";
-import { nearestChangesOf } from "../../core/scheduling/nearest-changes.ts";
-import { everyNode } from "../../core/scheduling/every-node.ts";
-import { whyNot } from "../../core/scheduling/why-not.ts";
+import { nearestChangesOf } from "../../core/scheduling/explaining/nearest-changes.ts";
+import { everyNode } from "../../core/scheduling/explaining/every-node.ts";
+import { whyNot } from "../../core/scheduling/explaining/why-not.ts";
 import type { CascadeState } from "../inference/cascades.ts";
 import { age } from "../nodes/node-dto.ts";
 import { cascadeView } from "./cascade-view.ts";

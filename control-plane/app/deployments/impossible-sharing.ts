@@ -2,7 +2,7 @@ import type { DeploymentSpec } from "../../../shared/api/v1/deployments.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import { versionOf } from "../../core/fleet/queries.ts";
 import { aliasKey, type Fleet } from "../../core/fleet/types.ts";
-import { whyDedicated } from "../../core/scheduling/isolation.ts";
+import { whyDedicated } from "../../core/scheduling/needs/isolation.ts";
 
 /**
  * Throws `CANNOT_SHARE_HOST` when a shared host is asked for by a version that may not run in one. A version that is not known

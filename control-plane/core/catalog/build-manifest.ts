@@ -4,7 +4,7 @@ import type { EngineDocument } from "../../../shared/protocol/engine-document.ts
 import { encoderMemMiB, type EncoderModel } from "../../../shared/text/encoder-model.ts";
 import { textMemMiB, type TextModel } from "../../../shared/text/text-model.ts";
 import { CHUNKER } from "./chunking/chunker.ts";
-import { estimateMemMiB } from "../scheduling/memory.ts";
+import { estimateMemMiB } from "../scheduling/needs/memory.ts";
 import type { OnnxModel } from "./onnx/inspect.ts";
 
 const MAX_BATCH = 8;

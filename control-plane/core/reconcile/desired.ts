@@ -11,8 +11,8 @@ import type { Fleet, FleetDeployment, FleetNode, FleetPlacement } from "../fleet
 import { builtOf } from "../fleet/variants.ts";
 import { runningRollout } from "../fleet/versions.ts";
 import { heldOn, roomHeldOn } from "../scheduling/planning/held.ts";
-import { isolationOf } from "../scheduling/isolation.ts";
-import { memoryLimitMiB } from "../scheduling/memory.ts";
+import { isolationOf } from "../scheduling/needs/isolation.ts";
+import { memoryLimitMiB } from "../scheduling/needs/memory.ts";
 
 /**
  * Rows of one run. With 32 requests in flight, 8 rows gave half to three quarters of the answers that 32 gave, and 64 gave

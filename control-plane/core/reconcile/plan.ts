@@ -1,7 +1,7 @@
 import { deploymentsOfPlacements, isWanted, unwantedPlacements } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetPlacement } from "../fleet/types.ts";
 import { withPlacements } from "../fleet/with-placements.ts";
-import { candidatesOf, type Candidate } from "../scheduling/candidate.ts";
+import { candidatesOf, type Candidate } from "../scheduling/candidates/candidate.ts";
 import { stateFor, type PlanContext } from "../scheduling/context.ts";
 import { planAmong } from "../scheduling/planning/plan-among.ts";
 import type { DeploymentPlan } from "../scheduling/planning/plan-deployment.ts";

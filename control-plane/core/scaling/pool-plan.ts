@@ -1,10 +1,10 @@
 import { isWanted, placementsOfDeployment, placementsOn, versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetNode } from "../fleet/types.ts";
 import { targetVersion } from "../fleet/versions.ts";
-import { candidatesOf, type Candidate } from "../scheduling/candidate.ts";
+import { candidatesOf, type Candidate } from "../scheduling/candidates/candidate.ts";
 import { stateFor, type PlanContext } from "../scheduling/context.ts";
 import { counted } from "../scheduling/format.ts";
-import { memoryNeedMiB } from "../scheduling/memory.ts";
+import { memoryNeedMiB } from "../scheduling/needs/memory.ts";
 import { podsNeeded, type Bin, type PackedItem } from "./packing.ts";
 import { isPoolFor, isPresent, troubleOf, type ObservedPod, type Pool } from "./pool.ts";
 

@@ -5,7 +5,7 @@ import { builtOf } from "../fleet/variants.ts";
 import { withPlacements } from "../fleet/with-placements.ts";
 import type { PlacementSteps, Step } from "../reconcile/steps.ts";
 import { stateFor, type PlanContext } from "../scheduling/context.ts";
-import { diskFloorMiB, diskNeedMiB, freeDiskMiB, heldDiskMiB } from "../scheduling/disk.ts";
+import { diskFloorMiB, diskNeedMiB, freeDiskMiB, heldDiskMiB } from "../scheduling/needs/disk.ts";
 import { diskHeldOn, heldOn, roomHeldOn } from "../scheduling/planning/held.ts";
 import { plannedPlacement } from "../scheduling/planning/planned-placement.ts";
 import { stallTimes } from "../scheduling/planning/stalled.ts";

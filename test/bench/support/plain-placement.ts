@@ -1,6 +1,6 @@
 import { isWanted, placementsOfDeployment, versionOf } from "../../../control-plane/core/fleet/queries.ts";
 import type { Fleet, FleetDeployment } from "../../../control-plane/core/fleet/types.ts";
-import { candidatesOf, ownPlacements, withPlacement } from "../../../control-plane/core/scheduling/candidate.ts";
+import { candidatesOf, ownPlacements, withPlacement } from "../../../control-plane/core/scheduling/candidates/candidate.ts";
 import { stateFor, type PlanContext } from "../../../control-plane/core/scheduling/context.ts";
 import { placementOn } from "../../../control-plane/core/scheduling/planning/place-replicas.ts";
 import { needOf } from "../../../control-plane/core/scheduling/planning/plan-deployment.ts";
@@ -10,7 +10,7 @@ import {
   pointsOfNode,
   pointsOfZone,
   replicasByZone,
-} from "../../../control-plane/core/scheduling/rank.ts";
+} from "../../../control-plane/core/scheduling/candidates/rank.ts";
 import { aPlacement } from "../../support/fleet/fleet-builder.ts";
 
 /**

@@ -7,7 +7,7 @@ import type {
   VersionErrors,
   VersionHistory,
 } from "../../../control-plane/core/fleet/types.ts";
-import { attemptOn } from "../../../control-plane/core/scheduling/attempt.ts";
+import { attemptOn } from "../../../control-plane/core/scheduling/needs/attempt.ts";
 import type { PlanContext } from "../../../control-plane/core/scheduling/context.ts";
 import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
 import type { PlacementId } from "../../../shared/base/ids.ts";

@@ -4,9 +4,9 @@ import {
   ownPlacements,
   type Candidate,
   type PlacementRequest,
-} from "../../../control-plane/core/scheduling/candidate.ts";
+} from "../../../control-plane/core/scheduling/candidates/candidate.ts";
 import type { Filter } from "../../../control-plane/core/scheduling/filters/filter.ts";
-import { replicasByZone } from "../../../control-plane/core/scheduling/rank.ts";
+import { replicasByZone } from "../../../control-plane/core/scheduling/candidates/rank.ts";
 import type { FleetNode, FleetPlacement, FleetVersion } from "../../../control-plane/core/fleet/types.ts";
 import { scoredBy, type Score, type Scored } from "../../../control-plane/core/scheduling/scores/score.ts";
 import type { deploymentSpec } from "../../../shared/api/v1/deployments.ts";

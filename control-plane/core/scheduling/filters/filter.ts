@@ -1,6 +1,6 @@
 import type { VerdictKind } from "../../../../shared/api/v1/explain.ts";
 import type { FleetPlacement } from "../../fleet/types.ts";
-import type { Candidate, PlacementRequest, RequestKey } from "../candidate.ts";
+import type { Candidate, PlacementRequest, RequestKey } from "../candidates/candidate.ts";
 
 /** A "no" that says who and why: *not now*, *never* or *bug*. */
 export interface Refusal {

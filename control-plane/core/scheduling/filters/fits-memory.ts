@@ -1,4 +1,4 @@
-import type { Candidate, PlacementRequest } from "../candidate.ts";
+import type { Candidate, PlacementRequest } from "../candidates/candidate.ts";
 import type { Amount, Filter } from "./filter.ts";
 
 const ofNode: Amount = { of: ({ usableMiB }) => usableMiB, needed: ({ memMiB }) => memMiB };

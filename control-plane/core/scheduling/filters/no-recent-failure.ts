@@ -1,7 +1,7 @@
 import { isGivenUp, MAX_LOAD_FAILURES } from "../../fleet/version-history.ts";
-import { attemptOn } from "../attempt.ts";
+import { attemptOn } from "../needs/attempt.ts";
 import { formatDuration } from "../format.ts";
-import { ofNodeAlone } from "../candidate.ts";
+import { ofNodeAlone } from "../candidates/candidate.ts";
 import type { Filter } from "./filter.ts";
 
 /** How long a node is left alone with a version that failed on it, in ms. */

@@ -1,5 +1,5 @@
 import { formatDuration } from "../format.ts";
-import { ofNodeAlone } from "../candidate.ts";
+import { ofNodeAlone } from "../candidates/candidate.ts";
 import type { Filter } from "./filter.ts";
 
 /** The node is ready: connected, and heard in both directions. */

@@ -1,4 +1,4 @@
-import { ofNodeAlone } from "../candidate.ts";
+import { ofNodeAlone } from "../candidates/candidate.ts";
 import type { Filter } from "./filter.ts";
 
 /** Nobody took the node out of planning. */

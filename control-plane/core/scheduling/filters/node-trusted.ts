@@ -1,5 +1,5 @@
 import { formatDuration } from "../format.ts";
-import { ofNodeAlone } from "../candidate.ts";
+import { ofNodeAlone } from "../candidates/candidate.ts";
 import type { Filter } from "./filter.ts";
 
 /** The node's connection did not just break again and again. What it holds stays there. */

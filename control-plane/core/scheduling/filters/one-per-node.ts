@@ -1,5 +1,5 @@
-import { ofNodeAlone } from "../candidate.ts";
-import { isOfNeed } from "../variant-need.ts";
+import { ofNodeAlone } from "../candidates/candidate.ts";
+import { isOfNeed } from "../needs/variant-need.ts";
 import type { Filter } from "./filter.ts";
 
 /** A second replica on one node would share its fate and its cores. */

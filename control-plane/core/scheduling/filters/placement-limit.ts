@@ -1,6 +1,6 @@
 import { MAX_PLACEMENTS_PER_NODE } from "../../../../shared/protocol/limits.ts";
 import { counted } from "../format.ts";
-import { ofNodeAlone } from "../candidate.ts";
+import { ofNodeAlone } from "../candidates/candidate.ts";
 import type { Filter } from "./filter.ts";
 
 /** A node's desired state must fit one message. */

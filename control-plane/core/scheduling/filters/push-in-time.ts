@@ -1,5 +1,5 @@
 import { formatDuration } from "../format.ts";
-import { pushLimitMs } from "../push-time.ts";
+import { pushLimitMs } from "../needs/push-time.ts";
 import type { Amount, Filter } from "./filter.ts";
 
 /** Of the field `maxPushMinutes`: a week. */

@@ -1,5 +1,5 @@
 import { formatDuration } from "../format.ts";
-import { pushLimitMs, queuedPushMs } from "../push-time.ts";
+import { pushLimitMs, queuedPushMs } from "../needs/push-time.ts";
 import type { Amount, Filter } from "./filter.ts";
 
 /** The larger one is the shorter queue, in ms. */

@@ -1,12 +1,12 @@
 import type { FleetPlacement, PlacementAttempt } from "../../fleet/types.ts";
 import { isGivenUp } from "../../fleet/version-history.ts";
-import { attemptOn } from "../attempt.ts";
-import type { Candidate, PlacementRequest } from "../candidate.ts";
+import { attemptOn } from "../needs/attempt.ts";
+import type { Candidate, PlacementRequest } from "../candidates/candidate.ts";
 import { fitsDisk } from "../filters/fits-disk.ts";
 import { FAILURE_BACKOFF_MS } from "../filters/no-recent-failure.ts";
-import { firstRefusal } from "../rank.ts";
+import { firstRefusal } from "../candidates/rank.ts";
 import { formatDuration } from "../format.ts";
-import { needOfPlacement } from "../variant-need.ts";
+import { needOfPlacement } from "../needs/variant-need.ts";
 
 /** Whether there is room on a disk is a figure of its load reports, which cause no plan: it is looked at this often, in ms. */
 export const DISK_LOOK_MS = 60_000;

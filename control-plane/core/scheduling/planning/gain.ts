@@ -1,7 +1,7 @@
 import type { FleetPlacement } from "../../fleet/types.ts";
-import type { Candidate, PlacementRequest } from "../candidate.ts";
+import type { Candidate, PlacementRequest } from "../candidates/candidate.ts";
 import type { Profile } from "../profile.ts";
-import { needOn } from "../variant-need.ts";
+import { needOn } from "../needs/variant-need.ts";
 import { hopMsTo, scaledHops } from "../hops.ts";
 import { UNKNOWN_POINTS, type Score, type ScoreContext } from "../scores/score.ts";
 

@@ -2,8 +2,8 @@ import { placementsOn } from "../../fleet/queries.ts";
 import type { Fleet, FleetNode, FleetPlacement } from "../../fleet/types.ts";
 import { builtOf, hasAskedVariant, variantOf } from "../../fleet/variants.ts";
 import { runningRollout, targetVersion } from "../../fleet/versions.ts";
-import { diskFloorMiB, diskNeedMiB, freeDiskMiB, heldDiskMiB } from "../disk.ts";
-import { reservedMiB, usableMemoryMiB } from "../memory.ts";
+import { diskFloorMiB, diskNeedMiB, freeDiskMiB, heldDiskMiB } from "../needs/disk.ts";
+import { reservedMiB, usableMemoryMiB } from "../needs/memory.ts";
 
 /** States of a placement that uses the disk of its node and none of its memory. */
 const WITHOUT_MEMORY: readonly FleetPlacement["state"][] = ["offered", "downloading", "verifying", "staged"];

@@ -1,5 +1,5 @@
 import type { FleetPlacement } from "../../fleet/types.ts";
-import type { Candidate } from "../candidate.ts";
+import type { Candidate } from "../candidates/candidate.ts";
 
 /** Replicas of which some are to take the place of others. */
 interface Moves {

@@ -1,16 +1,16 @@
 import type { Fleet, FleetDeployment, FleetPlacement, FleetVersion } from "../../fleet/types.ts";
 import { runningRollout } from "../../fleet/versions.ts";
-import { candidateOf } from "../candidate-list.ts";
-import { withoutReservation, type Candidate, type PlacementRequest } from "../candidate.ts";
+import { candidateOf } from "../candidates/candidate-list.ts";
+import { withoutReservation, type Candidate, type PlacementRequest } from "../candidates/candidate.ts";
 import { brakeOf, profileOf, type PlanContext } from "../context.ts";
-import { explainDecision } from "../explain.ts";
+import { explainDecision } from "../explaining/explain.ts";
 import { formatDuration } from "../format.ts";
-import { pushMsTo } from "../push-time.ts";
-import { firstRefusal, onlyZone, rank, replicasByZone } from "../rank.ts";
-import { summaryOf } from "../ranking-summary.ts";
-import { attemptOn } from "../attempt.ts";
+import { pushMsTo } from "../needs/push-time.ts";
+import { firstRefusal, onlyZone, rank, replicasByZone } from "../candidates/rank.ts";
+import { summaryOf } from "../explaining/ranking-summary.ts";
+import { attemptOn } from "../needs/attempt.ts";
 import { guardedGain, savedMs, type Comparison } from "./gain.ts";
-import { needOn } from "../variant-need.ts";
+import { needOn } from "../needs/variant-need.ts";
 import type { PlannedPlacement } from "./place-replicas.ts";
 import { needOf } from "./plan-deployment.ts";
 

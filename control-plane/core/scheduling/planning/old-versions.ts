@@ -1,12 +1,12 @@
 import { nodeKind, type NodeKind } from "../../../../shared/api/v1/nodes.ts";
 import type { FleetPlacement } from "../../fleet/types.ts";
-import { candidateOf } from "../candidate-list.ts";
-import type { Candidate, PlacementRequest } from "../candidate.ts";
+import { candidateOf } from "../candidates/candidate-list.ts";
+import type { Candidate, PlacementRequest } from "../candidates/candidate.ts";
 import { fitsDisk } from "../filters/fits-disk.ts";
 import { residencyFilter } from "../filters/residency.ts";
 import { STATIC_FILTERS } from "../profile.ts";
-import { firstRefusal } from "../rank.ts";
-import { isOfNeed } from "../variant-need.ts";
+import { firstRefusal } from "../candidates/rank.ts";
+import { isOfNeed } from "../needs/variant-need.ts";
 
 /** A new replica that is on its way for longer than this keeps no old one elsewhere waiting, in ms. */
 const PATIENCE_MS = 10 * 60_000;

@@ -1,15 +1,15 @@
 import type { ExplainRecord } from "../../../../shared/api/v1/explain.ts";
 import type { NodeKind } from "../../../../shared/api/v1/nodes.ts";
 import type { FleetPlacement, PlacementAttempt } from "../../fleet/types.ts";
-import { attemptOn } from "../attempt.ts";
-import { withoutReservation, withPlacement, type Candidate, type PlacementRequest } from "../candidate.ts";
-import { tableOf, withCandidates, WorkingList } from "../candidate-list.ts";
+import { attemptOn } from "../needs/attempt.ts";
+import { withoutReservation, withPlacement, type Candidate, type PlacementRequest } from "../candidates/candidate.ts";
+import { tableOf, withCandidates, WorkingList } from "../candidates/candidate-list.ts";
 import { profileOf, type PlanContext } from "../context.ts";
-import { explainDecision, shortfallSentence } from "../explain.ts";
+import { explainDecision, shortfallSentence } from "../explaining/explain.ts";
 import { plannedPlacement } from "./planned-placement.ts";
-import { onlyZone, type Ranked } from "../rank.ts";
-import { needOn } from "../variant-need.ts";
-import type { RankingSummary } from "../ranking-summary.ts";
+import { onlyZone, type Ranked } from "../candidates/rank.ts";
+import { needOn } from "../needs/variant-need.ts";
+import type { RankingSummary } from "../explaining/ranking-summary.ts";
 
 export interface PlannedPlacement {
   readonly nodeId: FleetPlacement["nodeId"];

@@ -5,13 +5,13 @@ import type { Fleet, FleetDeployment, FleetPlacement, FleetVersion } from "../..
 import { lacksVariant } from "../../fleet/variants.ts";
 import { targetVersion } from "../../fleet/versions.ts";
 import type { Retry } from "./attempts.ts";
-import type { Candidate, PlacementRequest } from "../candidate.ts";
+import type { Candidate, PlacementRequest } from "../candidates/candidate.ts";
 import type { PlanContext } from "../context.ts";
-import { diskNeedMiB } from "../disk.ts";
+import { diskNeedMiB } from "../needs/disk.ts";
 import { errorSharesOf } from "../error-shares.ts";
-import { memoryNeedMiB } from "../memory.ts";
-import { serviceTimesOf } from "../service-time.ts";
-import { variantSpeeds } from "../variant-need.ts";
+import { memoryNeedMiB } from "../needs/memory.ts";
+import { serviceTimesOf } from "../needs/service-time.ts";
+import { variantSpeeds } from "../needs/variant-need.ts";
 import { makingRoom, preemptorsOf, preemptorSentence, withPreemptors } from "./preemptors.ts";
 import { planKind } from "./plan-kind.ts";
 import type { Preempted } from "./preempt.ts";

@@ -2,16 +2,16 @@ import type { ExplainRecord, RoomReason } from "../../../../shared/api/v1/explai
 import type { NodeKind } from "../../../../shared/api/v1/nodes.ts";
 import type { Fleet, FleetDeployment, FleetPlacement } from "../../fleet/types.ts";
 import { canBringNodes, isPoolFor, type Pool } from "../../scaling/pool.ts";
-import { withPlacement, type Candidate, type PlacementRequest } from "../candidate.ts";
-import { candidateOf, withCandidates } from "../candidate-list.ts";
+import { withPlacement, type Candidate, type PlacementRequest } from "../candidates/candidate.ts";
+import { candidateOf, withCandidates } from "../candidates/candidate-list.ts";
 import { profileOf, type PlanContext } from "../context.ts";
-import { explainDecision } from "../explain.ts";
-import { firstRefusal, rank } from "../rank.ts";
-import { summaryOf } from "../ranking-summary.ts";
-import { attemptOn } from "../attempt.ts";
+import { explainDecision } from "../explaining/explain.ts";
+import { firstRefusal, rank } from "../candidates/rank.ts";
+import { summaryOf } from "../explaining/ranking-summary.ts";
+import { attemptOn } from "../needs/attempt.ts";
 import { placementOn, type PlannedPlacement } from "./place-replicas.ts";
 import { isWorth, rateText, valueAmong, type ReplicaValue } from "./replica-value.ts";
-import { needOn } from "../variant-need.ts";
+import { needOn } from "../needs/variant-need.ts";
 import { priorityOf, Victims, type Claim, type Decided, type Victim } from "./victims.ts";
 
 export interface Preempted {

@@ -1,7 +1,7 @@
 import { isWanted, placementsOfDeployment } from "../../fleet/queries.ts";
 import type { Fleet, FleetPlacement } from "../../fleet/types.ts";
 import type { PlanContext } from "../context.ts";
-import { reservedMiB } from "../memory.ts";
+import { reservedMiB } from "../needs/memory.ts";
 
 /** A replica that is asked for more has to be worth so many times what it takes the place of. */
 const TIMES = 1.5;

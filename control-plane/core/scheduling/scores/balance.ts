@@ -1,4 +1,4 @@
-import type { Candidate, PlacementRequest } from "../candidate.ts";
+import type { Candidate, PlacementRequest } from "../candidates/candidate.ts";
 import { clampScore, type Score } from "./score.ts";
 
 /** CPU and memory are used equally, so that neither is left unused. */

@@ -1,5 +1,5 @@
 import { nodeCost } from "../../fleet/node-cost.ts";
-import { ofNodeAlone } from "../candidate.ts";
+import { ofNodeAlone } from "../candidates/candidate.ts";
 import { clampScore, type Score } from "./score.ts";
 
 export const cost: Score = {

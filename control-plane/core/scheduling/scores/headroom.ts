@@ -1,4 +1,4 @@
-import type { Candidate, PlacementRequest } from "../candidate.ts";
+import type { Candidate, PlacementRequest } from "../candidates/candidate.ts";
 import { clampScore, type Score } from "./score.ts";
 
 /** Room left after placement: the scarcer of memory and CPU. Mirrored on cloud nodes, which pack so that the pool can shrink. */

@@ -1,5 +1,5 @@
 import type { FleetPlacement } from "../../fleet/types.ts";
-import type { Candidate, PlacementRequest } from "../candidate.ts";
+import type { Candidate, PlacementRequest } from "../candidates/candidate.ts";
 import { hopMsTo } from "../hops.ts";
 import { clampScore, type Score } from "./score.ts";
 

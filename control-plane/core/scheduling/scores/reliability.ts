@@ -1,6 +1,6 @@
 import { disconnectsAt } from "../../fleet/quarantine.ts";
 import { versionKey } from "../../../../shared/base/version-key.ts";
-import { isStalled, type Candidate, type PlacementRequest } from "../candidate.ts";
+import { isStalled, type Candidate, type PlacementRequest } from "../candidates/candidate.ts";
 import { clampScore, type Score } from "./score.ts";
 
 const OF_EACH = 25;

@@ -1,5 +1,5 @@
 import type { FleetPlacement } from "../../fleet/types.ts";
-import type { Candidate, PlacementRequest, RequestKey } from "../candidate.ts";
+import type { Candidate, PlacementRequest, RequestKey } from "../candidates/candidate.ts";
 
 /** What a score sees beside the node and the request. */
 export interface ScoreContext {

@@ -1,5 +1,5 @@
 import { memo } from "../../memo.ts";
-import { ofNodeAlone } from "../candidate.ts";
+import { ofNodeAlone } from "../candidates/candidate.ts";
 import { clampScore, type Score, type ScoreContext } from "./score.ts";
 
 /** Replicas of the deployment in the node's zone, against the fullest zone. */

@@ -1,6 +1,6 @@
 import type { FleetPlacement, FleetVersion } from "../../fleet/types.ts";
-import type { Candidate } from "../candidate.ts";
-import { pushRateOf } from "../push-time.ts";
+import type { Candidate } from "../candidates/candidate.ts";
+import { pushRateOf } from "../needs/push-time.ts";
 import { clampScore, type Score } from "./score.ts";
 
 const COLD_MS = 60_000;

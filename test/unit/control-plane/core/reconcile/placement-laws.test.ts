@@ -5,10 +5,10 @@ import type { Fleet, FleetDeployment, FleetNode } from "../../../../../control-p
 import { targetVersion } from "../../../../../control-plane/core/fleet/versions.ts";
 import { planFleet } from "../../../../../control-plane/core/reconcile/plan.ts";
 import type { Step } from "../../../../../control-plane/core/reconcile/steps.ts";
-import { candidatesOf } from "../../../../../control-plane/core/scheduling/candidate.ts";
+import { candidatesOf } from "../../../../../control-plane/core/scheduling/candidates/candidate.ts";
 import { stateFor } from "../../../../../control-plane/core/scheduling/context.ts";
-import { everyNode } from "../../../../../control-plane/core/scheduling/every-node.ts";
-import { refusalsOf } from "../../../../../control-plane/core/scheduling/refusals.ts";
+import { everyNode } from "../../../../../control-plane/core/scheduling/explaining/every-node.ts";
+import { refusalsOf } from "../../../../../control-plane/core/scheduling/explaining/refusals.ts";
 import { withSteps } from "../../../../../control-plane/core/what-if/virtual-fleet.ts";
 import { whatIf } from "../../../../../control-plane/core/what-if/what-if.ts";
 import { nodeKind, type NodeKind } from "../../../../../shared/api/v1/nodes.ts";

@@ -4,7 +4,7 @@ import { desiredFor } from "../../../../../control-plane/core/reconcile/desired.
 import { planFleet } from "../../../../../control-plane/core/reconcile/plan.ts";
 import { describePlan } from "../../../../../control-plane/core/reconcile/steps.ts";
 import type { PlanContext } from "../../../../../control-plane/core/scheduling/context.ts";
-import { whyNot } from "../../../../../control-plane/core/scheduling/why-not.ts";
+import { whyNot } from "../../../../../control-plane/core/scheduling/explaining/why-not.ts";
 import { planOffers } from "../../../../../control-plane/core/transfer/plan-offers.ts";
 import type { PlacementId } from "../../../../../shared/base/ids.ts";
 import {

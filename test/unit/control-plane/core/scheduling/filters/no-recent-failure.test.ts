@@ -4,7 +4,7 @@ import {
   noRecentFailure,
 } from "../../../../../../control-plane/core/scheduling/filters/no-recent-failure.ts";
 import type { FleetPlacement } from "../../../../../../control-plane/core/fleet/types.ts";
-import { attemptOn } from "../../../../../../control-plane/core/scheduling/attempt.ts";
+import { attemptOn } from "../../../../../../control-plane/core/scheduling/needs/attempt.ts";
 import type { VersionHistory } from "../../../../../../control-plane/core/fleet/types.ts";
 import { aNode, NOW } from "../../../../../support/fleet/fleet-builder.ts";
 import { aCandidate, aRequest, onEdgeA, refusalOn } from "../../../../../support/fleet/scheduling-fixture.ts";

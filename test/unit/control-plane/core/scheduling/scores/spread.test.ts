@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { spread } from "../../../../../../control-plane/core/scheduling/scores/spread.ts";
-import type { Candidate } from "../../../../../../control-plane/core/scheduling/candidate.ts";
+import type { Candidate } from "../../../../../../control-plane/core/scheduling/candidates/candidate.ts";
 import {
   aCandidate,
   aRequest,

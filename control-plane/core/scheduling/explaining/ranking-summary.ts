@@ -1,4 +1,4 @@
-import type { Ranked, Ranking, Rejection } from "./rank.ts";
+import type { Ranked, Ranking, Rejection } from "../candidates/rank.ts";
 
 /** Nodes that a record shows with their scores. */
 export const TOP = 5;

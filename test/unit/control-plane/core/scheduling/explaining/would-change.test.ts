@@ -1,10 +1,10 @@
 import { describe, expect, it } from "@jest/globals";
-import type { Candidate, PlacementRequest } from "../../../../../control-plane/core/scheduling/candidate.ts";
-import { nearestChangesOf } from "../../../../../control-plane/core/scheduling/nearest-changes.ts";
-import { DEFAULT_PROFILE } from "../../../../../control-plane/core/scheduling/profile.ts";
-import { whyNot } from "../../../../../control-plane/core/scheduling/why-not.ts";
-import { changesToAdmit } from "../../../../../control-plane/core/scheduling/would-change.ts";
-import { MAX_PLACEMENTS_PER_NODE } from "../../../../../shared/protocol/limits.ts";
+import type { Candidate, PlacementRequest } from "../../../../../../control-plane/core/scheduling/candidates/candidate.ts";
+import { nearestChangesOf } from "../../../../../../control-plane/core/scheduling/explaining/nearest-changes.ts";
+import { DEFAULT_PROFILE } from "../../../../../../control-plane/core/scheduling/profile.ts";
+import { whyNot } from "../../../../../../control-plane/core/scheduling/explaining/why-not.ts";
+import { changesToAdmit } from "../../../../../../control-plane/core/scheduling/explaining/would-change.ts";
+import { MAX_PLACEMENTS_PER_NODE } from "../../../../../../shared/protocol/limits.ts";
 import {
   aDeployment,
   aFleet,
@@ -13,8 +13,8 @@ import {
   aVersion,
   NOW,
   TIMINGS,
-} from "../../../../support/fleet/fleet-builder.ts";
-import { aCandidate, aRequest, onEdgeA } from "../../../../support/fleet/scheduling-fixture.ts";
+} from "../../../../../support/fleet/fleet-builder.ts";
+import { aCandidate, aRequest, onEdgeA } from "../../../../../support/fleet/scheduling-fixture.ts";
 
 type CandidateOf = NonNullable<Parameters<typeof aCandidate>[0]>;
 type RequestOf = NonNullable<Parameters<typeof aRequest>[0]>;

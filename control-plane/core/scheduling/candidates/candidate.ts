@@ -1,18 +1,18 @@
-import type { NodeState } from "../../../shared/api/v1/nodes.ts";
-import { lastHeard } from "../fleet/node-status.ts";
-import { isMassQuarantine, quarantineOf, type Quarantine } from "../fleet/quarantine.ts";
-import { pushRateAt } from "../fleet/push-rate.ts";
-import { isWanted, placementsOn, versionOf } from "../fleet/queries.ts";
-import { targetVersion } from "../fleet/versions.ts";
-import type { Fleet, FleetDeployment, FleetNode, FleetPlacement, FleetVersion } from "../fleet/types.ts";
-import { comingDiskMiB, diskFloorMiB, freeDiskMiB, heldDiskMiB } from "./disk.ts";
-import type { VariantChoice, VariantSpeeds } from "./choose-variant.ts";
-import { errorSharesOf } from "./error-shares.ts";
-import type { Hops } from "./hops.ts";
-import { diskHeldOn, heldOn } from "./planning/held.ts";
-import { stallTimes } from "./planning/stalled.ts";
-import { reservedMiB, usableMemoryMiB } from "./memory.ts";
-import type { ServiceTimes } from "./service-time.ts";
+import type { NodeState } from "../../../../shared/api/v1/nodes.ts";
+import { lastHeard } from "../../fleet/node-status.ts";
+import { isMassQuarantine, quarantineOf, type Quarantine } from "../../fleet/quarantine.ts";
+import { pushRateAt } from "../../fleet/push-rate.ts";
+import { isWanted, placementsOn, versionOf } from "../../fleet/queries.ts";
+import { targetVersion } from "../../fleet/versions.ts";
+import type { Fleet, FleetDeployment, FleetNode, FleetPlacement, FleetVersion } from "../../fleet/types.ts";
+import { comingDiskMiB, diskFloorMiB, freeDiskMiB, heldDiskMiB } from "../needs/disk.ts";
+import type { VariantChoice, VariantSpeeds } from "../needs/choose-variant.ts";
+import { errorSharesOf } from "../error-shares.ts";
+import type { Hops } from "../hops.ts";
+import { diskHeldOn, heldOn } from "../planning/held.ts";
+import { stallTimes } from "../planning/stalled.ts";
+import { reservedMiB, usableMemoryMiB } from "../needs/memory.ts";
+import type { ServiceTimes } from "../needs/service-time.ts";
 
 /** What has to be placed. */
 export interface PlacementRequest {

@@ -1,5 +1,5 @@
-import type { FleetVersion } from "../fleet/types.ts";
-import type { Candidate, PlacementRequest } from "./candidate.ts";
+import type { FleetVersion } from "../../fleet/types.ts";
+import type { Candidate, PlacementRequest } from "../candidates/candidate.ts";
 
 const MIB = 1_048_576;
 /** What a push is taken to run at while none to the node was measured, in bytes per ms (8 MiB/s). */

@@ -1,6 +1,6 @@
 import type { Best } from "./best.ts";
 import { roundedTotal } from "./rank.ts";
-import { NAMED_REJECTIONS } from "./ranking-summary.ts";
+import { NAMED_REJECTIONS } from "../explaining/ranking-summary.ts";
 
 /** The verdict of any filter that threw; the others count from 1. */
 export const ERROR = 255;

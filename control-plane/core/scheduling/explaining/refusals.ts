@@ -1,10 +1,10 @@
-import { nodeKind } from "../../../shared/api/v1/nodes.ts";
-import { versionOf } from "../fleet/queries.ts";
-import type { Fleet, FleetDeployment } from "../fleet/types.ts";
-import type { Candidate } from "./candidate.ts";
-import { profileOf, type PlanContext } from "./context.ts";
-import { needOf, type DeploymentPlan } from "./planning/plan-deployment.ts";
-import { rank, type Rejection } from "./rank.ts";
+import { nodeKind } from "../../../../shared/api/v1/nodes.ts";
+import { versionOf } from "../../fleet/queries.ts";
+import type { Fleet, FleetDeployment } from "../../fleet/types.ts";
+import type { Candidate } from "../candidates/candidate.ts";
+import { profileOf, type PlanContext } from "../context.ts";
+import { needOf, type DeploymentPlan } from "../planning/plan-deployment.ts";
+import { rank, type Rejection } from "../candidates/rank.ts";
 
 /**
  * Every node of the kinds of which a replica has no place, with the first filter that refuses it: an explain record names

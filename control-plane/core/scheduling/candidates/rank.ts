@@ -1,13 +1,13 @@
-import { versionKey } from "../../../shared/base/version-key.ts";
-import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
-import { messageOf } from "../../../shared/base/errors.ts";
-import { stableHash } from "../hash.ts";
+import { versionKey } from "../../../../shared/base/version-key.ts";
+import type { ExplainRecord } from "../../../../shared/api/v1/explain.ts";
+import { messageOf } from "../../../../shared/base/errors.ts";
+import { stableHash } from "../../hash.ts";
 import { ownPlacements, type Candidate, type PlacementRequest } from "./candidate.ts";
-import type { Filter, Refusal } from "./filters/filter.ts";
-import { zoneSpread } from "./filters/zone-spread.ts";
-import type { Profile } from "./profile.ts";
-import { needOn } from "./variant-need.ts";
-import { scoredBy, UNKNOWN_POINTS, type ScoreContext } from "./scores/score.ts";
+import type { Filter, Refusal } from "../filters/filter.ts";
+import { zoneSpread } from "../filters/zone-spread.ts";
+import type { Profile } from "../profile.ts";
+import { needOn } from "../needs/variant-need.ts";
+import { scoredBy, UNKNOWN_POINTS, type ScoreContext } from "../scores/score.ts";
 
 export type RankedNode = ExplainRecord["top"][number];
 /** A refused node with its first refusal. */

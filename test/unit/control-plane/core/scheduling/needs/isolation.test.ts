@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
-import { isolationOf, whyDedicated } from "../../../../../control-plane/core/scheduling/isolation.ts";
-import type { FleetVersion } from "../../../../../control-plane/core/fleet/types.ts";
-import type { DeploymentSpec } from "../../../../../shared/api/v1/deployments.ts";
-import { aDeployment, aVersion } from "../../../../support/fleet/fleet-builder.ts";
+import { isolationOf, whyDedicated } from "../../../../../../control-plane/core/scheduling/needs/isolation.ts";
+import type { FleetVersion } from "../../../../../../control-plane/core/fleet/types.ts";
+import type { DeploymentSpec } from "../../../../../../shared/api/v1/deployments.ts";
+import { aDeployment, aVersion } from "../../../../../support/fleet/fleet-builder.ts";
 
 const MIB = 1_048_576;
 const small = aVersion("digits", 1, { bytes: 3 * MIB });

@@ -1,11 +1,11 @@
-import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
-import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
-import type { PlacementRequest } from "./candidate.ts";
-import { counted } from "./format.ts";
-import type { Ranked, Rejection } from "./rank.ts";
+import type { ExplainRecord } from "../../../../shared/api/v1/explain.ts";
+import type { NodeKind } from "../../../../shared/api/v1/nodes.ts";
+import type { PlacementRequest } from "../candidates/candidate.ts";
+import { counted } from "../format.ts";
+import type { Ranked, Rejection } from "../candidates/rank.ts";
 import { TOP, type RankingSummary } from "./ranking-summary.ts";
-import { needOn } from "./variant-need.ts";
-import { stableHash } from "../hash.ts";
+import { needOn } from "../needs/variant-need.ts";
+import { stableHash } from "../../hash.ts";
 
 /** The record of one decision: who was asked, who refused and why, who won by how much and by what. */
 export function explainDecision(

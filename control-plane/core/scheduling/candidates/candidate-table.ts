@@ -1,16 +1,16 @@
-import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
+import type { NodeKind } from "../../../../shared/api/v1/nodes.ts";
 import { Best } from "./best.ts";
 import { CROWDED, ERROR, offerAll, refusalsOf } from "./candidate-scan.ts";
 import { ownPlacements, type Candidate, type PlacementRequest } from "./candidate.ts";
 import { FILTER_ERROR, firstRefusal, pointsOfNode, refusalOf, replicasByZone, tieBreaker } from "./rank.ts";
 import { pointsOfZone, scoreOf, type Ranked, type Rejection } from "./rank.ts";
-import { RANKED, type RankingSummary } from "./ranking-summary.ts";
+import { RANKED, type RankingSummary } from "../explaining/ranking-summary.ts";
 import { CandidateColumns, NOTHING_THERE, THREW } from "./candidate-columns.ts";
-import type { Filter } from "./filters/filter.ts";
-import { needOn } from "./variant-need.ts";
-import { zoneSpread } from "./filters/zone-spread.ts";
-import type { Profile } from "./profile.ts";
-import { clampScore, UNKNOWN_POINTS } from "./scores/score.ts";
+import type { Filter } from "../filters/filter.ts";
+import { needOn } from "../needs/variant-need.ts";
+import { zoneSpread } from "../filters/zone-spread.ts";
+import type { Profile } from "../profile.ts";
+import { clampScore, UNKNOWN_POINTS } from "../scores/score.ts";
 
 /** What is known of every candidate for one request. */
 interface Judgement {

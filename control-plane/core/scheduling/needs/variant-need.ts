@@ -1,8 +1,8 @@
-import { versionKey } from "../../../shared/base/version-key.ts";
-import type { Fleet, FleetNode, FleetPlacement, FleetVersion } from "../fleet/types.ts";
-import { hasAskedVariant, pinnedVariant, variantOf, versionAs } from "../fleet/variants.ts";
-import { memo } from "../memo.ts";
-import type { PlacementRequest } from "./candidate.ts";
+import { versionKey } from "../../../../shared/base/version-key.ts";
+import type { Fleet, FleetNode, FleetPlacement, FleetVersion } from "../../fleet/types.ts";
+import { hasAskedVariant, pinnedVariant, variantOf, versionAs } from "../../fleet/variants.ts";
+import { memo } from "../../memo.ts";
+import type { PlacementRequest } from "../candidates/candidate.ts";
 import { chooseVariant, type VariantSpeeds } from "./choose-variant.ts";
 import { diskNeedMiB } from "./disk.ts";
 import { memoryNeedMiB, usableMemoryMiB } from "./memory.ts";

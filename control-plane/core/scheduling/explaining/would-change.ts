@@ -1,8 +1,8 @@
-import { zoneSpread } from "./filters/zone-spread.ts";
-import { ownPlacements, type Candidate, type PlacementRequest } from "./candidate.ts";
-import type { Profile } from "./profile.ts";
-import { refusalOf } from "./rank.ts";
-import { needOn } from "./variant-need.ts";
+import { zoneSpread } from "../filters/zone-spread.ts";
+import { ownPlacements, type Candidate, type PlacementRequest } from "../candidates/candidate.ts";
+import type { Profile } from "../profile.ts";
+import { refusalOf } from "../candidates/rank.ts";
+import { needOn } from "../needs/variant-need.ts";
 
 /**
  * What together would admit a node, a change for each filter that refuses it: empty where none does, null when one of them

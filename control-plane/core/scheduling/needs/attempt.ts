@@ -1,4 +1,4 @@
-import type { FleetNode, PlacementAttempt } from "../fleet/types.ts";
+import type { FleetNode, PlacementAttempt } from "../../fleet/types.ts";
 
 /** What an attempt that begins on `node` now depends on. */
 export const attemptOn = (node: FleetNode, memMiB: number): PlacementAttempt => ({ memMiB, agent: agentOf(node) });

@@ -1,7 +1,7 @@
 import type { Candidate, PlacementRequest } from "./candidate.ts";
-import type { Amount, Filter } from "./filters/filter.ts";
+import type { Amount, Filter } from "../filters/filter.ts";
 import { FILTER_ERROR, refusalOf } from "./rank.ts";
-import { UNKNOWN_POINTS, type Score, type ScoreContext } from "./scores/score.ts";
+import { UNKNOWN_POINTS, type Score, type ScoreContext } from "../scores/score.ts";
 
 /** What one filter or score says of every candidate, for requests with one key. */
 interface Column {

@@ -1,6 +1,6 @@
-import { isWanted, placementsOn } from "../fleet/queries.ts";
-import { builtOf } from "../fleet/variants.ts";
-import type { Fleet, FleetNode, FleetPlacement, FleetVersion } from "../fleet/types.ts";
+import { isWanted, placementsOn } from "../../fleet/queries.ts";
+import { builtOf } from "../../fleet/variants.ts";
+import type { Fleet, FleetNode, FleetPlacement, FleetVersion } from "../../fleet/types.ts";
 
 const MIB = 1_048_576;
 /** Share of the disk that no artifact may fill: the node itself refuses beyond it. */

@@ -1,13 +1,13 @@
-import { nodeKind } from "../../../shared/api/v1/nodes.ts";
-import type { NodeVerdict } from "../../../shared/api/v1/explain.ts";
-import { isWanted, placementsOfDeployment, versionOf } from "../fleet/queries.ts";
-import type { Fleet, FleetDeployment } from "../fleet/types.ts";
-import { targetVersion } from "../fleet/versions.ts";
-import { candidatesOf } from "./candidate.ts";
-import { profileOf, stateFor, type PlanContext } from "./context.ts";
-import { needOf } from "./planning/plan-deployment.ts";
+import { nodeKind } from "../../../../shared/api/v1/nodes.ts";
+import type { NodeVerdict } from "../../../../shared/api/v1/explain.ts";
+import { isWanted, placementsOfDeployment, versionOf } from "../../fleet/queries.ts";
+import type { Fleet, FleetDeployment } from "../../fleet/types.ts";
+import { targetVersion } from "../../fleet/versions.ts";
+import { candidatesOf } from "../candidates/candidate.ts";
+import { profileOf, stateFor, type PlanContext } from "../context.ts";
+import { needOf } from "../planning/plan-deployment.ts";
 import { changesToAdmit } from "./would-change.ts";
-import { onlyZone, rank, replicasByZone } from "./rank.ts";
+import { onlyZone, rank, replicasByZone } from "../candidates/rank.ts";
 
 /**
  * Every node of the fleet against the version that a deployment asks for, as it would be decided now: of each kind first those

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "@jest/globals";
-import type { FleetNode } from "../../../../../control-plane/core/fleet/types.ts";
-import { planDeployment } from "../../../../../control-plane/core/scheduling/planning/plan-among.ts";
-import { DEFAULT_PROFILE } from "../../../../../control-plane/core/scheduling/profile.ts";
-import { whyNot } from "../../../../../control-plane/core/scheduling/why-not.ts";
-import type { PlanContext } from "../../../../../control-plane/core/scheduling/context.ts";
-import { scoreWeights } from "../../../../../shared/api/v1/deployments.ts";
-import { explainRecord } from "../../../../../shared/api/v1/explain.ts";
+import type { FleetNode } from "../../../../../../control-plane/core/fleet/types.ts";
+import { planDeployment } from "../../../../../../control-plane/core/scheduling/planning/plan-among.ts";
+import { DEFAULT_PROFILE } from "../../../../../../control-plane/core/scheduling/profile.ts";
+import { whyNot } from "../../../../../../control-plane/core/scheduling/explaining/why-not.ts";
+import type { PlanContext } from "../../../../../../control-plane/core/scheduling/context.ts";
+import { scoreWeights } from "../../../../../../shared/api/v1/deployments.ts";
+import { explainRecord } from "../../../../../../shared/api/v1/explain.ts";
 import {
   aDeployment,
   aFleet,
@@ -16,7 +16,7 @@ import {
   aVersion,
   NOW,
   TIMINGS,
-} from "../../../../support/fleet/fleet-builder.ts";
+} from "../../../../../support/fleet/fleet-builder.ts";
 
 const context: PlanContext = { now: NOW, timings: TIMINGS, trigger: "test" };
 const versions = [aVersion("digits", 1)];

@@ -1,8 +1,8 @@
-import { MODELS_MEMORY_SHARE } from "../../../shared/protocol/limits.ts";
-import { encoderMemMiB } from "../../../shared/text/encoder-model.ts";
-import { textMemMiB } from "../../../shared/text/text-model.ts";
-import { builtOf } from "../fleet/variants.ts";
-import type { Fleet, FleetDeployment, FleetNode, FleetPlacement, FleetVersion } from "../fleet/types.ts";
+import { MODELS_MEMORY_SHARE } from "../../../../shared/protocol/limits.ts";
+import { encoderMemMiB } from "../../../../shared/text/encoder-model.ts";
+import { textMemMiB } from "../../../../shared/text/text-model.ts";
+import { builtOf } from "../../fleet/variants.ts";
+import type { Fleet, FleetDeployment, FleetNode, FleetPlacement, FleetVersion } from "../../fleet/types.ts";
 
 const MIB = 1_048_576;
 /** Node, ONNX Runtime and its arenas before a model is loaded: 80 MiB resident measured, and room to run. */

@@ -1,13 +1,13 @@
-import type { ExplainResponse } from "../../../shared/api/v1/explain.ts";
-import { isWanted, nodeByName, placementsOfDeployment, versionOf } from "../fleet/queries.ts";
-import type { Fleet, FleetDeployment } from "../fleet/types.ts";
-import { targetVersion } from "../fleet/versions.ts";
-import { candidatesOf } from "./candidate.ts";
-import { profileOf, stateFor, type PlanContext } from "./context.ts";
-import { needOf } from "./planning/plan-deployment.ts";
-import { zoneSpread } from "./filters/zone-spread.ts";
+import type { ExplainResponse } from "../../../../shared/api/v1/explain.ts";
+import { isWanted, nodeByName, placementsOfDeployment, versionOf } from "../../fleet/queries.ts";
+import type { Fleet, FleetDeployment } from "../../fleet/types.ts";
+import { targetVersion } from "../../fleet/versions.ts";
+import { candidatesOf } from "../candidates/candidate.ts";
+import { profileOf, stateFor, type PlanContext } from "../context.ts";
+import { needOf } from "../planning/plan-deployment.ts";
+import { zoneSpread } from "../filters/zone-spread.ts";
 import { changesToAdmit } from "./would-change.ts";
-import { allRefusals, onlyZone, rank, replicasByZone, scoreOf } from "./rank.ts";
+import { allRefusals, onlyZone, rank, replicasByZone, scoreOf } from "../candidates/rank.ts";
 
 /** One node against every filter and score of a deployment. Null when there is no such node. */
 export function whyNot(

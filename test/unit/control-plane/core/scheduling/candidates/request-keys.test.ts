@@ -1,14 +1,14 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import type { PlacementRequest } from "../../../../../control-plane/core/scheduling/candidate.ts";
-import { hopsOf } from "../../../../../control-plane/core/scheduling/hops.ts";
-import { DEFAULT_PROFILE } from "../../../../../control-plane/core/scheduling/profile.ts";
-import { clampScore } from "../../../../../control-plane/core/scheduling/scores/score.ts";
-import type { Capabilities } from "../../../../../shared/protocol/messages.ts";
-import type { EncoderModel } from "../../../../../shared/text/encoder-model.ts";
-import type { TextModel } from "../../../../../shared/text/text-model.ts";
-import { aFleetSession, aNode } from "../../../../support/fleet/fleet-builder.ts";
-import { aCandidate, aLoad, aRequest, onEdgeA } from "../../../../support/fleet/scheduling-fixture.ts";
+import type { PlacementRequest } from "../../../../../../control-plane/core/scheduling/candidates/candidate.ts";
+import { hopsOf } from "../../../../../../control-plane/core/scheduling/hops.ts";
+import { DEFAULT_PROFILE } from "../../../../../../control-plane/core/scheduling/profile.ts";
+import { clampScore } from "../../../../../../control-plane/core/scheduling/scores/score.ts";
+import type { Capabilities } from "../../../../../../shared/protocol/messages.ts";
+import type { EncoderModel } from "../../../../../../shared/text/encoder-model.ts";
+import type { TextModel } from "../../../../../../shared/text/text-model.ts";
+import { aFleetSession, aNode } from "../../../../../support/fleet/fleet-builder.ts";
+import { aCandidate, aLoad, aRequest, onEdgeA } from "../../../../../support/fleet/scheduling-fixture.ts";
 
 const optional = { name: "w", datatype: "FP32" as const, shape: [1], parameters: { optional: true as const } };
 

@@ -1,6 +1,6 @@
-import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
-import { placementsOfDeployment } from "../fleet/queries.ts";
-import type { Fleet } from "../fleet/types.ts";
+import type { NodeKind } from "../../../../shared/api/v1/nodes.ts";
+import { placementsOfDeployment } from "../../fleet/queries.ts";
+import type { Fleet } from "../../fleet/types.ts";
 
 /** What a request takes on nodes of a kind, in µs; undefined: it was measured on none. */
 export type ServiceTimes = Readonly<Record<NodeKind, number | undefined>>;

@@ -1,21 +1,21 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import { tableOf, withCandidates } from "../../../../../control-plane/core/scheduling/candidate-list.ts";
-import { candidatesOf, withPlacement, type Candidate } from "../../../../../control-plane/core/scheduling/candidate.ts";
-import { stateFor } from "../../../../../control-plane/core/scheduling/context.ts";
-import { versionOf } from "../../../../../control-plane/core/fleet/queries.ts";
-import type { FleetDeployment } from "../../../../../control-plane/core/fleet/types.ts";
-import type { Filter } from "../../../../../control-plane/core/scheduling/filters/filter.ts";
-import { placementOn } from "../../../../../control-plane/core/scheduling/planning/place-replicas.ts";
-import { needOf } from "../../../../../control-plane/core/scheduling/planning/plan-deployment.ts";
-import { DEFAULT_PROFILE, type Profile } from "../../../../../control-plane/core/scheduling/profile.ts";
-import { rank } from "../../../../../control-plane/core/scheduling/rank.ts";
-import { spread } from "../../../../../control-plane/core/scheduling/scores/spread.ts";
-import type { Score } from "../../../../../control-plane/core/scheduling/scores/score.ts";
-import { summaryOf } from "../../../../../control-plane/core/scheduling/ranking-summary.ts";
-import { nodeKind } from "../../../../../shared/api/v1/nodes.ts";
-import { anyWorld, context, type World } from "../../../../support/fleet/any-world.ts";
-import { aDeployment, aFleet, aNode, aPlacement, aVersion, NOW } from "../../../../support/fleet/fleet-builder.ts";
+import { tableOf, withCandidates } from "../../../../../../control-plane/core/scheduling/candidates/candidate-list.ts";
+import { candidatesOf, withPlacement, type Candidate } from "../../../../../../control-plane/core/scheduling/candidates/candidate.ts";
+import { stateFor } from "../../../../../../control-plane/core/scheduling/context.ts";
+import { versionOf } from "../../../../../../control-plane/core/fleet/queries.ts";
+import type { FleetDeployment } from "../../../../../../control-plane/core/fleet/types.ts";
+import type { Filter } from "../../../../../../control-plane/core/scheduling/filters/filter.ts";
+import { placementOn } from "../../../../../../control-plane/core/scheduling/planning/place-replicas.ts";
+import { needOf } from "../../../../../../control-plane/core/scheduling/planning/plan-deployment.ts";
+import { DEFAULT_PROFILE, type Profile } from "../../../../../../control-plane/core/scheduling/profile.ts";
+import { rank } from "../../../../../../control-plane/core/scheduling/candidates/rank.ts";
+import { spread } from "../../../../../../control-plane/core/scheduling/scores/spread.ts";
+import type { Score } from "../../../../../../control-plane/core/scheduling/scores/score.ts";
+import { summaryOf } from "../../../../../../control-plane/core/scheduling/explaining/ranking-summary.ts";
+import { nodeKind } from "../../../../../../shared/api/v1/nodes.ts";
+import { anyWorld, context, type World } from "../../../../../support/fleet/any-world.ts";
+import { aDeployment, aFleet, aNode, aPlacement, aVersion, NOW } from "../../../../../support/fleet/fleet-builder.ts";
 
 const candidatesIn = ({ fleet }: World): readonly Candidate[] =>
   candidatesOf(fleet, { stateOf: (node) => stateFor(node, context), now: NOW });

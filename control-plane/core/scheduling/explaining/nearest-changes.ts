@@ -1,10 +1,10 @@
-import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
-import { versionOf } from "../fleet/queries.ts";
-import type { Fleet, FleetDeployment } from "../fleet/types.ts";
-import { targetVersion } from "../fleet/versions.ts";
-import { candidatesOf } from "./candidate.ts";
-import { profileOf, stateFor, type PlanContext } from "./context.ts";
-import { needOf } from "./planning/plan-deployment.ts";
+import type { NodeKind } from "../../../../shared/api/v1/nodes.ts";
+import { versionOf } from "../../fleet/queries.ts";
+import type { Fleet, FleetDeployment } from "../../fleet/types.ts";
+import { targetVersion } from "../../fleet/versions.ts";
+import { candidatesOf } from "../candidates/candidate.ts";
+import { profileOf, stateFor, type PlanContext } from "../context.ts";
+import { needOf } from "../planning/plan-deployment.ts";
 import { changesToAdmit } from "./would-change.ts";
 
 /** Nodes that are named with what would admit them. */
