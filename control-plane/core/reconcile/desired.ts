@@ -16,7 +16,7 @@ import { memoryLimitMiB } from "../scheduling/needs/memory.ts";
 
 /**
  * Rows of one run. With 32 requests in flight, 8 rows gave half to three quarters of the answers that 32 gave, and 64 gave
- * 0.9–1.1 times as many for models of 50 µs and 1 ms, for twice the memory (test/bench/batching.bench.ts).
+ * 0.9–1.1 times as many for models of 50 µs and 1 ms, for twice the memory (test/bench/requests/batching.bench.ts).
  */
 const MAX_BATCH = 32;
 

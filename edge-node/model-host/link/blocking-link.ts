@@ -55,7 +55,7 @@ const OUT_CAPACITY = 8 * SMALL_BYTES;
 
 /**
  * The host's end of the link. It blocks: the host has nothing else to do, and a blocking read wakes sooner than an event
- * loop (round trip 82–120 µs against 87–165 µs at the median in the same rounds; test/bench/host-hop.bench.ts).
+ * loop (round trip 82–120 µs against 87–165 µs at the median in the same rounds; test/bench/requests/host-hop.bench.ts).
  */
 export class BlockingLink {
   readonly #fd: number;
