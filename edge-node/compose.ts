@@ -15,7 +15,7 @@ import { IdentityFiles } from "./adapters/filesystem/identity-files.ts";
 import { JsonCallersFile } from "./adapters/filesystem/callers-file.ts";
 import { BinaryStreamStateFile } from "./adapters/filesystem/stream-state-file.ts";
 import { JsonStateFile } from "./adapters/filesystem/state-file.ts";
-import { findConfinement } from "./adapters/host-process/confinement.ts";
+import { findConfinement } from "./adapters/host-process/confinement/confinement.ts";
 import { ProcessModelHosts } from "./adapters/host-process/model-hosts.ts";
 import { SharedProcesses } from "./adapters/host-process/shared-processes.ts";
 import { GrpcServer } from "../shared/grpc-server/grpc-server.ts";

@@ -2,7 +2,7 @@ import { availableParallelism, hostname } from "node:os";
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
 import { z } from "zod";
 import { bodiesMiB, bodyMiB, flag, httpUrl, logLevel, origins, port } from "../shared/config/setting-types.ts";
-import { DEFAULT_HOST_UID } from "./adapters/host-process/host-user.ts";
+import { DEFAULT_HOST_UID } from "./adapters/host-process/confinement/host-user.ts";
 import type { StreamsFile } from "./adapters/streams/streams-file.ts";
 import { readAuthorities, readKeys, readStreams, readToken } from "./config-files.ts";
 import { proxyFor } from "./adapters/system/proxy-setting.ts";

@@ -1,8 +1,8 @@
 import { constants, setPriority } from "node:os";
 import path from "node:path";
 import { z } from "zod";
-import { findConfinement } from "./adapters/host-process/confinement.ts";
-import { DEFAULT_HOST_UID, openWay } from "./adapters/host-process/host-user.ts";
+import { findConfinement } from "./adapters/host-process/confinement/confinement.ts";
+import { DEFAULT_HOST_UID, openWay } from "./adapters/host-process/confinement/host-user.ts";
 import { runTrial } from "./adapters/host-process/trial-process.ts";
 
 /**

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { deployment, type Deployment } from "../../shared/api/v1/deployments.ts";
 import { modelVersion } from "../../shared/api/v1/models.ts";
 import { systemClock } from "../../shared/base/clock.ts";
-import type { TensorSpec } from "../../shared/protocol/manifest.ts";
+import type { TensorSpec } from "../../shared/protocol/model-files/manifest.ts";
 import { kindOf, type ModelKind } from "../../shared/text/model-kind.ts";
 import { type ApiClient, type Call, decode } from "../api/client.ts";
 import { readList } from "../api/lists.ts";

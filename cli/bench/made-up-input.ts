@@ -1,4 +1,4 @@
-import type { TensorSpec } from "../../shared/protocol/manifest.ts";
+import type { TensorSpec } from "../../shared/protocol/model-files/manifest.ts";
 import { CliFailure } from "../failure.ts";
 import { EXIT } from "../exit-codes.ts";
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { rowLayout } from "../../shared/inference/explain/layout.ts";
-import type { TensorSpec } from "../../shared/protocol/manifest.ts";
+import type { TensorSpec } from "../../shared/protocol/model-files/manifest.ts";
 
 /** An output of an answer in JSON. */
 export const answeredTensor = z.looseObject({

@@ -1,6 +1,6 @@
 import { EXIT } from "../exit-codes.ts";
 import { CliFailure, usageFailure } from "../failure.ts";
-import type { TensorSpec } from "../../shared/protocol/manifest.ts";
+import type { TensorSpec } from "../../shared/protocol/model-files/manifest.ts";
 
 /** One `--input name=file.json` or `--input name=@file`. */
 export interface InputSource {

@@ -1,5 +1,5 @@
 import { declaredVersion, type ModelVersion, unfinishedUpload } from "../../shared/api/v1/models.ts";
-import type { BundleFile, Runtime } from "../../shared/protocol/bundle.ts";
+import type { BundleFile, Runtime } from "../../shared/protocol/model-files/bundle.ts";
 import { type ApiClient, decode } from "../api/client.ts";
 import { isApiFailure } from "../api/problem.ts";
 import { formatBytes } from "../output/units.ts";

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { model, type ModelVersion, modelVersion } from "../../shared/api/v1/models.ts";
 import { systemClock } from "../../shared/base/clock.ts";
 import { systemRandom } from "../../shared/base/random.ts";
-import { bundleDigest } from "../../shared/protocol/bundle-digest.ts";
+import { bundleDigest } from "../../shared/protocol/model-files/bundle-digest.ts";
 import { type ApiClient, decode } from "../api/client.ts";
 import { readList } from "../api/lists.ts";
 import { isApiFailure } from "../api/problem.ts";

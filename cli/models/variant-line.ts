@@ -1,4 +1,4 @@
-import type { VariantFacts } from "../../shared/protocol/variants.ts";
+import type { VariantFacts } from "../../shared/protocol/model-files/variants.ts";
 import { formatBytes } from "../output/units.ts";
 
 /** `int8: model.int8.onnx (24 kB), decides as the reference in 99.2 % of 128 samples, largest difference 0.031`. */

@@ -1,5 +1,5 @@
 import { fstatSync } from "node:fs";
-import { engineDocument, engineDocumentFaults } from "../../shared/protocol/engine-document.ts";
+import { engineDocument, engineDocumentFaults } from "../../shared/protocol/model-files/engine-document.ts";
 import {
   buildEncoderManifest,
   buildEngineManifest,

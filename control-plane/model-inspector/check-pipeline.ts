@@ -2,7 +2,7 @@ import { readFileSync, rmSync } from "node:fs";
 import { parse } from "yaml";
 import { z } from "zod";
 import { messageOf } from "../../shared/base/errors.ts";
-import type { PipelineModel } from "../../shared/protocol/manifest.ts";
+import type { PipelineModel } from "../../shared/protocol/model-files/manifest.ts";
 import { MAX_PIPELINE_BYTES, modelFilesOf, readDocument, stepFilesOf } from "../../shared/pipeline/document.ts";
 import { type GraphSignature, planPipeline } from "../../shared/pipeline/plan.ts";
 import { allOutputs, rawInputs } from "../../shared/pipeline/signatures.ts";

@@ -2,15 +2,15 @@ import { readFileSync, rmSync } from "node:fs";
 import { parse } from "yaml";
 import { messageOf } from "../../shared/base/errors.ts";
 import { filesOfGraph as pathsOfGraph } from "../../shared/model-files/graph-files.ts";
-import { MAX_SAMPLES_BYTES, SAMPLES_FILE } from "../../shared/protocol/bundle.ts";
-import { artifactDigest } from "../../shared/protocol/manifest.ts";
+import { MAX_SAMPLES_BYTES, SAMPLES_FILE } from "../../shared/protocol/model-files/bundle.ts";
+import { artifactDigest } from "../../shared/protocol/model-files/manifest.ts";
 import {
   MAX_VARIANTS_BYTES,
   VARIANTS_FILE,
   type VariantsDocument,
   variantsDocument,
   variantsFault,
-} from "../../shared/protocol/variants.ts";
+} from "../../shared/protocol/model-files/variants.ts";
 import { buildManifest, type NamedFile } from "../core/catalog/build-manifest.ts";
 import { InspectionRefused } from "../core/catalog/inspection-refused.ts";
 import type { OnnxModel } from "../core/catalog/onnx/inspect.ts";

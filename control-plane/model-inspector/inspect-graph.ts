@@ -1,6 +1,11 @@
 import { closeSync, constants, fstatSync, openSync } from "node:fs";
 import { MAX_MANIFEST_BYTES } from "../../shared/protocol/limits.ts";
-import { artifactDigest, type Manifest, manifestBytes, type TensorSpec } from "../../shared/protocol/manifest.ts";
+import {
+  artifactDigest,
+  type Manifest,
+  manifestBytes,
+  type TensorSpec,
+} from "../../shared/protocol/model-files/manifest.ts";
 import type { DigestedFile } from "../core/catalog/build-manifest.ts";
 import { externalFilesOf } from "../core/catalog/onnx/external-data.ts";
 import { editGraph, type GraphEdit } from "../core/catalog/onnx/graph-edit.ts";

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { bundleFile, runtime } from "../../shared/protocol/bundle.ts";
-import { digest, manifest, tensorSpec } from "../../shared/protocol/manifest.ts";
-import { variantName } from "../../shared/protocol/variants.ts";
+import { bundleFile, runtime } from "../../shared/protocol/model-files/bundle.ts";
+import { digest, manifest, tensorSpec } from "../../shared/protocol/model-files/manifest.ts";
+import { variantName } from "../../shared/protocol/model-files/variants.ts";
 
 /** The one line that the check process reads. */
 export const checkRequest = z.strictObject({

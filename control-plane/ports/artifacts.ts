@@ -1,4 +1,4 @@
-import type { Runtime } from "../../shared/protocol/bundle.ts";
+import type { Runtime } from "../../shared/protocol/model-files/bundle.ts";
 import type { CheckedModel } from "./catalog.ts";
 
 /** One stored file, open for reading. */

@@ -1,9 +1,9 @@
 import type { DeploymentSpec } from "../../shared/api/v1/deployments.ts";
 import type { Model, ModelVersion } from "../../shared/api/v1/models.ts";
-import type { BundleFile, Runtime } from "../../shared/protocol/bundle.ts";
-import type { Manifest, TensorSpec } from "../../shared/protocol/manifest.ts";
-import type { VersionRelease } from "../../shared/protocol/release.ts";
-import type { VariantAccuracy } from "../../shared/protocol/variants.ts";
+import type { BundleFile, Runtime } from "../../shared/protocol/model-files/bundle.ts";
+import type { Manifest, TensorSpec } from "../../shared/protocol/model-files/manifest.ts";
+import type { VersionRelease } from "../../shared/protocol/model-files/release.ts";
+import type { VariantAccuracy } from "../../shared/protocol/model-files/variants.ts";
 import type { Actor } from "./audit.ts";
 import type { NewEvent } from "./events.ts";
 

@@ -1,4 +1,4 @@
-import type { Manifest } from "../../shared/protocol/manifest.ts";
+import type { Manifest } from "../../shared/protocol/model-files/manifest.ts";
 import type { RunSharing } from "../../shared/protocol/placement.ts";
 
 /** Whether the requests of a version may share a run, as far as it is known before the host has tried. */

@@ -1,5 +1,5 @@
 import { MAX_BAD_COPIES } from "../../shared/protocol/limits.ts";
-import type { ChunkRef } from "../../shared/protocol/manifest.ts";
+import type { ChunkRef } from "../../shared/protocol/model-files/manifest.ts";
 
 export interface Need {
   /** Bit i is set when chunk i is missing, most significant bit first; base64url. */

@@ -1,5 +1,5 @@
 import type { DesiredState } from "../../shared/protocol/desired.ts";
-import type { Manifest } from "../../shared/protocol/manifest.ts";
+import type { Manifest } from "../../shared/protocol/model-files/manifest.ts";
 import type { CallerKey, DesiredPlacement } from "../../shared/protocol/messages.ts";
 
 /** What survives a restart beside the artifacts. */

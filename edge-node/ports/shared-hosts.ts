@@ -1,5 +1,5 @@
 import type { HostExit, HostRequest, HostResponse } from "./model-hosts.ts";
-import type { InputDefault } from "../../shared/protocol/manifest.ts";
+import type { InputDefault } from "../../shared/protocol/model-files/manifest.ts";
 
 /** What a shared host loads: a model whose trials were made in a process of its own. */
 export interface SharedModel {

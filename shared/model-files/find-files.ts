@@ -1,4 +1,4 @@
-import { engineDocument, engineDocumentFaults } from "../protocol/engine-document.ts";
+import { engineDocument, engineDocumentFaults } from "../protocol/model-files/engine-document.ts";
 import {
   ENGINE_FILE,
   GGUF_FILE,
@@ -8,8 +8,8 @@ import {
   pathFault,
   pathsFault,
   type Runtime,
-} from "../protocol/bundle.ts";
-import { FORMAT_HEAD_BYTES, foreignFormat, isGguf } from "../protocol/foreign-format.ts";
+} from "../protocol/model-files/bundle.ts";
+import { FORMAT_HEAD_BYTES, foreignFormat, isGguf } from "../protocol/model-files/foreign-format.ts";
 import { noGraph } from "./checkpoint.ts";
 import { findDecoder, isDecoder } from "./decoder.ts";
 import { findEncoder } from "./encoder.ts";

@@ -1,4 +1,4 @@
-import type { Runtime } from "../protocol/bundle.ts";
+import type { Runtime } from "../protocol/model-files/bundle.ts";
 
 /** A file to push: where it is in its folder, and its path in the bundle. */
 export interface FoundFile {

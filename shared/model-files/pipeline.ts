@@ -1,6 +1,6 @@
 import { messageOf } from "../base/errors.ts";
 import { bundleFilesOf, MAX_PIPELINE_BYTES, modelFilesOf, readDocument } from "../pipeline/document.ts";
-import { PIPELINE_FILE } from "../protocol/bundle.ts";
+import { PIPELINE_FILE } from "../protocol/model-files/bundle.ts";
 import { externalLocations } from "./external-locations.ts";
 import { beside, type ModelFolder, textOf, unfit } from "./folder.ts";
 import type { FoundFile } from "./found-model.ts";

@@ -1,5 +1,10 @@
 import { messageOf } from "../base/errors.ts";
-import { MAX_VARIANTS_BYTES, VARIANTS_FILE, variantsDocument, variantsFault } from "../protocol/variants.ts";
+import {
+  MAX_VARIANTS_BYTES,
+  VARIANTS_FILE,
+  variantsDocument,
+  variantsFault,
+} from "../protocol/model-files/variants.ts";
 import { type ModelFolder, textOf, unfit } from "./folder.ts";
 
 /** Paths of the graphs that a folder declares as variants of another one; empty: it declares none. Throws `UnfitModel`. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { pathFault } from "../protocol/bundle.ts";
+import { pathFault } from "../protocol/model-files/bundle.ts";
 import { STEP_KINDS } from "./registry.ts";
 import { StepFault } from "./step.ts";
 

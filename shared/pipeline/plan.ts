@@ -1,7 +1,7 @@
 import { isDatatype } from "../inference/datatypes.ts";
 import { shapeText } from "../inference/shape.ts";
 import { hasDecide, STAGES, type Stages } from "../protocol/stages.ts";
-import type { TensorSpec } from "../protocol/manifest.ts";
+import type { TensorSpec } from "../protocol/model-files/manifest.ts";
 import { MODEL_STEP, modelStepOf, type PipelineDocument, type StepEntry } from "./document.ts";
 import { STEP_KINDS } from "./registry.ts";
 import { isStepFault, type Step, StepFault } from "./step.ts";

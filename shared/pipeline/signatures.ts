@@ -1,6 +1,6 @@
 import type { Signature, StagedSignature } from "../inference/request.ts";
 import { hasDecide, hasPre, STAGES, type Stages } from "../protocol/stages.ts";
-import type { TensorSpec } from "../protocol/manifest.ts";
+import type { TensorSpec } from "../protocol/model-files/manifest.ts";
 import type { PipelinePlan } from "./plan.ts";
 
 /** What a pipeline takes and answers, by the stages that a request passes. */

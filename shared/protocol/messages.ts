@@ -2,8 +2,8 @@ import { z } from "zod";
 import { withoutControls } from "../base/plain-text.ts";
 import { ENGINE_APIS, MAX_ENGINE_MODEL_CHARACTERS } from "../text/engine-model.ts";
 import { placementFailure, placementState, runSharing } from "./placement.ts";
-import { digest } from "./manifest.ts";
-import { release } from "./release.ts";
+import { digest } from "./model-files/manifest.ts";
+import { release } from "./model-files/release.ts";
 import { desiredStream, MAX_STREAMS_PER_DEPLOYMENT, MAX_STREAMS_REPORTED, streamName, streamState } from "./streams.ts";
 
 /**

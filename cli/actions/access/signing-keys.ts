@@ -1,7 +1,7 @@
 import { createPublicKey, generateKeyPairSync } from "node:crypto";
 import { open } from "node:fs/promises";
 import { resolve } from "node:path";
-import { keyIdOf } from "../../../shared/protocol/release.ts";
+import { keyIdOf } from "../../../shared/protocol/model-files/release.ts";
 import { EXIT } from "../../exit-codes.ts";
 import { CliFailure } from "../../failure.ts";
 import type { CommandContext } from "../../run.ts";

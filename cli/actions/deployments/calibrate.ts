@@ -4,7 +4,7 @@ import { scoredOutputs } from "../../../shared/inference/explain/explainers.ts";
 import { measured, rowsOf } from "../../../shared/inference/measure-doubt.ts";
 import type { NpyArray } from "../../../shared/inference/samples/npy.ts";
 import { doubtMeasureName, type DoubtMeasureName } from "../../../shared/protocol/answer-doubt.ts";
-import type { TensorSpec } from "../../../shared/protocol/manifest.ts";
+import type { TensorSpec } from "../../../shared/protocol/model-files/manifest.ts";
 import { type ApiClient, decode } from "../../api/client.ts";
 import { type CascadeFigures, chooseThreshold, type ChosenThreshold } from "../../cascade/choose-threshold.ts";
 import { usageFailure } from "../../failure.ts";

@@ -4,7 +4,7 @@ import { explainResponse, type ExplainResponse } from "../../../shared/api/v1/ex
 import { modelMetadata } from "../../../shared/api/v1/inference.ts";
 import { decodeRequest } from "../../../shared/inference/request.ts";
 import { JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";
-import type { TensorSpec } from "../../../shared/protocol/manifest.ts";
+import type { TensorSpec } from "../../../shared/protocol/model-files/manifest.ts";
 import { type ApiClient, type ApiResponse, decode } from "../../api/client.ts";
 import { readList } from "../../api/lists.ts";
 import { isApiFailure } from "../../api/problem.ts";

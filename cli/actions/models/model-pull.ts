@@ -3,7 +3,7 @@ import { mkdir, open, rename, rm } from "node:fs/promises";
 import { once } from "node:events";
 import { dirname, join } from "node:path";
 import type { ModelVersion } from "../../../shared/api/v1/models.ts";
-import { pathFault } from "../../../shared/protocol/bundle.ts";
+import { pathFault } from "../../../shared/protocol/model-files/bundle.ts";
 import { EXIT } from "../../exit-codes.ts";
 import { CliFailure, usageFailure } from "../../failure.ts";
 import { parseModelReference, readVersion, resolveVersion, versionPath } from "../../models/reference.ts";

@@ -1,5 +1,5 @@
 import { declareVersion, type ModelVersion } from "../../../shared/api/v1/models.ts";
-import { MAX_SAMPLES_BYTES, SAMPLES_FILE } from "../../../shared/protocol/bundle.ts";
+import { MAX_SAMPLES_BYTES, SAMPLES_FILE } from "../../../shared/protocol/model-files/bundle.ts";
 import { usageFailure } from "../../failure.ts";
 import { encoderLine } from "../../models/encoder-line.ts";
 import { findFiles, type LocalBundle } from "../../models/find-files.ts";

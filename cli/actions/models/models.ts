@@ -1,4 +1,4 @@
-import { keyIdOf } from "../../../shared/protocol/release.ts";
+import { keyIdOf } from "../../../shared/protocol/model-files/release.ts";
 import { lastingPlacement, placement, type Placement } from "../../../shared/api/v1/deployments.ts";
 import { model, type Model, modelVersion, type ModelVersion } from "../../../shared/api/v1/models.ts";
 import { readList } from "../../api/lists.ts";

@@ -1,7 +1,7 @@
 import { DATATYPES, type Tensor } from "../../../shared/inference/datatypes.ts";
 import type { NpyArray } from "../../../shared/inference/samples/npy.ts";
 import { rowsBetween, sampleInputs } from "../../../shared/inference/samples/sample-inputs.ts";
-import type { TensorSpec } from "../../../shared/protocol/manifest.ts";
+import type { TensorSpec } from "../../../shared/protocol/model-files/manifest.ts";
 import { usageFailure } from "../../failure.ts";
 
 /** Bytes of inputs in one request. */

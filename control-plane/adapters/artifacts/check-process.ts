@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
-import { artifactDigest } from "../../../shared/protocol/manifest.ts";
+import { artifactDigest } from "../../../shared/protocol/model-files/manifest.ts";
 import { checkResult, type CheckResult } from "../../model-inspector/messages.ts";
 import { accuracyFault } from "../../core/catalog/variants/accuracy-gate.ts";
 import type { ModelCheck, UploadedBundle } from "../../ports/artifacts.ts";

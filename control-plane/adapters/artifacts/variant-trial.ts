@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
-import { SAMPLES_FILE } from "../../../shared/protocol/bundle.ts";
+import { SAMPLES_FILE } from "../../../shared/protocol/model-files/bundle.ts";
 import type { CheckResult } from "../../model-inspector/messages.ts";
 import type { UploadedBundle } from "../../ports/artifacts.ts";
 import { converse } from "./child-output.ts";

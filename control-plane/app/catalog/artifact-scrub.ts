@@ -2,7 +2,7 @@ import { sleep, type Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
-import type { BundleFile } from "../../../shared/protocol/bundle.ts";
+import type { BundleFile } from "../../../shared/protocol/model-files/bundle.ts";
 import type { ArtifactStore, FileState } from "../../ports/artifacts.ts";
 import type { CatalogStore, StoredVersion } from "../../ports/catalog.ts";
 

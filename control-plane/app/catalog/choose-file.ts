@@ -1,6 +1,6 @@
 import type { ModelVersion } from "../../../shared/api/v1/models.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
-import type { BundleFile } from "../../../shared/protocol/bundle.ts";
+import type { BundleFile } from "../../../shared/protocol/model-files/bundle.ts";
 
 /** The file of a version at `path`; without a path, its only file. Throws `NOT_FOUND`, and `CONFLICT` when it is not clear which file is meant. */
 export function chooseFile(of: ModelVersion, path: string | undefined): BundleFile {

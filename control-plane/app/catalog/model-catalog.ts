@@ -3,7 +3,7 @@ import type { Clock } from "../../../shared/base/clock.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
-import type { BundleFile } from "../../../shared/protocol/bundle.ts";
+import type { BundleFile } from "../../../shared/protocol/model-files/bundle.ts";
 import type { ArtifactStore, ModelCheck } from "../../ports/artifacts.ts";
 import type { CatalogStore } from "../../ports/catalog.ts";
 import type { Keys } from "../../ports/keys.ts";

@@ -1,12 +1,12 @@
 import type { ModelVersion } from "../../../shared/api/v1/models.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import { invalidFields } from "../../../shared/base/invalid-fields.ts";
-import { keyIdOf, releaseText, type VersionRelease } from "../../../shared/protocol/release.ts";
-import { REFERENCE } from "../../../shared/protocol/variants.ts";
+import { keyIdOf, releaseText, type VersionRelease } from "../../../shared/protocol/model-files/release.ts";
+import { REFERENCE } from "../../../shared/protocol/model-files/variants.ts";
 import type { Actor } from "../../ports/audit.ts";
 import type { CatalogStore } from "../../ports/catalog.ts";
 import type { Keys } from "../../ports/keys.ts";
-import { nodesThatWouldStop } from "../../core/fleet/signing-keys.ts";
+import { nodesThatWouldStop } from "../../core/fleet/versions/signing-keys.ts";
 import type { FleetReader } from "../fleet/fleet-reader.ts";
 
 /** Names in a sentence; the rest is a number. */

@@ -3,7 +3,7 @@ import type { Clock } from "../../../shared/base/clock.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import { newId } from "../../../shared/base/ids.ts";
 import type { Random } from "../../../shared/base/random.ts";
-import type { BundleFile, Runtime } from "../../../shared/protocol/bundle.ts";
+import type { BundleFile, Runtime } from "../../../shared/protocol/model-files/bundle.ts";
 import { parsePartId, partId } from "../../core/catalog/upload-part.ts";
 import type { ArtifactStore } from "../../ports/artifacts.ts";
 import type { CatalogStore, UploadRow } from "../../ports/catalog.ts";

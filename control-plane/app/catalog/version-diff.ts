@@ -1,5 +1,5 @@
 import type { ModelVersion, TensorChange, VersionDiff } from "../../../shared/api/v1/models.ts";
-import type { TensorSpec } from "../../../shared/protocol/manifest.ts";
+import type { TensorSpec } from "../../../shared/protocol/model-files/manifest.ts";
 
 /** What a caller of `from` meets in `to`. */
 export function versionDiff(from: ModelVersion, to: ModelVersion): VersionDiff {

@@ -8,7 +8,7 @@ import { kindOf } from "../../../shared/text/model-kind.ts";
 import type { NodeTimings } from "../../core/fleet/node-status.ts";
 import { isServing, placementsOfDeployment } from "../../core/fleet/queries.ts";
 import type { Fleet, FleetVersion } from "../../core/fleet/types.ts";
-import type { CascadeState } from "../inference/cascades.ts";
+import type { CascadeState } from "../inference/cascade/cascades.ts";
 
 type View = NonNullable<ExplainResponse["cascade"]>;
 

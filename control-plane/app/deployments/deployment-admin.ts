@@ -11,7 +11,7 @@ import type { PlanContext } from "../../core/scheduling/context.ts";
 import type { DeploymentStore } from "../../ports/catalog.ts";
 import type { Actor } from "../../ports/audit.ts";
 import type { CascadeSpec } from "../../../shared/api/v1/cascade-spec.ts";
-import type { CascadeState } from "../inference/cascades.ts";
+import type { CascadeState } from "../inference/cascade/cascades.ts";
 import { refuseCascade } from "./cascade-view.ts";
 import { endpointsOf } from "./deployment-endpoints.ts";
 import { toDeploymentDto } from "./deployment-dto.ts";

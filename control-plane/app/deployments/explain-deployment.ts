@@ -8,7 +8,7 @@ import { planDeployment } from "../../core/scheduling/planning/plan-among.ts";
 import { nearestChangesOf } from "../../core/scheduling/explaining/nearest-changes.ts";
 import { everyNode } from "../../core/scheduling/explaining/every-node.ts";
 import { whyNot } from "../../core/scheduling/explaining/why-not.ts";
-import type { CascadeState } from "../inference/cascades.ts";
+import type { CascadeState } from "../inference/cascade/cascades.ts";
 import { age } from "../nodes/node-dto.ts";
 import { cascadeView } from "./cascade-view.ts";
 

@@ -2,7 +2,7 @@ import type { DeploymentSpec } from "../../../shared/api/v1/deployments.ts";
 import { invalidFields } from "../../../shared/base/invalid-fields.ts";
 import { versionOf } from "../../core/fleet/queries.ts";
 import { aliasKey, type Fleet } from "../../core/fleet/types.ts";
-import { lacksVariant } from "../../core/fleet/variants.ts";
+import { lacksVariant } from "../../core/fleet/versions/variants.ts";
 
 /**
  * Throws `INVALID_REQUEST` when a variant is pinned that the version has not. A version that is not known or not checked yet, or

@@ -3,7 +3,7 @@ import { ENDED_PHASES, rolloutPhase, type RolloutPhase } from "../../../shared/a
 import { PLACEMENT_STATES, type PlacementState } from "../../../shared/protocol/placement.ts";
 import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
 import type { Fleet } from "../../core/fleet/types.ts";
-import { rolloutOf } from "../../core/fleet/versions.ts";
+import { rolloutOf } from "../../core/fleet/versions/versions.ts";
 import type { FleetCounts } from "../../ports/metrics.ts";
 
 /** Rollouts whose age is shown: more are no reading for anybody, and each is a series. */

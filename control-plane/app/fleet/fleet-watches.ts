@@ -9,7 +9,7 @@ import type { Rollout } from "../../../shared/api/v1/rollouts.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
 import { placementsOn } from "../../core/fleet/queries.ts";
-import { quarantineOf } from "../../core/fleet/quarantine.ts";
+import { quarantineOf } from "../../core/fleet/versions/quarantine.ts";
 import type { ChangeSet } from "../../core/fleet/changes/change-set.ts";
 import type { Fleet } from "../../core/fleet/types.ts";
 import type { FleetReader } from "./fleet-reader.ts";

@@ -11,7 +11,7 @@ import type { Demand } from "../../core/scaling/demand.ts";
 import type { NewEvent } from "../../ports/events.ts";
 import type { CascadeOutcome } from "../../ports/metrics.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
-import { Cascades, type CascadeState } from "./cascades.ts";
+import { Cascades, type CascadeState } from "./cascade/cascades.ts";
 import { DemandMeter, figuresOfReplicas, type DemandOf } from "./demand-meter.ts";
 import { InferenceExecution, isForbidden, type ResolvedRequest } from "./inference-execution.ts";
 import { refusal } from "./inference-responses.ts";

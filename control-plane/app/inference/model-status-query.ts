@@ -5,7 +5,7 @@ import { modelMetadata, sortedIndex } from "../../../shared/inference/http/docum
 import { isServing, isWanted, versionOf } from "../../core/fleet/queries.ts";
 import type { NodeTimings } from "../../core/fleet/node-status.ts";
 import type { Fleet, FleetDeployment, FleetPlacement, FleetVersion } from "../../core/fleet/types.ts";
-import { targetVersion } from "../../core/fleet/versions.ts";
+import { targetVersion } from "../../core/fleet/versions/versions.ts";
 import { buildRouteTable, resolve, type RouteTable } from "../../core/routing/table.ts";
 import type { ListedModel } from "../../../shared/openai/http/model-list.ts";
 import { kindOf } from "../../../shared/text/model-kind.ts";

@@ -1,4 +1,4 @@
-import { quarantineAfter } from "../../core/fleet/quarantine.ts";
+import { quarantineAfter } from "../../core/fleet/versions/quarantine.ts";
 import type { Disconnects } from "../../core/fleet/types.ts";
 import { formatDuration } from "../../core/scheduling/format.ts";
 import type { NewEvent } from "../../ports/events.ts";

@@ -5,7 +5,7 @@ import type { Hello, PlacementReport } from "../../../shared/protocol/messages.t
 import { PLACEMENT_FAILURES } from "../../../shared/protocol/placement.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import { placementsOn } from "../../core/fleet/queries.ts";
-import { hasSameTrials, trialsAfter } from "../../core/fleet/trials.ts";
+import { hasSameTrials, trialsAfter } from "../../core/fleet/versions/trials.ts";
 import { missingMessage } from "../../core/fleet/report-verdicts.ts";
 import type { FleetPlacement } from "../../core/fleet/types.ts";
 import type { NewEvent } from "../../ports/events.ts";

@@ -3,7 +3,7 @@ import type { Node } from "../../../shared/api/v1/nodes.ts";
 import { isOverdue, waitsFor } from "../../core/fleet/drains.ts";
 import { lastHeard, nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
 import { pushRateAt } from "../../core/fleet/push-rate.ts";
-import { quarantineOf } from "../../core/fleet/quarantine.ts";
+import { quarantineOf } from "../../core/fleet/versions/quarantine.ts";
 import type { FleetLoad, FleetNode, FleetPlacement, NodeDrain } from "../../core/fleet/types.ts";
 
 export interface ViewTime {

@@ -1,10 +1,10 @@
 import { messageOf } from "../../../shared/base/errors.ts";
-import { MAX_SAMPLES_BYTES, SAMPLES_FILE } from "../../../shared/protocol/bundle.ts";
+import { MAX_SAMPLES_BYTES, SAMPLES_FILE } from "../../../shared/protocol/model-files/bundle.ts";
 import { encodeRequest } from "../../../shared/inference/request.ts";
 import { isSamplesFault } from "../../../shared/inference/samples/samples-fault.ts";
 import { readNpz } from "../../../shared/inference/samples/npz.ts";
 import { sampleRows } from "../../../shared/inference/samples/sample-rows.ts";
-import { manifest } from "../../../shared/protocol/manifest.ts";
+import { manifest } from "../../../shared/protocol/model-files/manifest.ts";
 import type { FleetVersion } from "../../core/fleet/types.ts";
 import type { ArtifactStore } from "../../ports/artifacts.ts";
 import type { CatalogStore } from "../../ports/catalog.ts";

@@ -3,7 +3,7 @@ import {
   chunksOf,
   type ChunkRef,
   type Manifest,
-} from "../../../shared/protocol/manifest.ts";
+} from "../../../shared/protocol/model-files/manifest.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { MAX_TRANSFER_MESSAGE_BYTES } from "../../../shared/protocol/limits.ts";
 import type { TransferMessage } from "../../../shared/protocol/messages.ts";

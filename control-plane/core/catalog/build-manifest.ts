@@ -1,6 +1,12 @@
-import { MODEL_FILE, type Runtime } from "../../../shared/protocol/bundle.ts";
-import type { InputDefault, Manifest, PipelineModel, RowProof, TensorSpec } from "../../../shared/protocol/manifest.ts";
-import type { EngineDocument } from "../../../shared/protocol/engine-document.ts";
+import { MODEL_FILE, type Runtime } from "../../../shared/protocol/model-files/bundle.ts";
+import type {
+  InputDefault,
+  Manifest,
+  PipelineModel,
+  RowProof,
+  TensorSpec,
+} from "../../../shared/protocol/model-files/manifest.ts";
+import type { EngineDocument } from "../../../shared/protocol/model-files/engine-document.ts";
 import { encoderMemMiB, type EncoderModel } from "../../../shared/text/encoder-model.ts";
 import { textMemMiB, type TextModel } from "../../../shared/text/text-model.ts";
 import { CHUNKER } from "./chunking/chunker.ts";

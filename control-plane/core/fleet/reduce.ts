@@ -7,10 +7,10 @@ import type { FleetEvent } from "./events.ts";
 import type { FleetState } from "./fleet-state.ts";
 import { loadLiveness, loadRows } from "./load-rows.ts";
 import { CONFIRMED_HEARTBEATS_FOR_READY, isBidirectional } from "./node-status.ts";
-import { afterDisconnect } from "./quarantine.ts";
+import { afterDisconnect } from "./versions/quarantine.ts";
 import { pushRateAfter, type PushRate } from "./push-rate.ts";
-import { hasSameTrials, trialsAfter } from "./trials.ts";
-import { endedSince, errorsAfter } from "./version-errors.ts";
+import { hasSameTrials, trialsAfter } from "./versions/trials.ts";
+import { endedSince, errorsAfter } from "./versions/version-errors.ts";
 import type { FleetLoad, FleetNode, FleetPlacement, SessionObservation } from "./types.ts";
 
 /**

@@ -1,14 +1,14 @@
-import type { VersionRelease } from "../../../shared/protocol/release.ts";
+import type { VersionRelease } from "../../../shared/protocol/model-files/release.ts";
 import type { DeploymentFindings, DeploymentSpec } from "../../../shared/api/v1/deployments.ts";
 import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
 import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
 import type { RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
 import type { NodeId, PlacementId } from "../../../shared/base/ids.ts";
 import type { Digest } from "../../../shared/base/digest.ts";
-import type { PipelineFacts, TensorSpec } from "../../../shared/protocol/manifest.ts";
+import type { PipelineFacts, TensorSpec } from "../../../shared/protocol/model-files/manifest.ts";
 import type { Capabilities, PlacementLoad, StreamReport } from "../../../shared/protocol/messages.ts";
 import type { PlacementFailure, PlacementState, RunSharing, WantedState } from "../../../shared/protocol/placement.ts";
-import type { VariantFacts } from "../../../shared/protocol/variants.ts";
+import type { VariantFacts } from "../../../shared/protocol/model-files/variants.ts";
 import type { EncoderModel } from "../../../shared/text/encoder-model.ts";
 import type { EngineModel } from "../../../shared/text/engine-model.ts";
 import type { TextModel } from "../../../shared/text/text-model.ts";

@@ -9,9 +9,9 @@ import { ENDED_PHASES, type RolloutRecord } from "../../../shared/api/v1/rollout
 import { isEqual } from "../fleet/changes/equal.ts";
 import { isServing, versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetPlacement } from "../fleet/types.ts";
-import { hasAskedVariant, lacksVariant } from "../fleet/variants.ts";
-import { isGivenUp, MAX_LOAD_FAILURES } from "../fleet/version-history.ts";
-import { declaredVersion, rolloutOf, sharesOf } from "../fleet/versions.ts";
+import { hasAskedVariant, lacksVariant } from "../fleet/versions/variants.ts";
+import { isGivenUp, MAX_LOAD_FAILURES } from "../fleet/versions/version-history.ts";
+import { declaredVersion, rolloutOf, sharesOf } from "../fleet/versions/versions.ts";
 import { canGrow } from "../scaling/replica-targets.ts";
 import type { PlanContext } from "../scheduling/context.ts";
 import { untilWhat } from "../scheduling/filters/no-recent-failure.ts";

@@ -1,6 +1,6 @@
 import { placementsOfDeployment } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetPlacement } from "../fleet/types.ts";
-import { runningRollout } from "../fleet/versions.ts";
+import { runningRollout } from "../fleet/versions/versions.ts";
 import {
   addEvidence,
   NO_REQUESTS,

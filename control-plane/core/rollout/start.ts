@@ -1,7 +1,7 @@
 import { ENDED_PHASES, RUNNING_PHASES, type RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
 import { versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment } from "../fleet/types.ts";
-import { declaredVersion, rolloutOf, targetVersion } from "../fleet/versions.ts";
+import { declaredVersion, rolloutOf, targetVersion } from "../fleet/versions/versions.ts";
 import { enter, rollBack, SYSTEM, withWhy, type Author, type RolloutChange } from "./change.ts";
 import { wavesOf } from "./waves.ts";
 

@@ -1,7 +1,7 @@
 import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
 import type { RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
 import type { PlacementState } from "../../../shared/protocol/placement.ts";
-import { quarantineAfter } from "../fleet/quarantine.ts";
+import { quarantineAfter } from "../fleet/versions/quarantine.ts";
 import { isWanted, placementsOfDeployment } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetNode, FleetPlacement } from "../fleet/types.ts";
 import { brakeOf, stateFor, type PlanContext } from "../scheduling/context.ts";

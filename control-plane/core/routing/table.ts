@@ -7,7 +7,7 @@ import { isBidirectional } from "../fleet/node-status.ts";
 import type { ChangeSet } from "../fleet/changes/change-set.ts";
 import { placementsOfDeployment, placementsOn } from "../fleet/queries.ts";
 import { aliasKey, type Fleet, type FleetDeployment, type FleetPlacement } from "../fleet/types.ts";
-import { sharesOf, targetVersion } from "../fleet/versions.ts";
+import { sharesOf, targetVersion } from "../fleet/versions/versions.ts";
 import { memo } from "../memo.ts";
 import type { MeasuredRollout } from "../rollout/gate/measured.ts";
 import { measuredRollout } from "../rollout/measured-rollout.ts";

@@ -1,6 +1,6 @@
 import { isWanted, placementsOfDeployment, placementsOn, versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetNode } from "../fleet/types.ts";
-import { targetVersion } from "../fleet/versions.ts";
+import { targetVersion } from "../fleet/versions/versions.ts";
 import { candidatesOf, type Candidate } from "../scheduling/candidates/candidate.ts";
 import { stateFor, type PlanContext } from "../scheduling/context.ts";
 import { counted } from "../scheduling/format.ts";

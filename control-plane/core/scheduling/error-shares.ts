@@ -1,5 +1,5 @@
 import { versionKey } from "../../../shared/base/version-key.ts";
-import { leftAfter } from "../fleet/version-errors.ts";
+import { leftAfter } from "../fleet/versions/version-errors.ts";
 import type { Fleet, VersionErrors } from "../fleet/types.ts";
 
 /** So many requests that succeed are assumed beside those that were seen: one error in one request says little. */

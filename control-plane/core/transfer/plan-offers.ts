@@ -1,7 +1,7 @@
 import type { Digest } from "../../../shared/base/digest.ts";
 import { placementsOn } from "../fleet/queries.ts";
 import type { Fleet } from "../fleet/types.ts";
-import { builtOf } from "../fleet/variants.ts";
+import { builtOf } from "../fleet/versions/variants.ts";
 import { diskHeldOn } from "../scheduling/planning/held.ts";
 
 /** A session of this replica, as far as offers depend on it. */

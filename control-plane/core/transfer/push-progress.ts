@@ -1,4 +1,4 @@
-import type { ChunkRef } from "../../../shared/protocol/manifest.ts";
+import type { ChunkRef } from "../../../shared/protocol/model-files/manifest.ts";
 
 /** One frame to send: a part of a chunk. */
 export interface NextFrame {

@@ -1,7 +1,7 @@
 import type { PlacementId } from "../../../shared/base/ids.ts";
 import { isWanted, placementsOn } from "../fleet/queries.ts";
 import type { Fleet, FleetNode, FleetPlacement } from "../fleet/types.ts";
-import { builtOf } from "../fleet/variants.ts";
+import { builtOf } from "../fleet/versions/variants.ts";
 import { withPlacements } from "../fleet/with-placements.ts";
 import type { PlacementSteps, Step } from "../reconcile/steps.ts";
 import { stateFor, type PlanContext } from "../scheduling/context.ts";

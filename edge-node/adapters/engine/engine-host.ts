@@ -1,4 +1,4 @@
-import type { TensorSpec } from "../../../shared/protocol/manifest.ts";
+import type { TensorSpec } from "../../../shared/protocol/model-files/manifest.ts";
 import type { EngineModel } from "../../../shared/text/engine-model.ts";
 import type { ModelKind } from "../../../shared/text/model-kind.ts";
 import { Cancellation } from "../../../shared/flow/cancellation.ts";

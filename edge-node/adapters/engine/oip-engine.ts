@@ -2,7 +2,7 @@ import { z } from "zod";
 import { own, release } from "../../../shared/bytes/owned-bytes.ts";
 import { JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";
 import { MAX_ANSWER_BYTES } from "../../../shared/protocol/limits.ts";
-import type { TensorSpec } from "../../../shared/protocol/manifest.ts";
+import type { TensorSpec } from "../../../shared/protocol/model-files/manifest.ts";
 import { hostFailure } from "../../app/hosts/host-failure.ts";
 import type { HostRequest, HostResponse } from "../../ports/model-hosts.ts";
 import type { EngineClient } from "./engine-client.ts";

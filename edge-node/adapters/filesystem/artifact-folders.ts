@@ -2,14 +2,14 @@ import { constants } from "node:fs";
 import { chmod, mkdir, open, readdir, readFile, rename, rm, statfs } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { digestOf } from "../../../shared/base/digest.ts";
-import { MANIFEST_FILE } from "../../../shared/protocol/bundle.ts";
+import { MANIFEST_FILE } from "../../../shared/protocol/model-files/bundle.ts";
 import {
   chunksOf,
   mainFile,
   manifest as manifestSchema,
   manifestBytes,
   type Manifest,
-} from "../../../shared/protocol/manifest.ts";
+} from "../../../shared/protocol/model-files/manifest.ts";
 import { hostFailure } from "../../app/hosts/host-failure.ts";
 import type { ArtifactDisk, Staging } from "../../ports/disk.ts";
 import { ChunkStaging, type StagedFile } from "./chunk-staging.ts";

@@ -1,6 +1,6 @@
 import { createHash, type Hash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
-import type { ChunkRef } from "../../../shared/protocol/manifest.ts";
+import type { ChunkRef } from "../../../shared/protocol/model-files/manifest.ts";
 import type { Staging } from "../../ports/disk.ts";
 import { diskFull, readFully, writeFully } from "./durable.ts";
 import { FileSums } from "./file-sums.ts";

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { FileHandle } from "node:fs/promises";
 import { Worker } from "node:worker_threads";
-import type { ChunkRef } from "../../../shared/protocol/manifest.ts";
+import type { ChunkRef } from "../../../shared/protocol/model-files/manifest.ts";
 import type { SumQuestion, SumReply } from "./file-sums-thread.ts";
 
 interface SummedFile {

@@ -1,6 +1,6 @@
 import { open, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
-import { chunksOf, type ChunkRef, type Manifest } from "../../../shared/protocol/manifest.ts";
+import { chunksOf, type ChunkRef, type Manifest } from "../../../shared/protocol/model-files/manifest.ts";
 import type { StagedFile } from "./chunk-staging.ts";
 import { readFully, writeFully } from "./durable.ts";
 import { hashChunk } from "./hash-file.ts";

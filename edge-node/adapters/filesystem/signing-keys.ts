@@ -1,6 +1,6 @@
 import { createPublicKey, verify } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { signingKey } from "../../../shared/protocol/release.ts";
+import { signingKey } from "../../../shared/protocol/model-files/release.ts";
 import type { TrustedKeys } from "../../core/placements/trust.ts";
 
 /**

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { digestOf } from "../../../shared/base/digest.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
-import { digest } from "../../../shared/protocol/manifest.ts";
+import { digest } from "../../../shared/protocol/model-files/manifest.ts";
 import { desiredPlacement } from "../../../shared/protocol/messages.ts";
 import type { StateFile, NodeState } from "../../ports/disk.ts";
 import { unlessMissing, writeDurably } from "./durable.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { tensorSpec } from "../../../shared/protocol/manifest.ts";
+import { tensorSpec } from "../../../shared/protocol/model-files/manifest.ts";
 
 const runSize = z.object({
   shapes: z.record(z.string().max(256), z.array(z.number()).max(8)),

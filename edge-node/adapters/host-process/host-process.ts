@@ -4,11 +4,11 @@ import { hostFailure } from "../../app/hosts/host-failure.ts";
 import type { RunSize } from "../../../shared/inference/run-size.ts";
 import type { HostResponse, HostExit, HostRequest } from "../../ports/model-hosts.ts";
 import { CancelledRequests } from "../../model-host/link/cancelled-requests.ts";
-import { limitAddressSpace } from "./address-space.ts";
+import { limitAddressSpace } from "./confinement/address-space.ts";
 import { exitReason } from "./exit-reason.ts";
 import type { CheckedHostEvent } from "./host-event.ts";
 import type { Launch } from "./launch.ts";
-import { MemoryWatch } from "./memory-watch.ts";
+import { MemoryWatch } from "./confinement/memory-watch.ts";
 import { ProcessLink } from "./process-link.ts";
 import { type SpawnedHost, spawnHost } from "./spawn-host.ts";
 

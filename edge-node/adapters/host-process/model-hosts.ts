@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
 import { chmod, mkdir, stat } from "node:fs/promises";
 import path from "node:path";
-import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
+import { MODEL_FILE } from "../../../shared/protocol/model-files/bundle.ts";
 import { isHostFailure } from "../../app/hosts/host-failure.ts";
 import type { HostSpec, ModelHost, ModelHosts } from "../../ports/model-hosts.ts";
-import { type Confinement, UNCONFINED } from "./confinement.ts";
-import { openModelFolder } from "./host-user.ts";
+import { type Confinement, UNCONFINED } from "./confinement/confinement.ts";
+import { openModelFolder } from "./confinement/host-user.ts";
 import { HostStart, type StartedHost } from "./host-start.ts";
 import { programOf } from "./host-task.ts";
 import { type Launch, launchOf } from "./launch.ts";

@@ -7,11 +7,11 @@ import { IDLE, RunningSlot } from "../../model-host/link/running-slot.ts";
 import type { HostTask } from "../../model-host/link/link-frame.ts";
 import type { HostExit, HostRequest, HostResponse } from "../../ports/model-hosts.ts";
 import type { SharedHostExit, SharedHostProcess, SharedModel } from "../../ports/shared-hosts.ts";
-import { limitAddressSpace } from "./address-space.ts";
+import { limitAddressSpace } from "./confinement/address-space.ts";
 import { exitReason } from "./exit-reason.ts";
 import type { CheckedHostEvent } from "./host-event.ts";
 import type { Launch } from "./launch.ts";
-import { MemoryWatch } from "./memory-watch.ts";
+import { MemoryWatch } from "./confinement/memory-watch.ts";
 import { ProcessLink } from "./process-link.ts";
 import { type SpawnedHost, spawnHost } from "./spawn-host.ts";
 

@@ -1,5 +1,5 @@
 import path from "node:path";
-import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
+import { MODEL_FILE } from "../../../shared/protocol/model-files/bundle.ts";
 import type { SharedHostProcess, SharedHostProcesses } from "../../ports/shared-hosts.ts";
 import { launchOf } from "./launch.ts";
 import { emptyFolder, launchParts, letHostsRead, type ModelHostsOptions } from "./model-hosts.ts";

@@ -2,11 +2,11 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { isOutOfMemory } from "../../model-host/out-of-memory.ts";
-import { type Confinement, UNCONFINED } from "./confinement.ts";
+import { type Confinement, UNCONFINED } from "./confinement/confinement.ts";
 import { exitReason } from "./exit-reason.ts";
-import { openModelFolder } from "./host-user.ts";
+import { openModelFolder } from "./confinement/host-user.ts";
 import { launchOf } from "./launch.ts";
-import { MemoryWatch } from "./memory-watch.ts";
+import { MemoryWatch } from "./confinement/memory-watch.ts";
 import { spawnHost } from "./spawn-host.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../model-host/variant-trial.ts", import.meta.url));

@@ -1,7 +1,7 @@
 import { statfs } from "node:fs/promises";
 import { availableParallelism, cpus, freemem, totalmem } from "node:os";
 import { type Capabilities, MAX_SIGNING_KEYS } from "../../../shared/protocol/messages.ts";
-import { keyIdOf } from "../../../shared/protocol/release.ts";
+import { keyIdOf } from "../../../shared/protocol/model-files/release.ts";
 import type { SystemProbe } from "../../ports/machine.ts";
 import { installedRuntime } from "./runtime.ts";
 

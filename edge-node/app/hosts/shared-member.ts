@@ -1,6 +1,6 @@
 import { BusyWindow } from "../../core/busy-window.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
-import type { TensorSpec } from "../../../shared/protocol/manifest.ts";
+import type { TensorSpec } from "../../../shared/protocol/model-files/manifest.ts";
 import {
   BUSY_WINDOW_MS,
   isTooBusy,

@@ -1,6 +1,6 @@
 import { digestOf } from "../../../shared/base/digest.ts";
 import { MAX_MANIFEST_BYTES } from "../../../shared/protocol/limits.ts";
-import { manifest as manifestSchema, type Manifest } from "../../../shared/protocol/manifest.ts";
+import { manifest as manifestSchema, type Manifest } from "../../../shared/protocol/model-files/manifest.ts";
 import type { TransferFrame } from "../../../shared/protocol/frames/transfer-frame.ts";
 
 export type ManifestPart =

@@ -2,7 +2,7 @@ import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { STAGING_MS, TRANSFER_SILENCE_MS } from "../../../shared/protocol/limits.ts";
-import { chunksOf, type Manifest } from "../../../shared/protocol/manifest.ts";
+import { chunksOf, type Manifest } from "../../../shared/protocol/model-files/manifest.ts";
 import type { PlacementFailure } from "../../../shared/protocol/placement.ts";
 import { TRANSFER_FRAME, type TransferFrame } from "../../../shared/protocol/frames/transfer-frame.ts";
 import { CreditWindow, GRANT_MS } from "../../core/credit-window.ts";

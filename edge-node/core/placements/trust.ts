@@ -1,5 +1,5 @@
 import type { DesiredPlacement } from "../../../shared/protocol/messages.ts";
-import { keyIdOf, releaseText } from "../../../shared/protocol/release.ts";
+import { keyIdOf, releaseText } from "../../../shared/protocol/model-files/release.ts";
 
 /** The keys whose releases a node takes. */
 export interface TrustedKeys {

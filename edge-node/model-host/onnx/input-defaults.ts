@@ -1,7 +1,7 @@
 import { decodeBinaryData } from "../../../shared/inference/binary-tensor.ts";
 import { isDatatype, type Tensor } from "../../../shared/inference/datatypes.ts";
 import { elementCount } from "../../../shared/inference/shape.ts";
-import type { InputDefault } from "../../../shared/protocol/manifest.ts";
+import type { InputDefault } from "../../../shared/protocol/model-files/manifest.ts";
 
 /** A default value as a run takes it. Throws when its bytes do not fit its shape. */
 export function defaultTensor({ name, datatype, shape, data }: InputDefault): Tensor {

@@ -1,5 +1,5 @@
 import type { TensorSignature } from "../../../shared/inference/shape.ts";
-import type { TensorSpec } from "../../../shared/protocol/manifest.ts";
+import type { TensorSpec } from "../../../shared/protocol/model-files/manifest.ts";
 import type { LoadedModel } from "./model.ts";
 
 /** What the event `loaded` says of a model's tensors. */

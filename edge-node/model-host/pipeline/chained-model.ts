@@ -2,7 +2,7 @@ import type { Tensor } from "../../../shared/inference/datatypes.ts";
 import { isPlannedModel, type PipelinePlan, type PlannedModel } from "../../../shared/pipeline/plan.ts";
 import { buildSteps, runSteps, tensorAt, type Values } from "../../../shared/pipeline/runner.ts";
 import type { Tools } from "../../../shared/pipeline/step.ts";
-import type { TensorSpec } from "../../../shared/protocol/manifest.ts";
+import type { TensorSpec } from "../../../shared/protocol/model-files/manifest.ts";
 import type { OpenedModel } from "../onnx/model.ts";
 
 /** Several graphs, and steps between them, as one model: what passes from one to the next has numbers in the plan. */

@@ -10,8 +10,8 @@ import { type PipelinePlan, planPipeline } from "../../../shared/pipeline/plan.t
 import { PipelineRunner } from "../../../shared/pipeline/runner.ts";
 import { allOutputs, decisionNames, rawInputs, stagedSignature } from "../../../shared/pipeline/signatures.ts";
 import { MAX_KEPT_BYTES, StreamMemory } from "../../../shared/pipeline/stream/stream-memory.ts";
-import { MANIFEST_FILE } from "../../../shared/protocol/bundle.ts";
-import type { Manifest, PipelineModel, TensorSpec } from "../../../shared/protocol/manifest.ts";
+import { MANIFEST_FILE } from "../../../shared/protocol/model-files/bundle.ts";
+import type { Manifest, PipelineModel, TensorSpec } from "../../../shared/protocol/model-files/manifest.ts";
 import { hasDecide, hasPre } from "../../../shared/protocol/stages.ts";
 import type { AroundModel, PreparedRequest } from "../onnx/batching/around-model.ts";
 import { defaultTensor } from "../onnx/input-defaults.ts";

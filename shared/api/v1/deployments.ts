@@ -4,7 +4,7 @@ import { aliasName, instant, managedBy, objectName, versionNumber } from "./comm
 import { nodeSelector } from "./node-selector.ts";
 import { rolloutSpec } from "./rollout-spec.ts";
 import { placementFailure, placementState, runSharing } from "../../protocol/placement.ts";
-import { variantName } from "../../protocol/variants.ts";
+import { variantName } from "../../protocol/model-files/variants.ts";
 import { MAX_STREAMS_PER_DEPLOYMENT, streamSpec } from "../../protocol/streams.ts";
 
 const replicaCount = z

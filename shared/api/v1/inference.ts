@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { versionNumber } from "./common.ts";
 import { placementState } from "../../protocol/placement.ts";
-import { tensorSpec } from "../../protocol/manifest.ts";
+import { tensorSpec } from "../../protocol/model-files/manifest.ts";
 
 /** Schemas of the Open Inference Protocol's metadata, as the control plane answers them under `/v2`. */
 export const serverMetadata = z

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { versionRelease } from "../../protocol/release.ts";
+import { versionRelease } from "../../protocol/model-files/release.ts";
 import {
   bundleFile,
   MAX_BUNDLE_BYTES,
@@ -11,9 +11,9 @@ import {
   runtime,
   type BundleFile,
   type Runtime,
-} from "../../protocol/bundle.ts";
-import { pipelineFacts, rowProof, tensorSpec } from "../../protocol/manifest.ts";
-import { variantFacts } from "../../protocol/variants.ts";
+} from "../../protocol/model-files/bundle.ts";
+import { pipelineFacts, rowProof, tensorSpec } from "../../protocol/model-files/manifest.ts";
+import { variantFacts } from "../../protocol/model-files/variants.ts";
 import { encoderModel } from "../../text/encoder-model.ts";
 import { engineModel } from "../../text/engine-model.ts";
 import { textModel } from "../../text/text-model.ts";

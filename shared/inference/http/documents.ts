@@ -1,4 +1,4 @@
-import type { PipelineFacts } from "../../protocol/manifest.ts";
+import type { PipelineFacts } from "../../protocol/model-files/manifest.ts";
 import type { IndexEntry, ModelConfig, ModelMetadata } from "../../api/v1/inference.ts";
 import { EXPLAINERS_PROPERTY, explainersOf } from "../explain/explainers.ts";
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CheckProcess } from "../../../control-plane/adapters/artifacts/check-process.ts";
 import { Chunker } from "../../../control-plane/core/catalog/chunking/chunker.ts";
-import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
+import { MODEL_FILE } from "../../../shared/protocol/model-files/bundle.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
 import { noise, onnxWithWeights } from "../../unit/control-plane/core/catalog/onnx/onnx-bytes.ts";
 

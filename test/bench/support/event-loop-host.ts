@@ -1,5 +1,5 @@
 import type { TensorSignature } from "../../../shared/inference/shape.ts";
-import type { TensorSpec } from "../../../shared/protocol/manifest.ts";
+import type { TensorSpec } from "../../../shared/protocol/model-files/manifest.ts";
 import { Socket } from "node:net";
 import {
   type HostEvent,

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { CheckProcess } from "../../../control-plane/adapters/artifacts/check-process.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
-import { chunksOf, mainFile, type Manifest } from "../../../shared/protocol/manifest.ts";
+import { chunksOf, mainFile, type Manifest } from "../../../shared/protocol/model-files/manifest.ts";
 import { field, message, noise, onnx, tensor } from "../../unit/control-plane/core/catalog/onnx/onnx-bytes.ts";
 import { ada, bundleOf, CatalogRig, pieces, sha256 } from "./catalog-rig.ts";
 

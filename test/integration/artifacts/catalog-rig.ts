@@ -11,7 +11,7 @@ import type { ModelCheck } from "../../../control-plane/ports/artifacts.ts";
 import type { Actor } from "../../../control-plane/ports/audit.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
 import { seededRandom } from "../../../shared/base/random.ts";
-import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
+import { MODEL_FILE } from "../../../shared/protocol/model-files/bundle.ts";
 import { aFleet } from "../../support/fleet/fleet-builder.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
 import { TestClock } from "../../support/test-clock.ts";

@@ -7,8 +7,8 @@ import { CheckProcess } from "../../../control-plane/adapters/artifacts/check-pr
 import type { UploadedBundle } from "../../../control-plane/ports/artifacts.ts";
 import type { CheckedModel } from "../../../control-plane/ports/catalog.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
-import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
-import { artifactDigest, chunksOf, manifest as manifestSchema } from "../../../shared/protocol/manifest.ts";
+import { MODEL_FILE } from "../../../shared/protocol/model-files/bundle.ts";
+import { artifactDigest, chunksOf, manifest as manifestSchema } from "../../../shared/protocol/model-files/manifest.ts";
 import {
   field,
   message,

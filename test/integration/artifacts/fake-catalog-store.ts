@@ -7,8 +7,8 @@ import type {
   StoredVersion,
   UploadRow,
 } from "../../../control-plane/ports/catalog.ts";
-import { type BundleFile } from "../../../shared/protocol/bundle.ts";
-import { bundleDigest } from "../../../shared/protocol/bundle-digest.ts";
+import { type BundleFile } from "../../../shared/protocol/model-files/bundle.ts";
+import { bundleDigest } from "../../../shared/protocol/model-files/bundle-digest.ts";
 import type { NewEvent } from "../../../control-plane/ports/events.ts";
 
 const CREATED_AT = "2026-01-05T10:00:00.000Z";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { CheckProcess } from "../../../control-plane/adapters/artifacts/check-process.ts";
-import { findConfinement } from "../../../edge-node/adapters/host-process/confinement.ts";
+import { findConfinement } from "../../../edge-node/adapters/host-process/confinement/confinement.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
 import { eventually } from "../../support/eventually.ts";
 import { loadBombModel, loopingRowsModel } from "../../support/models/hostile-models.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { CheckProcess } from "../../../control-plane/adapters/artifacts/check-process.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
-import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
+import { MODEL_FILE } from "../../../shared/protocol/model-files/bundle.ts";
 import {
   classifier,
   FLOAT,

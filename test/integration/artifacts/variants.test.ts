@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { CheckProcess } from "../../../control-plane/adapters/artifacts/check-process.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
-import { artifactDigest } from "../../../shared/protocol/manifest.ts";
+import { artifactDigest } from "../../../shared/protocol/model-files/manifest.ts";
 import { constant, int64s, model } from "../../support/models/onnx-builder.ts";
 import { identityModel } from "../../support/models/onnx-models.ts";
 import { fp16LayerModel, int8LayerModel, layerInputs, layerModel } from "../../support/models/variant-models.ts";

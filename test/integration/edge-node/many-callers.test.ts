@@ -8,7 +8,7 @@ import type { ModelHost } from "../../../edge-node/ports/model-hosts.ts";
 import { Cancellation } from "../../../shared/flow/cancellation.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
 import { encodeRequest } from "../../../shared/inference/request.ts";
-import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
+import { MODEL_FILE } from "../../../shared/protocol/model-files/bundle.ts";
 import { loopModel } from "../../support/models/hostile-models.ts";
 import { workFolder } from "../../support/processes/compile-cache.ts";
 

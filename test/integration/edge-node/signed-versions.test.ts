@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { keyPair } from "../../../control-plane/adapters/system/ed25519.ts";
 import { readSigningKeys } from "../../../edge-node/adapters/filesystem/signing-keys.ts";
 import type { TrustedKeys } from "../../../edge-node/core/placements/trust.ts";
-import { releaseText } from "../../../shared/protocol/release.ts";
+import { releaseText } from "../../../shared/protocol/model-files/release.ts";
 import { eventually } from "../../support/eventually.ts";
 import { FakeControlPlane } from "../../support/fakes/fake-control-plane.ts";
 import type { FakeNodeSession } from "../../support/fakes/fake-node-session.ts";

@@ -13,7 +13,7 @@ import { readConfig } from "../../../control-plane/config.ts";
 import { openTls } from "../../../control-plane/open-tls.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
 import { systemRandom } from "../../../shared/base/random.ts";
-import { releaseText } from "../../../shared/protocol/release.ts";
+import { releaseText } from "../../../shared/protocol/model-files/release.ts";
 import { joinProofText } from "../../../shared/protocol/proofs.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";

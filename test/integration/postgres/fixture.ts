@@ -10,7 +10,7 @@ import { deploymentSpec, type DeploymentSpec } from "../../../shared/api/v1/depl
 import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
 import { newId, type NodeId, type PlacementId } from "../../../shared/base/ids.ts";
-import { artifactDigest, manifest, type Manifest } from "../../../shared/protocol/manifest.ts";
+import { artifactDigest, manifest, type Manifest } from "../../../shared/protocol/model-files/manifest.ts";
 import { capabilities } from "../../../shared/protocol/messages.ts";
 import { systemRandom } from "../../../shared/base/random.ts";
 import { silentLogger } from "../../support/silent-logger.ts";

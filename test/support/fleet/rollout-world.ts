@@ -13,7 +13,7 @@ import type {
   FleetPlacement,
   FleetRollout,
 } from "../../../control-plane/core/fleet/types.ts";
-import { sharesOf } from "../../../control-plane/core/fleet/versions.ts";
+import { sharesOf } from "../../../control-plane/core/fleet/versions/versions.ts";
 import { planFleet } from "../../../control-plane/core/reconcile/plan.ts";
 import type { Step } from "../../../control-plane/core/reconcile/steps.ts";
 import { act } from "../../../control-plane/core/rollout/act.ts";

@@ -1,7 +1,12 @@
 import { createHash } from "node:crypto";
 import { Chunker } from "../../../control-plane/core/catalog/chunking/chunker.ts";
 import { seededRandom } from "../../../shared/base/random.ts";
-import { artifactDigest, chunksOf, type ChunkRef, type Manifest } from "../../../shared/protocol/manifest.ts";
+import {
+  artifactDigest,
+  chunksOf,
+  type ChunkRef,
+  type Manifest,
+} from "../../../shared/protocol/model-files/manifest.ts";
 
 /** An artifact made for a test: its manifest, its name, its bytes. */
 export interface ArtifactFixture {

@@ -4,8 +4,8 @@ import path from "node:path";
 import { stringify } from "yaml";
 import { checkBundle } from "../../../control-plane/model-inspector/check-bundle.ts";
 import type { CheckResult } from "../../../control-plane/model-inspector/messages.ts";
-import { MANIFEST_FILE, PIPELINE_FILE } from "../../../shared/protocol/bundle.ts";
-import { manifestBytes } from "../../../shared/protocol/manifest.ts";
+import { MANIFEST_FILE, PIPELINE_FILE } from "../../../shared/protocol/model-files/bundle.ts";
+import { manifestBytes } from "../../../shared/protocol/model-files/manifest.ts";
 
 /** Writes a pipeline with its graphs into a folder and checks it as the control plane does; the manifest lies beside it as on a node. */
 export async function checkedPipeline(

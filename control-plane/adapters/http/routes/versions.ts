@@ -9,9 +9,9 @@ import {
   unfinishedUpload,
   versionDiff,
 } from "../../../../shared/api/v1/models.ts";
-import { versionRelease } from "../../../../shared/protocol/release.ts";
-import { variantName } from "../../../../shared/protocol/variants.ts";
-import { MAX_PATH_CHARACTERS } from "../../../../shared/protocol/bundle.ts";
+import { versionRelease } from "../../../../shared/protocol/model-files/release.ts";
+import { variantName } from "../../../../shared/protocol/model-files/variants.ts";
+import { MAX_PATH_CHARACTERS } from "../../../../shared/protocol/model-files/bundle.ts";
 import type { DeploymentAdmin } from "../../../app/deployments/deployment-admin.ts";
 import type { FleetWatches } from "../../../app/fleet/fleet-watches.ts";
 import { versionDiff as diffOf } from "../../../app/catalog/version-diff.ts";
@@ -28,7 +28,7 @@ const PATH = "/api/v1/models/{model}/versions";
 
 const fileQuery = z.strictObject({ file: z.string().max(MAX_PATH_CHARACTERS).optional() });
 
-/** Bytes that are hashed: `shared/protocol/manifest.ts` says what is in them. */
+/** Bytes that are hashed: `shared/protocol/model-files/manifest.ts` says what is in them. */
 const anObject = z.looseObject({});
 
 const manifestQuery = z.strictObject({

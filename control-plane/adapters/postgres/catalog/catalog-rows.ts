@@ -2,13 +2,13 @@ import { z } from "zod";
 import type * as Rows from "../../../../prisma/generated/client.ts";
 import { labelMap } from "../../../../shared/api/v1/common.ts";
 import { versionState, type Model, type ModelVersion } from "../../../../shared/api/v1/models.ts";
-import { pipelineFacts, rowProof, tensorSpec } from "../../../../shared/protocol/manifest.ts";
-import { versionRelease } from "../../../../shared/protocol/release.ts";
+import { pipelineFacts, rowProof, tensorSpec } from "../../../../shared/protocol/model-files/manifest.ts";
+import { versionRelease } from "../../../../shared/protocol/model-files/release.ts";
 import { encoderModel } from "../../../../shared/text/encoder-model.ts";
 import { engineModel } from "../../../../shared/text/engine-model.ts";
-import { variantFacts } from "../../../../shared/protocol/variants.ts";
+import { variantFacts } from "../../../../shared/protocol/model-files/variants.ts";
 import { textModel } from "../../../../shared/text/text-model.ts";
-import { bundleFile, runtime, type BundleFile } from "../../../../shared/protocol/bundle.ts";
+import { bundleFile, runtime, type BundleFile } from "../../../../shared/protocol/model-files/bundle.ts";
 import type { UploadRow } from "../../../ports/catalog.ts";
 
 /** What a model is read with, for `toModel`. */

@@ -1,14 +1,14 @@
 import { Prisma } from "../../../../prisma/generated/client.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
-import { bundleDigest } from "../../../../shared/protocol/bundle-digest.ts";
+import { bundleDigest } from "../../../../shared/protocol/model-files/bundle-digest.ts";
 import {
   chunksOf,
   mainFile,
   manifestBytes,
   pipelineFacts,
   type Manifest,
-} from "../../../../shared/protocol/manifest.ts";
-import { REFERENCE, type VariantFacts } from "../../../../shared/protocol/variants.ts";
+} from "../../../../shared/protocol/model-files/manifest.ts";
+import { REFERENCE, type VariantFacts } from "../../../../shared/protocol/model-files/variants.ts";
 import type { CatalogStore, CheckedModel, CheckedVariant, DeclaredVersion } from "../../../ports/catalog.ts";
 import type { Actor } from "../../../ports/audit.ts";
 import type { NewEvent } from "../../../ports/events.ts";

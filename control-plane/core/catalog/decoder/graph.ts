@@ -1,4 +1,4 @@
-import type { TensorSpec } from "../../../../shared/protocol/manifest.ts";
+import type { TensorSpec } from "../../../../shared/protocol/model-files/manifest.ts";
 import { type DecoderModel, pastInputs, presentOutputs } from "../../../../shared/text/decoder-model.ts";
 import { InspectionRefused, quote } from "../inspection-refused.ts";
 

@@ -1,4 +1,4 @@
-import type { InputDefault } from "../../../../shared/protocol/manifest.ts";
+import type { InputDefault } from "../../../../shared/protocol/model-files/manifest.ts";
 import type { ByteSource } from "../byte-source.ts";
 import type { ConstantFacts } from "./batching/graph-facts.ts";
 import { type Edit, type FilePiece, growthOf, piecesOf, type Range } from "./file-edit.ts";

@@ -1,5 +1,5 @@
-import { FORMAT_HEAD_BYTES, foreignFormat } from "../../../../shared/protocol/foreign-format.ts";
-import type { RowProof, TensorSpec } from "../../../../shared/protocol/manifest.ts";
+import { FORMAT_HEAD_BYTES, foreignFormat } from "../../../../shared/protocol/model-files/foreign-format.ts";
+import type { RowProof, TensorSpec } from "../../../../shared/protocol/model-files/manifest.ts";
 import type { ByteSource } from "../byte-source.ts";
 import type { ConstantFacts } from "./batching/graph-facts.ts";
 import { proveRowIndependence } from "./batching/prove.ts";

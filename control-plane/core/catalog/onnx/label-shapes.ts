@@ -1,4 +1,4 @@
-import type { TensorSpec } from "../../../../shared/protocol/manifest.ts";
+import type { TensorSpec } from "../../../../shared/protocol/model-files/manifest.ts";
 import type { GraphNode } from "./batching/graph-facts.ts";
 
 const ML = "ai.onnx.ml";

@@ -1,5 +1,5 @@
-import type { InputDefault } from "../../../../shared/protocol/manifest.ts";
-import { MAX_DEFAULT_BYTES, MAX_OPTIONAL_INPUTS } from "../../../../shared/protocol/manifest.ts";
+import type { InputDefault } from "../../../../shared/protocol/model-files/manifest.ts";
+import { MAX_DEFAULT_BYTES, MAX_OPTIONAL_INPUTS } from "../../../../shared/protocol/model-files/manifest.ts";
 import type { ByteSource } from "../byte-source.ts";
 import type { ConstantFacts } from "./batching/graph-facts.ts";
 import { type Edit, partOf, type Range } from "./file-edit.ts";

@@ -1,4 +1,4 @@
-import type { TensorSpec } from "../../../../shared/protocol/manifest.ts";
+import type { TensorSpec } from "../../../../shared/protocol/model-files/manifest.ts";
 import { MAX_DIMENSIONS, MAX_TENSOR_NAME } from "./limits.ts";
 import { datatypeOf } from "./datatypes.ts";
 import { quote, InspectionRefused } from "../inspection-refused.ts";

@@ -1,5 +1,5 @@
 import type { Agreement } from "../../../../shared/inference/samples/agreement.ts";
-import { VARIANTS_FILE, type VariantsDocument } from "../../../../shared/protocol/variants.ts";
+import { VARIANTS_FILE, type VariantsDocument } from "../../../../shared/protocol/model-files/variants.ts";
 
 /** Why a variant is too far from its reference to be published, with the figures; undefined: it may be. */
 export function accuracyFault(

@@ -1,9 +1,9 @@
 import type { NodeState } from "../../../../shared/api/v1/nodes.ts";
 import { lastHeard } from "../../fleet/node-status.ts";
-import { isMassQuarantine, quarantineOf, type Quarantine } from "../../fleet/quarantine.ts";
+import { isMassQuarantine, quarantineOf, type Quarantine } from "../../fleet/versions/quarantine.ts";
 import { pushRateAt } from "../../fleet/push-rate.ts";
 import { isWanted, placementsOn, versionOf } from "../../fleet/queries.ts";
-import { targetVersion } from "../../fleet/versions.ts";
+import { targetVersion } from "../../fleet/versions/versions.ts";
 import type { Fleet, FleetDeployment, FleetNode, FleetPlacement, FleetVersion } from "../../fleet/types.ts";
 import { comingDiskMiB, diskFloorMiB, freeDiskMiB, heldDiskMiB } from "../needs/disk.ts";
 import type { VariantChoice, VariantSpeeds } from "../needs/choose-variant.ts";

@@ -1,7 +1,7 @@
 import type { ExplainResponse } from "../../../../shared/api/v1/explain.ts";
 import { isWanted, nodeByName, placementsOfDeployment, versionOf } from "../../fleet/queries.ts";
 import type { Fleet, FleetDeployment } from "../../fleet/types.ts";
-import { targetVersion } from "../../fleet/versions.ts";
+import { targetVersion } from "../../fleet/versions/versions.ts";
 import { candidatesOf } from "../candidates/candidate.ts";
 import { profileOf, stateFor, type PlanContext } from "../context.ts";
 import { needOf } from "../planning/plan-deployment.ts";

@@ -1,4 +1,4 @@
-import { isGivenUp, MAX_LOAD_FAILURES } from "../../fleet/version-history.ts";
+import { isGivenUp, MAX_LOAD_FAILURES } from "../../fleet/versions/version-history.ts";
 import { attemptOn } from "../needs/attempt.ts";
 import { formatDuration } from "../format.ts";
 import { ofNodeAlone } from "../candidates/candidate.ts";

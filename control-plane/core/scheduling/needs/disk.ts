@@ -1,5 +1,5 @@
 import { isWanted, placementsOn } from "../../fleet/queries.ts";
-import { builtOf } from "../../fleet/variants.ts";
+import { builtOf } from "../../fleet/versions/variants.ts";
 import type { Fleet, FleetNode, FleetPlacement, FleetVersion } from "../../fleet/types.ts";
 
 const MIB = 1_048_576;

@@ -1,7 +1,7 @@
 import { MODELS_MEMORY_SHARE } from "../../../../shared/protocol/limits.ts";
 import { encoderMemMiB } from "../../../../shared/text/encoder-model.ts";
 import { textMemMiB } from "../../../../shared/text/text-model.ts";
-import { builtOf } from "../../fleet/variants.ts";
+import { builtOf } from "../../fleet/versions/variants.ts";
 import type { Fleet, FleetDeployment, FleetNode, FleetPlacement, FleetVersion } from "../../fleet/types.ts";
 
 const MIB = 1_048_576;

@@ -1,6 +1,6 @@
 import { versionKey } from "../../../../shared/base/version-key.ts";
 import type { Fleet, FleetNode, FleetPlacement, FleetVersion } from "../../fleet/types.ts";
-import { hasAskedVariant, pinnedVariant, variantOf, versionAs } from "../../fleet/variants.ts";
+import { hasAskedVariant, pinnedVariant, variantOf, versionAs } from "../../fleet/versions/variants.ts";
 import { memo } from "../../memo.ts";
 import type { PlacementRequest } from "../candidates/candidate.ts";
 import { chooseVariant, type VariantSpeeds } from "./choose-variant.ts";

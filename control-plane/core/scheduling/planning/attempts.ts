@@ -1,5 +1,5 @@
 import type { FleetPlacement, PlacementAttempt } from "../../fleet/types.ts";
-import { isGivenUp } from "../../fleet/version-history.ts";
+import { isGivenUp } from "../../fleet/versions/version-history.ts";
 import { attemptOn } from "../needs/attempt.ts";
 import type { Candidate, PlacementRequest } from "../candidates/candidate.ts";
 import { fitsDisk } from "../filters/fits-disk.ts";

@@ -1,7 +1,7 @@
 import { placementsOn } from "../../fleet/queries.ts";
 import type { Fleet, FleetNode, FleetPlacement } from "../../fleet/types.ts";
-import { builtOf, hasAskedVariant, variantOf } from "../../fleet/variants.ts";
-import { runningRollout, targetVersion } from "../../fleet/versions.ts";
+import { builtOf, hasAskedVariant, variantOf } from "../../fleet/versions/variants.ts";
+import { runningRollout, targetVersion } from "../../fleet/versions/versions.ts";
 import { diskFloorMiB, diskNeedMiB, freeDiskMiB, heldDiskMiB } from "../needs/disk.ts";
 import { reservedMiB, usableMemoryMiB } from "../needs/memory.ts";
 

@@ -1,5 +1,5 @@
 import type { Fleet, FleetDeployment, FleetPlacement, FleetVersion } from "../../fleet/types.ts";
-import { runningRollout } from "../../fleet/versions.ts";
+import { runningRollout } from "../../fleet/versions/versions.ts";
 import { candidateOf } from "../candidates/candidate-list.ts";
 import { withoutReservation, type Candidate, type PlacementRequest } from "../candidates/candidate.ts";
 import { brakeOf, profileOf, type PlanContext } from "../context.ts";

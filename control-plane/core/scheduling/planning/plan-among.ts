@@ -1,5 +1,5 @@
 import type { Fleet, FleetDeployment } from "../../fleet/types.ts";
-import { runningRollout } from "../../fleet/versions.ts";
+import { runningRollout } from "../../fleet/versions/versions.ts";
 import { candidatesOf, type Candidate } from "../candidates/candidate.ts";
 import { stateFor, type PlanContext } from "../context.ts";
 import { planVersion, type DeploymentPlan, type Planned, type PlanInput } from "./plan-deployment.ts";

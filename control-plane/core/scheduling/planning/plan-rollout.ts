@@ -3,7 +3,7 @@ import type { NodeKind } from "../../../../shared/api/v1/nodes.ts";
 import type { RolloutRecord } from "../../../../shared/api/v1/rollouts.ts";
 import { isWanted, placementsOfDeployment, versionOf } from "../../fleet/queries.ts";
 import type { FleetPlacement } from "../../fleet/types.ts";
-import { lacksVariant } from "../../fleet/variants.ts";
+import { lacksVariant } from "../../fleet/versions/variants.ts";
 import { candidateOf } from "../candidates/candidate-list.ts";
 import type { Candidate, PlacementRequest } from "../candidates/candidate.ts";
 import { STATIC_FILTERS } from "../profile.ts";

@@ -1,7 +1,7 @@
 import type { PlacementState } from "../../../../shared/protocol/placement.ts";
 import { placementsOn } from "../../fleet/queries.ts";
 import type { Fleet, FleetNode, FleetPlacement } from "../../fleet/types.ts";
-import { builtOf } from "../../fleet/variants.ts";
+import { builtOf } from "../../fleet/versions/variants.ts";
 import { diskHeldOn, heldOn, roomHeldOn } from "./held.ts";
 
 /**

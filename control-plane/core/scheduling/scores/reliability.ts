@@ -1,4 +1,4 @@
-import { disconnectsAt } from "../../fleet/quarantine.ts";
+import { disconnectsAt } from "../../fleet/versions/quarantine.ts";
 import { versionKey } from "../../../../shared/base/version-key.ts";
 import { isStalled, type Candidate, type PlacementRequest } from "../candidates/candidate.ts";
 import { clampScore, type Score } from "./score.ts";

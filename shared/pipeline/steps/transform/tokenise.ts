@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { pathFault } from "../../../protocol/bundle.ts";
+import { pathFault } from "../../../protocol/model-files/bundle.ts";
 import { TOKENIZER_FILE } from "../../../text/encoder-files.ts";
 import type { TextTokenizer } from "../../../text/text-tokenizer.ts";
 import { checkNumbers } from "../../limits.ts";

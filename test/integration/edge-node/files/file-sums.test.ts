@@ -5,7 +5,7 @@ import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { FileSums } from "../../../../edge-node/adapters/filesystem/file-sums.ts";
-import type { ChunkRef } from "../../../../shared/protocol/manifest.ts";
+import type { ChunkRef } from "../../../../shared/protocol/model-files/manifest.ts";
 import { randomBytesOf } from "../../../support/models/artifact-fixture.ts";
 
 const MIB = 1_048_576;

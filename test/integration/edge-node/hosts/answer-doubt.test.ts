@@ -5,7 +5,7 @@ import path from "node:path";
 import { ProcessModelHosts } from "../../../../edge-node/adapters/host-process/model-hosts.ts";
 import type { HostResponse, ModelHost } from "../../../../edge-node/ports/model-hosts.ts";
 import { readDigitSamples } from "../../../../examples/digits/samples.ts";
-import { MODEL_FILE } from "../../../../shared/protocol/bundle.ts";
+import { MODEL_FILE } from "../../../../shared/protocol/model-files/bundle.ts";
 import { JSON_BODY } from "../../../../shared/protocol/frames/inference-frame.ts";
 import { bytesOf } from "../../../support/models/answer-bytes.ts";
 import { workFolder } from "../../../support/processes/compile-cache.ts";

@@ -8,7 +8,7 @@ import { Cancellation } from "../../../../shared/flow/cancellation.ts";
 import { encodeRequest } from "../../../../shared/inference/request.ts";
 import { decodeResponse } from "../../../../shared/inference/response.ts";
 import { JSON_BODY } from "../../../../shared/protocol/frames/inference-frame.ts";
-import { MODEL_FILE } from "../../../../shared/protocol/bundle.ts";
+import { MODEL_FILE } from "../../../../shared/protocol/model-files/bundle.ts";
 import { INITIAL_CREDIT_BYTES } from "../../../../shared/protocol/limits.ts";
 import { bytesOf, piecesOf } from "../../../support/models/answer-bytes.ts";
 import { eventually } from "../../../support/eventually.ts";

@@ -9,7 +9,7 @@ import { zeroNumbers, type NumericDatatype, type Tensor } from "../../../../shar
 import { encodeRequest } from "../../../../shared/inference/request.ts";
 import { decodeResponse } from "../../../../shared/inference/response.ts";
 import { JSON_BODY } from "../../../../shared/protocol/frames/inference-frame.ts";
-import { MODEL_FILE } from "../../../../shared/protocol/bundle.ts";
+import { MODEL_FILE } from "../../../../shared/protocol/model-files/bundle.ts";
 import {
   arithmeticModel,
   embeddingModel,

@@ -2,10 +2,13 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { type Confinement, findConfinement } from "../../../../edge-node/adapters/host-process/confinement.ts";
+import {
+  type Confinement,
+  findConfinement,
+} from "../../../../edge-node/adapters/host-process/confinement/confinement.ts";
 import { ProcessModelHosts } from "../../../../edge-node/adapters/host-process/model-hosts.ts";
 import type { ModelHost } from "../../../../edge-node/ports/model-hosts.ts";
-import { MODEL_FILE } from "../../../../shared/protocol/bundle.ts";
+import { MODEL_FILE } from "../../../../shared/protocol/model-files/bundle.ts";
 import { softmaxModel } from "../../../support/models/onnx-models.ts";
 import { modelHostsOf } from "../../../support/processes/process-facts.ts";
 

@@ -11,7 +11,7 @@ import { readDigitSamples } from "../../../../examples/digits/samples.ts";
 import type { Tensor } from "../../../../shared/inference/datatypes.ts";
 import { decodeResponse } from "../../../../shared/inference/response.ts";
 import { Cancellation } from "../../../../shared/flow/cancellation.ts";
-import { MODEL_FILE } from "../../../../shared/protocol/bundle.ts";
+import { MODEL_FILE } from "../../../../shared/protocol/model-files/bundle.ts";
 import { JSON_BODY } from "../../../../shared/protocol/frames/inference-frame.ts";
 import { bytesOf } from "../../../support/models/answer-bytes.ts";
 import { workFolder } from "../../../support/processes/compile-cache.ts";

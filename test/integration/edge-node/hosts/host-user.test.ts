@@ -3,12 +3,15 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { execFileSync } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { type Confinement, findConfinement } from "../../../../edge-node/adapters/host-process/confinement.ts";
-import { asUser, openStateFolder } from "../../../../edge-node/adapters/host-process/host-user.ts";
+import {
+  type Confinement,
+  findConfinement,
+} from "../../../../edge-node/adapters/host-process/confinement/confinement.ts";
+import { asUser, openStateFolder } from "../../../../edge-node/adapters/host-process/confinement/host-user.ts";
 import { ProcessModelHosts } from "../../../../edge-node/adapters/host-process/model-hosts.ts";
 import { SharedProcesses } from "../../../../edge-node/adapters/host-process/shared-processes.ts";
 import type { ModelHost } from "../../../../edge-node/ports/model-hosts.ts";
-import { MODEL_FILE } from "../../../../shared/protocol/bundle.ts";
+import { MODEL_FILE } from "../../../../shared/protocol/model-files/bundle.ts";
 import { softmaxModel } from "../../../support/models/onnx-models.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { modelHostsOf } from "../../../support/processes/process-facts.ts";

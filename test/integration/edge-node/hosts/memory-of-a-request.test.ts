@@ -5,7 +5,7 @@ import path from "node:path";
 import { ProcessModelHosts } from "../../../../edge-node/adapters/host-process/model-hosts.ts";
 import type { HostResponse, ModelHost } from "../../../../edge-node/ports/model-hosts.ts";
 import { encodeRequest } from "../../../../shared/inference/request.ts";
-import { MODEL_FILE } from "../../../../shared/protocol/bundle.ts";
+import { MODEL_FILE } from "../../../../shared/protocol/model-files/bundle.ts";
 import { until } from "../../../support/processes/skerry-process.ts";
 import { runBombModel } from "../../../support/models/hostile-models.ts";
 import { workFolder } from "../../../support/processes/compile-cache.ts";

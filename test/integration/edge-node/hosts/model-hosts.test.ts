@@ -9,7 +9,7 @@ import { decodeResponse } from "../../../../shared/inference/response.ts";
 import type { Tensor } from "../../../../shared/inference/datatypes.ts";
 import { Cancellation } from "../../../../shared/flow/cancellation.ts";
 import { JSON_BODY } from "../../../../shared/protocol/frames/inference-frame.ts";
-import { MODEL_FILE } from "../../../../shared/protocol/bundle.ts";
+import { MODEL_FILE } from "../../../../shared/protocol/model-files/bundle.ts";
 import { type ElementType } from "../../../support/models/onnx-builder.ts";
 import {
   identityModel,

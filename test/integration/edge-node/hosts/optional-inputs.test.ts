@@ -9,7 +9,7 @@ import { ProcessModelHosts } from "../../../../edge-node/adapters/host-process/m
 import type { HostResponse, ModelHost } from "../../../../edge-node/ports/model-hosts.ts";
 import { encodeRequest } from "../../../../shared/inference/request.ts";
 import { decodeResponse } from "../../../../shared/inference/response.ts";
-import { MODEL_FILE } from "../../../../shared/protocol/bundle.ts";
+import { MODEL_FILE } from "../../../../shared/protocol/model-files/bundle.ts";
 import { bytesOf } from "../../../support/models/answer-bytes.ts";
 import { scaleModel } from "../../../support/models/onnx-models.ts";
 import { workFolder } from "../../../support/processes/compile-cache.ts";

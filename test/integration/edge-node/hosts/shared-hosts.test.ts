@@ -12,7 +12,7 @@ import { systemClock } from "../../../../shared/base/clock.ts";
 import type { Tensor } from "../../../../shared/inference/datatypes.ts";
 import { encodeRequest } from "../../../../shared/inference/request.ts";
 import { decodeResponse } from "../../../../shared/inference/response.ts";
-import { MODEL_FILE } from "../../../../shared/protocol/bundle.ts";
+import { MODEL_FILE } from "../../../../shared/protocol/model-files/bundle.ts";
 import { bytesOf, piecesOf } from "../../../support/models/answer-bytes.ts";
 import { loopModel, runBombModel } from "../../../support/models/hostile-models.ts";
 import { regressorModel, wideRowsModel, zerosModel } from "../../../support/models/onnx-models.ts";

@@ -14,7 +14,7 @@ import { inspectGguf } from "../../../../control-plane/core/catalog/gguf/inspect
 import { bytesSource } from "../../../../control-plane/core/catalog/byte-source.ts";
 import { Cancellation } from "../../../../shared/flow/cancellation.ts";
 import type { TextApi } from "../../../../shared/openai/requests.ts";
-import { GGUF_FILE, MODEL_FILE } from "../../../../shared/protocol/bundle.ts";
+import { GGUF_FILE, MODEL_FILE } from "../../../../shared/protocol/model-files/bundle.ts";
 import { JSON_BODY } from "../../../../shared/protocol/frames/inference-frame.ts";
 import { piecesOf } from "../../../support/models/answer-bytes.ts";
 import { eventually } from "../../../support/eventually.ts";

@@ -2,7 +2,7 @@ import { toInstant } from "../../../../shared/api/v1/common.ts";
 import type { FileUpload, Model, ModelVersion, UnfinishedUpload } from "../../../../shared/api/v1/models.ts";
 import type { Clock } from "../../../../shared/base/clock.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
-import { bundleDigest } from "../../../../shared/protocol/bundle-digest.ts";
+import { bundleDigest } from "../../../../shared/protocol/model-files/bundle-digest.ts";
 import type { Catalog } from "../../../../control-plane/adapters/http/server/route-catalog.ts";
 import { withMinimumRate } from "../../../../control-plane/app/catalog/upload-rate.ts";
 

@@ -3,7 +3,7 @@ import type pg from "pg";
 import type { PostgresStores } from "../../../../control-plane/adapters/postgres/postgres.ts";
 import { systemRandom } from "../../../../shared/base/random.ts";
 import { newId } from "../../../../shared/base/ids.ts";
-import { manifestBytes } from "../../../../shared/protocol/manifest.ts";
+import { manifestBytes } from "../../../../shared/protocol/model-files/manifest.ts";
 import { startTestDatabase, type TestDatabase } from "../../../support/postgres/postgres.ts";
 import {
   alice,

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { keyPair, keys } from "../../../../control-plane/adapters/system/ed25519.ts";
 import type { PostgresStores } from "../../../../control-plane/adapters/postgres/postgres.ts";
-import { versionAs } from "../../../../control-plane/core/fleet/variants.ts";
+import { versionAs } from "../../../../control-plane/core/fleet/versions/variants.ts";
 import { Releases } from "../../../../control-plane/app/catalog/releases.ts";
-import { keyIdOf, releaseText } from "../../../../shared/protocol/release.ts";
+import { keyIdOf, releaseText } from "../../../../shared/protocol/model-files/release.ts";
 import { aFleet, aNode, aPlacement } from "../../../support/fleet/fleet-builder.ts";
 import { startTestDatabase, type TestDatabase } from "../../../support/postgres/postgres.ts";
 import { newId } from "../../../../shared/base/ids.ts";

@@ -6,8 +6,8 @@ import { signVersion } from "../../../../cli/models/sign-version.ts";
 import type { LocalBundle } from "../../../../cli/models/find-files.ts";
 import { keyPair, keys } from "../../../../control-plane/adapters/system/ed25519.ts";
 import { digestOf } from "../../../../shared/base/digest.ts";
-import { type Manifest, manifestBytes } from "../../../../shared/protocol/manifest.ts";
-import { type Release, releaseText, type VersionRelease } from "../../../../shared/protocol/release.ts";
+import { type Manifest, manifestBytes } from "../../../../shared/protocol/model-files/manifest.ts";
+import { type Release, releaseText, type VersionRelease } from "../../../../shared/protocol/model-files/release.ts";
 import { anArtifact, randomBytesOf } from "../../../support/models/artifact-fixture.ts";
 
 const signer = keyPair();

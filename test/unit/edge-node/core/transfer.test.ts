@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { encodeBitmap, TransferProgress } from "../../../../edge-node/core/transfer.ts";
 import { chunksInBitmap, PushProgress } from "../../../../control-plane/core/transfer/push-progress.ts";
-import type { ChunkRef } from "../../../../shared/protocol/manifest.ts";
+import type { ChunkRef } from "../../../../shared/protocol/model-files/manifest.ts";
 
 const chunksOfLengths = (lengths: readonly number[]): readonly ChunkRef[] => {
   let offset = 0;

@@ -1,11 +1,11 @@
 import type { z } from "zod";
 import type { DeploymentFindings, DeploymentSpec } from "../../../../../shared/api/v1/deployments.ts";
 import type { ExplainRecord } from "../../../../../shared/api/v1/explain.ts";
-import type { PipelineFacts, TensorSpec } from "../../../../../shared/protocol/manifest.ts";
+import type { PipelineFacts, TensorSpec } from "../../../../../shared/protocol/model-files/manifest.ts";
 import type { Capabilities } from "../../../../../shared/protocol/messages.ts";
 import type { EncoderModel } from "../../../../../shared/text/encoder-model.ts";
-import type { VersionRelease } from "../../../../../shared/protocol/release.ts";
-import type { VariantFacts } from "../../../../../shared/protocol/variants.ts";
+import type { VersionRelease } from "../../../../../shared/protocol/model-files/release.ts";
+import type { VariantFacts } from "../../../../../shared/protocol/model-files/variants.ts";
 import type { EngineModel } from "../../../../../shared/text/engine-model.ts";
 import type { TextModel } from "../../../../../shared/text/text-model.ts";
 import type {

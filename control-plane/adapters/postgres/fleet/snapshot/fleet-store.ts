@@ -7,9 +7,9 @@ import { explainRecord, type ExplainRecord } from "../../../../../shared/api/v1/
 import { encoderModel } from "../../../../../shared/text/encoder-model.ts";
 import { engineModel } from "../../../../../shared/text/engine-model.ts";
 import { textModel } from "../../../../../shared/text/text-model.ts";
-import { pipelineFacts, tensorSpec } from "../../../../../shared/protocol/manifest.ts";
-import { versionRelease } from "../../../../../shared/protocol/release.ts";
-import { variantFacts } from "../../../../../shared/protocol/variants.ts";
+import { pipelineFacts, tensorSpec } from "../../../../../shared/protocol/model-files/manifest.ts";
+import { versionRelease } from "../../../../../shared/protocol/model-files/release.ts";
+import { variantFacts } from "../../../../../shared/protocol/model-files/variants.ts";
 import { capabilities } from "../../../../../shared/protocol/messages.ts";
 import type { FleetKeys } from "../../../../core/fleet/changes/fleet-keys.ts";
 import type { FleetRows, RecordedNode, RecordedSession } from "../../../../core/fleet/types.ts";

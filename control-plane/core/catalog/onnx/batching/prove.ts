@@ -1,4 +1,4 @@
-import type { RowProof } from "../../../../../shared/protocol/manifest.ts";
+import type { RowProof } from "../../../../../shared/protocol/model-files/manifest.ts";
 import { printable } from "../../inspection-refused.ts";
 import { fold } from "./fold.ts";
 import type { GraphFacts, GraphNode } from "./graph-facts.ts";

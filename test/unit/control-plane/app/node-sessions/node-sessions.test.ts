@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { NodeSessions } from "../../../../../control-plane/app/node-sessions/node-sessions.ts";
 import { SessionRegistry } from "../../../../../control-plane/app/node-sessions/node-session.ts";
 import { nodeState } from "../../../../../control-plane/core/fleet/node-status.ts";
-import { quarantineOf } from "../../../../../control-plane/core/fleet/quarantine.ts";
+import { quarantineOf } from "../../../../../control-plane/core/fleet/versions/quarantine.ts";
 import type { FleetNode, FleetPlacement } from "../../../../../control-plane/core/fleet/types.ts";
 import type { Notable } from "../../../../../control-plane/ports/audit.ts";
 import type { NewEvent } from "../../../../../control-plane/ports/events.ts";

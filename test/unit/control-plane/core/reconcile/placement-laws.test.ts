@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { isWanted, placementsOfDeployment, versionOf } from "../../../../../control-plane/core/fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetNode } from "../../../../../control-plane/core/fleet/types.ts";
-import { targetVersion } from "../../../../../control-plane/core/fleet/versions.ts";
+import { targetVersion } from "../../../../../control-plane/core/fleet/versions/versions.ts";
 import { planFleet } from "../../../../../control-plane/core/reconcile/plan.ts";
 import type { Step } from "../../../../../control-plane/core/reconcile/steps.ts";
 import { candidatesOf } from "../../../../../control-plane/core/scheduling/candidates/candidate.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import { errorsAfter } from "../../../../../control-plane/core/fleet/version-errors.ts";
+import { errorsAfter } from "../../../../../control-plane/core/fleet/versions/version-errors.ts";
 import type { VersionErrors } from "../../../../../control-plane/core/fleet/types.ts";
 import { errorSharesOf } from "../../../../../control-plane/core/scheduling/error-shares.ts";
 import { aFleet, aNode, NOW } from "../../../../support/fleet/fleet-builder.ts";

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { planOffers } from "../../../../../control-plane/core/transfer/plan-offers.ts";
 import { chunksInBitmap, PushProgress } from "../../../../../control-plane/core/transfer/push-progress.ts";
-import type { ChunkRef } from "../../../../../shared/protocol/manifest.ts";
+import type { ChunkRef } from "../../../../../shared/protocol/model-files/manifest.ts";
 import type { PlacementId } from "../../../../../shared/base/ids.ts";
 import { aFleet, aNode, aPlacement, aVersion, NOW } from "../../../../support/fleet/fleet-builder.ts";
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { TransferReceiver } from "../../../../../edge-node/app/transfer/transfer-receiver.ts";
 import type { Staging } from "../../../../../edge-node/ports/disk.ts";
 import type { TransferChannel } from "../../../../../edge-node/ports/channels.ts";
-import { manifestBytes } from "../../../../../shared/protocol/manifest.ts";
+import { manifestBytes } from "../../../../../shared/protocol/model-files/manifest.ts";
 import { TRANSFER_FRAME, type TransferFrame } from "../../../../../shared/protocol/frames/transfer-frame.ts";
 import { anArtifact, randomBytesOf } from "../../../../support/models/artifact-fixture.ts";
 import { settle, TestClock } from "../../../../support/test-clock.ts";

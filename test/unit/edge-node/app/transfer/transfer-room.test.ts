@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { TransferRoom } from "../../../../../edge-node/app/transfer/transfer-room.ts";
-import { manifest } from "../../../../../shared/protocol/manifest.ts";
+import { manifest } from "../../../../../shared/protocol/model-files/manifest.ts";
 
 const ofMiB = (size: number) =>
   manifest.parse({

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { keyPair, keys as ed25519 } from "../../../../../control-plane/adapters/system/ed25519.ts";
 import { raisedFloors, type TrustedKeys, whyNotTrusted } from "../../../../../edge-node/core/placements/trust.ts";
 import { digestOf } from "../../../../../shared/base/digest.ts";
-import { releaseText } from "../../../../../shared/protocol/release.ts";
+import { releaseText } from "../../../../../shared/protocol/model-files/release.ts";
 
 const [ours, theirs] = [keyPair(), keyPair()];
 const keys: TrustedKeys = {

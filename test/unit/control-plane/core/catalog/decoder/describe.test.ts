@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { describeDecoder } from "../../../../../../control-plane/core/catalog/decoder/describe.ts";
-import type { TensorSpec } from "../../../../../../shared/protocol/manifest.ts";
+import type { TensorSpec } from "../../../../../../shared/protocol/model-files/manifest.ts";
 
 const tokens = (name: string): TensorSpec => ({ name, datatype: "INT64", shape: [-1, -1] });
 const cache = (prefix: string, layers = 2, datatype = "FP32"): readonly TensorSpec[] =>

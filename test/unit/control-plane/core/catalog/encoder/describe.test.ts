@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { describeEncoder } from "../../../../../../control-plane/core/catalog/encoder/describe.ts";
-import type { TensorSpec } from "../../../../../../shared/protocol/manifest.ts";
+import type { TensorSpec } from "../../../../../../shared/protocol/model-files/manifest.ts";
 
 const tokens = (name: string): TensorSpec => ({ name, datatype: "INT64", shape: [-1, -1] });
 const INPUTS = ["input_ids", "attention_mask", "token_type_ids"].map(tokens);

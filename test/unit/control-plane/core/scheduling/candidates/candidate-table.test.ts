@@ -1,7 +1,11 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { tableOf, withCandidates } from "../../../../../../control-plane/core/scheduling/candidates/candidate-list.ts";
-import { candidatesOf, withPlacement, type Candidate } from "../../../../../../control-plane/core/scheduling/candidates/candidate.ts";
+import {
+  candidatesOf,
+  withPlacement,
+  type Candidate,
+} from "../../../../../../control-plane/core/scheduling/candidates/candidate.ts";
 import { stateFor } from "../../../../../../control-plane/core/scheduling/context.ts";
 import { versionOf } from "../../../../../../control-plane/core/fleet/queries.ts";
 import type { FleetDeployment } from "../../../../../../control-plane/core/fleet/types.ts";

@@ -1,5 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
-import type { Candidate, PlacementRequest } from "../../../../../../control-plane/core/scheduling/candidates/candidate.ts";
+import type {
+  Candidate,
+  PlacementRequest,
+} from "../../../../../../control-plane/core/scheduling/candidates/candidate.ts";
 import { nearestChangesOf } from "../../../../../../control-plane/core/scheduling/explaining/nearest-changes.ts";
 import { DEFAULT_PROFILE } from "../../../../../../control-plane/core/scheduling/profile.ts";
 import { whyNot } from "../../../../../../control-plane/core/scheduling/explaining/why-not.ts";

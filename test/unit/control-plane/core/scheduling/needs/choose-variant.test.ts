@@ -1,5 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
-import { chooseVariant, type VariantOption } from "../../../../../../control-plane/core/scheduling/needs/choose-variant.ts";
+import {
+  chooseVariant,
+  type VariantOption,
+} from "../../../../../../control-plane/core/scheduling/needs/choose-variant.ts";
 
 const option = (name: string, memMiB: number, over: Partial<VariantOption> = {}): VariantOption => ({
   name,

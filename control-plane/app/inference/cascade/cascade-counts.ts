@@ -1,4 +1,4 @@
-import type { FleetCache } from "../fleet/fleet-cache.ts";
+import type { FleetCache } from "../../fleet/fleet-cache.ts";
 
 /** Since this control plane started, or the deployment was there first. */
 export interface CascadeCounts {

@@ -1,9 +1,9 @@
 import { posix } from "node:path";
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import { declareVersion, toBundle } from "../../../../shared/api/v1/models.ts";
-import { mainFileOf, pathFault, pathsFault } from "../../../../shared/protocol/bundle.ts";
-import { bundleDigest } from "../../../../shared/protocol/bundle-digest.ts";
+import { declareVersion, toBundle } from "../../../../../shared/api/v1/models.ts";
+import { mainFileOf, pathFault, pathsFault } from "../../../../../shared/protocol/model-files/bundle.ts";
+import { bundleDigest } from "../../../../../shared/protocol/model-files/bundle-digest.ts";
 
 const SHA = "a".repeat(64);
 const file = (path: string, bytes = 3) => ({ path, bytes, sha256: SHA });

@@ -1,9 +1,9 @@
 import { z } from "zod";
-import { canonicalJson, digestOf, type Digest } from "../base/digest.ts";
-import { encoderModel } from "../text/encoder-model.ts";
-import { engineModel } from "../text/engine-model.ts";
-import { textModel } from "../text/text-model.ts";
-import { STAGES } from "./stages.ts";
+import { canonicalJson, digestOf, type Digest } from "../../base/digest.ts";
+import { encoderModel } from "../../text/encoder-model.ts";
+import { engineModel } from "../../text/engine-model.ts";
+import { textModel } from "../../text/text-model.ts";
+import { STAGES } from "../stages.ts";
 import { MAX_BUNDLE_FILES, MODEL_FILE, pathFault, runtime } from "./bundle.ts";
 
 export const digest = z

@@ -1,5 +1,5 @@
-import type { Clock } from "../../../shared/base/clock.ts";
-import type { Random } from "../../../shared/base/random.ts";
+import type { Clock } from "../../../../shared/base/clock.ts";
+import type { Random } from "../../../../shared/base/random.ts";
 import {
   admits,
   began,
@@ -10,10 +10,10 @@ import {
   OPENS_AFTER,
   sent,
   undecided,
-} from "../../core/cascade/breaker.ts";
-import type { NewEvent } from "../../ports/events.ts";
-import type { FleetCache } from "../fleet/fleet-cache.ts";
-import type { InferenceResponse } from "./inference-request.ts";
+} from "../../../core/cascade/breaker.ts";
+import type { NewEvent } from "../../../ports/events.ts";
+import type { FleetCache } from "../../fleet/fleet-cache.ts";
+import type { InferenceResponse } from "../inference-request.ts";
 
 interface Parts {
   readonly fleet: Pick<FleetCache, "snapshot">;

@@ -1,4 +1,4 @@
-import type { Disconnects, FleetNode } from "./types.ts";
+import type { Disconnects, FleetNode } from "../types.ts";
 
 const HALF_LIFE_MS = 10 * 60_000;
 /** A restart and one more break are no flapping. */

@@ -1,6 +1,6 @@
-import { keyIdOf } from "../../../shared/protocol/release.ts";
-import { isWanted } from "./queries.ts";
-import type { Fleet } from "./types.ts";
+import { keyIdOf } from "../../../../shared/protocol/model-files/release.ts";
+import { isWanted } from "../queries.ts";
+import type { Fleet } from "../types.ts";
 
 /**
  * Names of the nodes, sorted, that hold the version and take signed ones alone, but none by this key: they stop it when it is

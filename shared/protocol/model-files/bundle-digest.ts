@@ -1,4 +1,4 @@
-import { canonicalJson, digestOf, type Digest } from "../base/digest.ts";
+import { canonicalJson, digestOf, type Digest } from "../../base/digest.ts";
 import type { BundleFile } from "./bundle.ts";
 
 /**

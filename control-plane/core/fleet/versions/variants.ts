@@ -1,10 +1,10 @@
-import type { DeploymentSpec } from "../../../shared/api/v1/deployments.ts";
-import type { Digest } from "../../../shared/base/digest.ts";
-import { releaseOf } from "../../../shared/protocol/release.ts";
-import { AUTO_VARIANT, REFERENCE } from "../../../shared/protocol/variants.ts";
-import { memo } from "../memo.ts";
-import { versionOf } from "./queries.ts";
-import type { Fleet, FleetPlacement, FleetVersion } from "./types.ts";
+import type { DeploymentSpec } from "../../../../shared/api/v1/deployments.ts";
+import type { Digest } from "../../../../shared/base/digest.ts";
+import { releaseOf } from "../../../../shared/protocol/model-files/release.ts";
+import { AUTO_VARIANT, REFERENCE } from "../../../../shared/protocol/model-files/variants.ts";
+import { memo } from "../../memo.ts";
+import { versionOf } from "../queries.ts";
+import type { Fleet, FleetPlacement, FleetVersion } from "../types.ts";
 
 /** The variant of its version that a placement has; of a version with one graph the reference. */
 export const variantOf = ({ explain }: Pick<FleetPlacement, "explain">): string => explain.variant?.name ?? REFERENCE;

@@ -4,9 +4,9 @@ import {
   isMassQuarantine,
   quarantineAfter,
   quarantineOf,
-} from "../../../../../control-plane/core/fleet/quarantine.ts";
-import type { Disconnects, FleetNode } from "../../../../../control-plane/core/fleet/types.ts";
-import { aFleetSession, aNode, NOW } from "../../../../support/fleet/fleet-builder.ts";
+} from "../../../../../../control-plane/core/fleet/versions/quarantine.ts";
+import type { Disconnects, FleetNode } from "../../../../../../control-plane/core/fleet/types.ts";
+import { aFleetSession, aNode, NOW } from "../../../../../support/fleet/fleet-builder.ts";
 
 /** After as many disconnects, `everyMs` one after the other, of which the last one is now. */
 function disconnected(times: number, everyMs: number): Disconnects {

@@ -1,5 +1,9 @@
 import { describe, expect, it } from "@jest/globals";
-import { parsePs, parseStatus, readMemory } from "../../../../../edge-node/adapters/host-process/process-memory.ts";
+import {
+  parsePs,
+  parseStatus,
+  readMemory,
+} from "../../../../../../edge-node/adapters/host-process/confinement/process-memory.ts";
 
 describe("process memory", () => {
   it("takes apart what is resident and what belongs to the process alone", () => {

@@ -1,6 +1,6 @@
-import type { CascadeClosing } from "../../core/cascade/opening.ts";
-import { attemptTimeoutMs } from "../../core/routing/attempt-timeout.ts";
-import type { InferenceResponse } from "./inference-request.ts";
+import type { CascadeClosing } from "../../../core/cascade/opening.ts";
+import { attemptTimeoutMs } from "../../../core/routing/attempt-timeout.ts";
+import type { InferenceResponse } from "../inference-request.ts";
 
 /** A deadline that one caller chose too short says nothing about the large model. In ms. */
 const AMPLE_MS = 1_000;

@@ -1,8 +1,8 @@
-import { nodeKind, type NodeKind } from "../../../shared/api/v1/nodes.ts";
-import { RUNNING_PHASES } from "../../../shared/api/v1/rollouts.ts";
-import type { VersionShare } from "../routing/version-split.ts";
-import { isWanted, placementsOfDeployment } from "./queries.ts";
-import { aliasKey, type Fleet, type FleetDeployment, type FleetPlacement, type FleetRollout } from "./types.ts";
+import { nodeKind, type NodeKind } from "../../../../shared/api/v1/nodes.ts";
+import { RUNNING_PHASES } from "../../../../shared/api/v1/rollouts.ts";
+import type { VersionShare } from "../../routing/version-split.ts";
+import { isWanted, placementsOfDeployment } from "../queries.ts";
+import { aliasKey, type Fleet, type FleetDeployment, type FleetPlacement, type FleetRollout } from "../types.ts";
 
 /** The number that a deployment's `version` means now; undefined while its alias does not exist. */
 export function declaredVersion(fleet: Fleet, { spec }: FleetDeployment): number | undefined {

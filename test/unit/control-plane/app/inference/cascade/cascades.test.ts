@@ -1,32 +1,32 @@
 import { describe, expect, it } from "@jest/globals";
 import type { z } from "zod";
-import type { InferenceRequest } from "../../../../../control-plane/app/inference/inference-request.ts";
-import { InferenceService } from "../../../../../control-plane/app/inference/inference-service.ts";
-import type { NodeStream } from "../../../../../control-plane/app/inference/pending-requests.ts";
-import { Telemetry } from "../../../../../control-plane/app/inference/telemetry.ts";
-import { SessionRegistry } from "../../../../../control-plane/app/node-sessions/node-session.ts";
-import { EvidenceMeter } from "../../../../../control-plane/app/rollouts/evidence-meter.ts";
-import { OPENS_AFTER } from "../../../../../control-plane/core/cascade/breaker.ts";
-import type { NewEvent } from "../../../../../control-plane/ports/events.ts";
-import type { CascadeOutcome } from "../../../../../control-plane/ports/metrics.ts";
-import type { cascadeSpec } from "../../../../../shared/api/v1/cascade-spec.ts";
-import type { PlacementId } from "../../../../../shared/base/ids.ts";
-import { seededRandom } from "../../../../../shared/base/random.ts";
-import { own } from "../../../../../shared/bytes/owned-bytes.ts";
-import { Cancellation } from "../../../../../shared/flow/cancellation.ts";
-import { ResponseStream } from "../../../../../shared/inference/response-stream.ts";
+import type { InferenceRequest } from "../../../../../../control-plane/app/inference/inference-request.ts";
+import { InferenceService } from "../../../../../../control-plane/app/inference/inference-service.ts";
+import type { NodeStream } from "../../../../../../control-plane/app/inference/pending-requests.ts";
+import { Telemetry } from "../../../../../../control-plane/app/inference/telemetry.ts";
+import { SessionRegistry } from "../../../../../../control-plane/app/node-sessions/node-session.ts";
+import { EvidenceMeter } from "../../../../../../control-plane/app/rollouts/evidence-meter.ts";
+import { OPENS_AFTER } from "../../../../../../control-plane/core/cascade/breaker.ts";
+import type { NewEvent } from "../../../../../../control-plane/ports/events.ts";
+import type { CascadeOutcome } from "../../../../../../control-plane/ports/metrics.ts";
+import type { cascadeSpec } from "../../../../../../shared/api/v1/cascade-spec.ts";
+import type { PlacementId } from "../../../../../../shared/base/ids.ts";
+import { seededRandom } from "../../../../../../shared/base/random.ts";
+import { own } from "../../../../../../shared/bytes/owned-bytes.ts";
+import { Cancellation } from "../../../../../../shared/flow/cancellation.ts";
+import { ResponseStream } from "../../../../../../shared/inference/response-stream.ts";
 import {
   INFERENCE_FRAME,
   JSON_BODY,
   type RequestFrame,
-} from "../../../../../shared/protocol/frames/inference-frame.ts";
-import { type TrailersFrame, UNKNOWN_LENGTH } from "../../../../../shared/protocol/frames/stream-frame.ts";
-import type { TextModel } from "../../../../../shared/text/text-model.ts";
-import { aDeployment, aNode, aPlacement, aVersion, NOW } from "../../../../support/fleet/fleet-builder.ts";
-import { fleetOf } from "../../../../support/fleet/fleet-in-memory.ts";
-import { ownPaths } from "../../../../support/fleet/own-paths.ts";
-import { settle, TestClock } from "../../../../support/test-clock.ts";
-import { RecordingNode, request as tensorRequest } from "./service-rig.ts";
+} from "../../../../../../shared/protocol/frames/inference-frame.ts";
+import { type TrailersFrame, UNKNOWN_LENGTH } from "../../../../../../shared/protocol/frames/stream-frame.ts";
+import type { TextModel } from "../../../../../../shared/text/text-model.ts";
+import { aDeployment, aNode, aPlacement, aVersion, NOW } from "../../../../../support/fleet/fleet-builder.ts";
+import { fleetOf } from "../../../../../support/fleet/fleet-in-memory.ts";
+import { ownPaths } from "../../../../../support/fleet/own-paths.ts";
+import { settle, TestClock } from "../../../../../support/test-clock.ts";
+import { RecordingNode, request as tensorRequest } from "../service-rig.ts";
 
 const TEXT = { architecture: "llama" } as unknown as TextModel;
 const trailers: TrailersFrame = {

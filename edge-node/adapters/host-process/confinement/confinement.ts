@@ -42,7 +42,7 @@ const WITHOUT_NETWORK = [
 ] as const;
 const NO_NEW_PRIVILEGES = ["setpriv", "--no-new-privs", "--"] as const;
 /** A program of a host, which its user has to be able to read. */
-const PROGRAM = path.join(import.meta.dirname, "../../model-host/main.ts");
+const PROGRAM = path.join(import.meta.dirname, "../../../model-host/main.ts");
 
 /**
  * What this machine lets the node do to its model hosts, found out by doing it to a program that does nothing. It needs no

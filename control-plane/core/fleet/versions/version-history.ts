@@ -1,5 +1,5 @@
-import type { PlacementFailure } from "../../../shared/protocol/placement.ts";
-import type { FleetNode, FleetVersion, PlacementAttempt, VersionHistory } from "./types.ts";
+import type { PlacementFailure } from "../../../../shared/protocol/placement.ts";
+import type { FleetNode, FleetVersion, PlacementAttempt, VersionHistory } from "../types.ts";
 
 /** Failures that come again on the same node with the same agent and memory. Those of a disk, a transfer or an engine pass. */
 export const LOAD_FAILURES: readonly PlacementFailure[] = [

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { digestOf } from "../base/digest.ts";
+import { digestOf } from "../../base/digest.ts";
 import { REFERENCE, variantName } from "./variants.ts";
 
 /** A raw Ed25519 public key, base64url. */

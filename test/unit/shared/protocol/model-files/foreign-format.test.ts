@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
-import { foreignFormat } from "../../../../shared/protocol/foreign-format.ts";
-import { onnx } from "../../control-plane/core/catalog/onnx/onnx-bytes.ts";
+import { foreignFormat } from "../../../../../shared/protocol/model-files/foreign-format.ts";
+import { onnx } from "../../../control-plane/core/catalog/onnx/onnx-bytes.ts";
 
 const head = (...parts: readonly (string | readonly number[])[]): Uint8Array =>
   Uint8Array.from(

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { engineModel } from "../text/engine-model.ts";
+import { engineModel } from "../../text/engine-model.ts";
 
 const tensor = z.strictObject({
   name: z.string().min(1).max(256),

@@ -1,6 +1,6 @@
-import type { PlacementReport } from "../../../shared/protocol/messages.ts";
-import { isEqual } from "./changes/equal.ts";
-import type { FleetPlacement } from "./types.ts";
+import type { PlacementReport } from "../../../../shared/protocol/messages.ts";
+import { isEqual } from "../changes/equal.ts";
+import type { FleetPlacement } from "../types.ts";
 
 /** What a node found out of a placement when it started it, and what it holds it to. */
 type Trials = Pick<FleetPlacement, "sharing" | "limitMiB" | "measuredMiB" | "host">;

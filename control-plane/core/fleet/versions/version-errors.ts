@@ -1,5 +1,5 @@
-import type { PlacementLoad } from "../../../shared/protocol/messages.ts";
-import type { FleetPlacement, VersionErrors } from "./types.ts";
+import type { PlacementLoad } from "../../../../shared/protocol/messages.ts";
+import type { FleetPlacement, VersionErrors } from "../types.ts";
 
 /** What a node counted of a version counts half as much after so long, in ms. */
 const HALF_LIFE_MS = 10 * 60_000;
