@@ -23,14 +23,17 @@ export interface Comparison {
 
 /**
  * By how many points the other node is better at least, whatever the measured signals are off by. So equal nodes never look
- * better than each other, and noise moves nothing.
+ * better than each other, and noise moves nothing. Requests that fail where the replica is are no reason to go: they come and
+ * go faster than a push pays. That requests fail on the other node is one to stay.
  */
 export function guardedGain({ need, profile, from, to, replica, byZone }: Comparison): number {
   const seen = { own: [replica], byZone };
+  const stays = { ...need, errorShares: undefined };
+  const leaves = { ...from, errorShare: 0 };
   let gain = 0;
   for (const { score, weight } of profile.scores) {
     if (score.name === LEFT_OUT) continue;
-    const [most] = boundsOf(score, from, { need, seen }).toReversed();
+    const [most] = boundsOf(score, leaves, { need: stays, seen }).toReversed();
     const [least] = boundsOf(score, to, { need, seen });
     gain += weight * ((least ?? 0) - (most ?? 0));
   }
