@@ -123,7 +123,7 @@ describe("a stream that subscribes and publishes by MQTT", () => {
         state: "waiting",
         reasons: [expect.stringContaining("the broker sends a packet of 209715200 bytes, of at most")],
       });
-      expect(announcing.ended).toBeGreaterThan(0);
+      await eventually("the broker sees the end", () => announcing.ended > 0);
     } finally {
       await announcing.stop();
     }
