@@ -12,3 +12,6 @@ export async function figuresOf(id: string): Promise<Readonly<Record<string, num
   const { figures } = JSON.parse(stdout) as { figures: Record<string, number> };
   return figures;
 }
+
+export const ratioOf = (figures: Readonly<Record<string, number>>, one: string, other: string): number =>
+  (figures[one] ?? Number.NaN) / (figures[other] ?? Number.NaN);
