@@ -153,7 +153,8 @@ export class SkerryCluster {
     const { token } = await this.post<{ token: string }>("/join-tokens", { kind, site, name, needsApproval });
     const port = await freePort();
     const stateDir = await ensureDirectory(path.join(this.#directory, name));
-    workFolder(stateDir);
+    // A program that another user runs makes its folders itself: in one of this user's it may not write.
+    if (this.#under === undefined) workFolder(stateDir);
     const spawn = (): SkerryProcess =>
       new SkerryProcess(options.answersInPieces === true ? "test/support/fakes/pieces-node.ts" : "edge-node/main.ts", {
         env: {
