@@ -11,8 +11,10 @@ const OVERLOAD = 10;
 const BURST_S = 10;
 /** A neighbour on the machine takes the processor away for seconds; it can spoil a round, never improve one. */
 const ROUNDS = 4;
-/** Slow enough that the node, and not the load generator beside it, is the bottleneck of two cores. */
-const SERVICE_MS = 12;
+/** Slow enough that the node, and not the load generator beside it, is the bottleneck of two cores, slow ones too. */
+const SERVICE_MS = 20;
+/** A generator that the machine holds up offers less than the burst that is asked for. */
+const LEAST_OVERLOAD = 0.8 * OVERLOAD;
 /** Enough that the model never waits for the next request. */
 const CLOSED_LOOP = { callers: 4, forMs: 2_000 };
 const RECOVERY_MS = 1_000;
@@ -116,8 +118,9 @@ async function round(ask: () => Promise<Response>): Promise<Round> {
   };
 }
 
-/** Good enough, and beside a calibration that had the processor to itself. */
-const isTelling = ({ goodput, calm }: Round): boolean => goodput >= 0.95 && usefulShare(calm) >= 0.8;
+/** Good enough in a whole burst, and beside a calibration that had the processor to itself. */
+const isTelling = ({ goodput, overload, calm }: Round): boolean =>
+  goodput >= 0.95 && overload > LEAST_OVERLOAD && usefulShare(calm) >= 0.8;
 
 describe(`a burst of ${OVERLOAD} times the capacity`, () => {
   const rounds: Round[] = [];
@@ -126,7 +129,7 @@ describe(`a burst of ${OVERLOAD} times the capacity`, () => {
     const ask = asking(await calibratedTurns());
     let last = await round(ask);
     for (rounds.push(last); rounds.length < ROUNDS && !isTelling(last); rounds.push(last)) last = await round(ask);
-    expect(last.overload).toBeGreaterThan(0.8 * OVERLOAD);
+    expect(last.overload).toBeGreaterThan(LEAST_OVERLOAD);
     expect(last.goodput).toBeGreaterThanOrEqual(0.95);
   }, 120_000);
 
