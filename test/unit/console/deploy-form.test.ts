@@ -12,7 +12,12 @@ describe("the form of a deployment", () => {
   });
 
   it("asks for what the control plane takes, with its defaults for the rest", () => {
-    const spec = specOf({ ...form, version: "champion", labels: "gpu=true, hall=north", cloud: { min: 0, max: 3 } });
+    const spec = specOf({
+      ...form,
+      version: "champion",
+      labels: "gpu=true, hall=north",
+      cloud: { min: 0, max: 3, every: false },
+    });
     const taken = deploymentSpec.parse(spec);
     expect(taken).toEqual(
       deploymentSpec.parse({
@@ -46,12 +51,22 @@ describe("the form of a deployment", () => {
       },
     });
     expect(specOf(formOf(before), before)).toEqual(before);
-    const changed = specOf({ ...formOf(before), version: "3", isOnEveryEdge: true }, before);
+    const changed = specOf({ ...formOf(before), version: "3", edge: { min: 2, max: 4, every: true } }, before);
     expect(deploymentSpec.parse(changed)).toEqual({
       ...before,
       version: 3,
       placement: { ...before.placement, edge: { min: 0, every: true } },
     });
+  });
+
+  it("keeps one replica on every cloud node where that was declared", () => {
+    const before = deploymentSpec.parse({
+      name: "digits",
+      model: "digits",
+      version: 1,
+      placement: { edge: { min: 2 }, cloud: { every: true } },
+    });
+    expect(specOf({ ...formOf(before), version: "2" }, before).placement).toEqual(before.placement);
   });
 
   it.each([
@@ -60,17 +75,17 @@ describe("the form of a deployment", () => {
     [{ labels: "gpu" }, /“gpu” is no label/],
     [{ labels: "gpu=true=false" }, /is no label/],
     [{ labels: "=true" }, /is no label/],
-    [{ edge: { min: 3, max: 2 } }, /fewer than the least/],
-    [{ cloud: { min: 3, max: 2 } }, /fewer than the least/],
-    [{ edge: { min: 0, max: undefined } }, /at least|Ask for a replica/],
+    [{ edge: { min: 3, max: 2, every: false } }, /fewer than the least/],
+    [{ cloud: { min: 3, max: 2, every: false } }, /fewer than the least/],
+    [{ edge: { min: 0, max: undefined, every: false } }, /Ask for a replica/],
   ])("says what is missing: %j", (part, problem) => {
     expect(problemOf({ ...form, ...part })).toMatch(problem);
   });
 
   it.each([
-    { isOnEveryEdge: true, edge: { min: 0, max: undefined } },
-    { edge: { min: 0, max: 2 } },
-    { edge: { min: 0, max: undefined }, cloud: { min: 1, max: undefined } },
+    { edge: { min: 0, max: undefined, every: true } },
+    { edge: { min: 0, max: 2, every: false } },
+    { edge: { min: 0, max: undefined, every: false }, cloud: { min: 1, max: undefined, every: false } },
     { labels: " gpu = true ,, " },
   ])("is a spec: %j", (part) => {
     expect(problemOf({ ...form, ...part })).toBeUndefined();

@@ -23,6 +23,8 @@ interface Replicas {
   readonly min: number;
   /** Undefined: as many as the least. */
   readonly max: number | undefined;
+  /** One on every node of the kind that matches: the numbers do not count then. */
+  readonly every: boolean;
 }
 
 /** What the form of a deployment asks for. Everything else of a spec stays as it was. */
@@ -31,8 +33,6 @@ export interface DeployForm {
   readonly model: string;
   /** The number of a version, or an alias. */
   readonly version: string;
-  /** One replica on every edge node that matches: `edge` does not count then. */
-  readonly isOnEveryEdge: boolean;
   readonly edge: Replicas;
   readonly cloud: Replicas;
   /** Labels that a node must have: `gpu=true, hall=north`. */
@@ -44,9 +44,8 @@ export const newForm = (model: string, version: string, taken: ReadonlySet<strin
   name: freeName(model, taken),
   model,
   version,
-  isOnEveryEdge: false,
-  edge: { min: 1, max: undefined },
-  cloud: { min: 0, max: undefined },
+  edge: { min: 1, max: undefined, every: false },
+  cloud: { min: 0, max: undefined, every: false },
   labels: "",
 });
 
@@ -63,13 +62,14 @@ export const formOf = ({ name, model, version, placement: { where, edge, cloud }
   name,
   model,
   version: String(version),
-  isOnEveryEdge: edge.every,
-  edge: { min: edge.min, max: edge.max },
-  cloud: { min: cloud.min, max: cloud.max },
+  edge: replicasOf(edge),
+  cloud: replicasOf(cloud),
   labels: Object.entries(where.matchLabels)
     .map(([label, value]) => `${label}=${value}`)
     .join(", "),
 });
+
+const replicasOf = ({ min, max, every }: Count): Replicas => ({ min, max, every });
 
 /** The labels of a text, or what is wrong with it. */
 function labelsOf(text: string): Record<string, string> | string {
@@ -83,24 +83,23 @@ function labelsOf(text: string): Record<string, string> | string {
   return labels;
 }
 
-const asksForNone = ({ min, max = 0 }: Replicas): boolean => min === 0 && max === 0;
+const asksForNone = ({ min, max = 0, every }: Replicas): boolean => !every && min === 0 && max === 0;
 
 /** Why the form is no spec yet; undefined: it is one. The control plane checks the rest. */
-export function problemOf({ name, version, isOnEveryEdge, edge, cloud, labels }: DeployForm): string | undefined {
+export function problemOf({ name, version, edge, cloud, labels }: DeployForm): string | undefined {
   if (name === "") return "Give it a name.";
   if (version === "") return "Choose a version.";
   const read = labelsOf(labels);
   if (typeof read === "string") return read;
-  for (const { min, max } of isOnEveryEdge ? [cloud] : [edge, cloud])
-    if (max !== undefined && max < min) return "The most replicas must not be fewer than the least.";
-  if (!isOnEveryEdge && asksForNone(edge) && asksForNone(cloud))
-    return "Ask for a replica, at the edge or in the cloud.";
+  for (const { min, max, every } of [edge, cloud])
+    if (!every && max !== undefined && max < min) return "The most replicas must not be fewer than the least.";
+  if (asksForNone(edge) && asksForNone(cloud)) return "Ask for a replica, at the edge or in the cloud.";
   return undefined;
 }
 
 /** The spec that a form without a problem asks for; `base`: the one that it changes. The control plane adds its defaults. */
 export function specOf<Of extends Spec>(form: DeployForm, base?: Of): Of {
-  const { name, model, version, isOnEveryEdge, edge, cloud } = form;
+  const { name, model, version, edge, cloud } = form;
   const labels = labelsOf(form.labels);
   const where = {
     matchExpressions: base?.placement.where.matchExpressions ?? [],
@@ -114,7 +113,7 @@ export function specOf<Of extends Spec>(form: DeployForm, base?: Of): Of {
     placement: {
       ...base?.placement,
       where,
-      edge: isOnEveryEdge ? { min: 0, every: true } : countOf(edge),
+      edge: countOf(edge),
       cloud: countOf(cloud),
     },
   };
@@ -122,8 +121,5 @@ export function specOf<Of extends Spec>(form: DeployForm, base?: Of): Of {
   return spec as Of;
 }
 
-const countOf = ({ min, max }: Replicas): Count => ({
-  min,
-  ...(max !== undefined && { max }),
-  every: false,
-});
+const countOf = ({ min, max, every }: Replicas): Count =>
+  every ? { min: 0, every } : { min, ...(max !== undefined && { max }), every };

@@ -35,26 +35,17 @@ export function DeployFields({
           />
         </label>
       )}
-      <label className="choice">
-        <input
-          type="checkbox"
-          checked={form.isOnEveryEdge}
-          onChange={({ target }) => onChange({ ...form, isOnEveryEdge: target.checked })}
-        />{" "}
-        On every edge node
-      </label>
       <table className="replica-fields">
         <thead>
           <tr>
             <th scope="col">Replicas</th>
             <th scope="col">Least</th>
             <th scope="col">Most, with demand</th>
+            <th scope="col">On every node</th>
           </tr>
         </thead>
         <tbody>
-          {!form.isOnEveryEdge && (
-            <Replicas kind="edge" of={form.edge} onChange={(edge) => onChange({ ...form, edge })} />
-          )}
+          <Replicas kind="edge" of={form.edge} onChange={(edge) => onChange({ ...form, edge })} />
           <Replicas kind="cloud" of={form.cloud} onChange={(cloud) => onChange({ ...form, cloud })} />
         </tbody>
       </table>
@@ -73,7 +64,7 @@ export function DeployFields({
 /** The least and the most. With another most their number follows demand. */
 function Replicas({
   kind,
-  of: { min, max },
+  of: { min, max, every },
   onChange,
 }: {
   readonly kind: "edge" | "cloud";
@@ -89,8 +80,9 @@ function Replicas({
           min={0}
           max={MOST}
           value={min}
+          disabled={every}
           aria-label={`Least ${kind} replicas`}
-          onChange={({ target }) => onChange({ min: Number(target.value), max })}
+          onChange={({ target }) => onChange({ min: Number(target.value), max, every })}
         />
       </td>
       <td>
@@ -100,8 +92,19 @@ function Replicas({
           max={MOST}
           value={max ?? ""}
           placeholder={String(min)}
+          disabled={every}
           aria-label={`Most ${kind} replicas`}
-          onChange={({ target }) => onChange({ min, max: target.value === "" ? undefined : Number(target.value) })}
+          onChange={({ target }) =>
+            onChange({ min, every, max: target.value === "" ? undefined : Number(target.value) })
+          }
+        />
+      </td>
+      <td>
+        <input
+          type="checkbox"
+          checked={every}
+          aria-label={`On every ${kind} node`}
+          onChange={({ target }) => onChange({ min, max, every: target.checked })}
         />
       </td>
     </tr>
