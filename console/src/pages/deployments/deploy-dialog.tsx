@@ -1,7 +1,6 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useState, type ReactNode } from "react";
-import { api, bodyOf } from "../../api/client.ts";
 import type { Deployment } from "../../api/types.ts";
 import { type DeployForm, formOf, newForm, problemOf, specOf } from "../../core/deployments/deploy-form.ts";
 import { useDeployments } from "../../live/lists.ts";
@@ -9,6 +8,7 @@ import { CopyText } from "../../ui/copy.tsx";
 import { Panel } from "../../ui/dialog.tsx";
 import { QueryState } from "../../ui/query-state.tsx";
 import { Complaint } from "../../ui/states.tsx";
+import { type Condition, declare, readDeclared } from "./declared.ts";
 import { DeployFields } from "./deploy-fields.tsx";
 import { PlanPreview } from "./plan-preview.tsx";
 
@@ -45,27 +45,15 @@ export function DeployDialog({
 export function ChangeDialog({ deployment, onClose }: { readonly deployment: string; readonly onClose: () => void }) {
   const query = useQuery({
     queryKey: ["deployment to change", deployment],
-    queryFn: async () => {
-      const { data, response } = await api.GET("/api/v1/deployments/{deployment}", {
-        params: { path: { deployment } },
-      });
-      if (data === undefined) throw new Error("the answer has no body");
-      return { spec: data.spec, etag: response.headers.get("etag") };
-    },
+    queryFn: () => readDeclared(deployment),
     gcTime: 0,
     staleTime: Infinity,
   });
   return (
     <Panel title={`Change ${deployment}`} isOpen onClose={onClose}>
       <QueryState query={query}>
-        {({ spec, etag }) => (
-          <Form
-            initial={formOf(spec)}
-            base={spec}
-            condition={etag === null ? { "If-Match": "*" } : { "If-Match": etag }}
-            verb="Change"
-            onClose={onClose}
-          />
+        {({ spec, condition }) => (
+          <Form initial={formOf(spec)} base={spec} condition={condition} verb="Change" onClose={onClose} />
         )}
       </QueryState>
     </Panel>
@@ -86,7 +74,7 @@ function Form({
   readonly base?: Spec | undefined;
   readonly taken?: ReadonlySet<string>;
   /** What the deployment must be still. */
-  readonly condition: Readonly<Record<string, string>>;
+  readonly condition: Condition;
   readonly verb: string;
   readonly onClose: () => void;
 }) {
@@ -95,14 +83,7 @@ function Form({
   const problem = problemOf(form) ?? (taken.has(form.name) ? `There is a deployment ${form.name} already.` : undefined);
   const spec = problem === undefined ? specOf<Spec>(form, base) : undefined;
   const declaring = useMutation({
-    mutationFn: (declared: Spec) =>
-      bodyOf(
-        api.PUT("/api/v1/deployments/{deployment}", {
-          params: { path: { deployment: declared.name } },
-          body: declared,
-          headers: condition,
-        }),
-      ),
+    mutationFn: (declared: Spec) => declare(declared, condition),
     onSuccess: ({ name }) => {
       onClose();
       void navigate({ to: "/deployments/$deployment", params: { deployment: name } });

@@ -5,6 +5,7 @@ import type { Deployment } from "../../api/types.ts";
 import { useMayOperate } from "../../app/session-context.ts";
 import { AUTO } from "../../core/variants.ts";
 import { ConfirmButton } from "../../ui/dialog.tsx";
+import { declare, readDeclared } from "./declared.ts";
 
 /** Names of the variants of the version that a deployment brings or has; empty: it has one graph, or is not known yet. */
 export function useVariantNames({ spec: { model }, status }: Deployment): readonly string[] {
@@ -59,16 +60,9 @@ function Change({
   const [variant, setVariant] = useState(pinned);
   const id = useId();
   const change = async (): Promise<void> => {
-    const path = { deployment: name };
-    // What is declared now, not what the page shows: by its ETag it is refused when somebody changes it meanwhile.
-    const { data, response } = await api.GET("/api/v1/deployments/{deployment}", { params: { path } });
-    if (data === undefined) throw new Error("the answer has no body");
-    const etag = response.headers.get("etag");
-    await api.PUT("/api/v1/deployments/{deployment}", {
-      params: { path },
-      body: { ...data.spec, variant },
-      ...(etag !== null && { headers: { "If-Match": etag } }),
-    });
+    // What is declared now, not what the page shows.
+    const { spec, condition } = await readDeclared(name);
+    await declare({ ...spec, variant }, condition);
   };
   return (
     <ConfirmButton
