@@ -7,6 +7,7 @@ import type { AuditRecorder } from "../../ports/audit.ts";
 import type { EventRecorder } from "../events/event-recorder.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
 import type { NodeSession } from "./node-session.ts";
+import { OnceInAWhile } from "./once-in-a-while.ts";
 
 /** The clocks of database and control plane, and the time from a handshake to its session, differ by less. */
 const MARGIN_MS = 60_000;
@@ -40,8 +41,7 @@ interface Parts {
 export class ForeignPlacements {
   readonly #parts: Parts;
   readonly #known = new WeakMap<NodeSession, Known>();
-  /** By node id; those of which it may be told again are dropped. */
-  readonly #toldAt = new Map<string, number>();
+  readonly #told = new OnceInAWhile(REPEAT_MS);
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -79,10 +79,7 @@ export class ForeignPlacements {
     const { fleet, recorder, audit, clock, logger } = this.#parts;
     const { nodeId, name, address } = session;
     session.control.close(CLOSE.NOT_YOURS, "it named a placement of another node");
-    const now = clock.now();
-    for (const [told, at] of this.#toldAt) if (now - at >= REPEAT_MS) this.#toldAt.delete(told);
-    if (this.#toldAt.has(nodeId)) return;
-    this.#toldAt.set(nodeId, now);
+    if (!this.#told.isDue(nodeId, clock.now())) return;
     const owner = fleet.snapshot().nodes.get(ownerId)?.name ?? ownerId;
     logger.warn({ node: name, placement: id, of: owner }, "a node spoke for a placement of another one");
     recorder.record({

@@ -8,6 +8,7 @@ import type { Clone, SessionStore } from "../../ports/nodes.ts";
 import type { EventRecorder } from "../events/event-recorder.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
 import type { NodeSession, SessionRegistry } from "./node-session.ts";
+import { OnceInAWhile } from "./once-in-a-while.ts";
 
 /** How long the process that holds the session has to answer a ping. The other one's handshake lasts 5 s at most. */
 const ANSWER_MS = 2_000;
@@ -33,15 +34,15 @@ interface Parts {
  * would alternate without end and serve nothing; so the one that is there stays for as long as it lives. A process that was
  * restarted has another boot id too, but then the old one answers no more.
  *
- * The control plane that holds the session asks its process for a byte. Where that is another one, it is asked to by a
- * notification, and answers by recording that the process was heard. The process that is kept is told by the one that holds it.
+ * The control plane that holds the session asks its process for a byte, and tells it that it has a clone. Where that is another
+ * control plane, a notification asks it to, and it records that the process was heard.
  */
 export class IdentityConflicts {
   readonly #parts: Parts;
-  /** When the conflict of a node was last recorded, by node id; those of which it may be recorded again are dropped. */
-  readonly #recordedAt = new Map<string, number>();
-  /** The same of processes here that were told of a clone elsewhere. */
-  readonly #toldAt = new Map<string, number>();
+  /** Nodes whose conflict is recorded. */
+  readonly #recorded = new OnceInAWhile(REPEAT_MS);
+  /** Nodes whose process here is told that it has a clone. */
+  readonly #told = new OnceInAWhile(REPEAT_MS);
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -118,7 +119,7 @@ export class IdentityConflicts {
 
   /** The process that keeps its session hears of the other one, once in a while. */
   #warnHolder({ nodeId, control }: NodeSession, address: string): void {
-    if (!isDue(this.#toldAt, nodeId, this.#parts.clock.now())) return;
+    if (!this.#told.isDue(nodeId, this.#parts.clock.now())) return;
     control.send({
       type: "error",
       code: IDENTITY_CONFLICT,
@@ -129,7 +130,7 @@ export class IdentityConflicts {
   #conflict(nodeId: string, { holder, address }: { holder: string; address: string }): SkerryError {
     const { fleet, recorder, audit, clock, logger } = this.#parts;
     const name = fleet.snapshot().nodes.get(nodeId)?.name ?? nodeId;
-    if (isDue(this.#recordedAt, nodeId, clock.now())) {
+    if (this.#recorded.isDue(nodeId, clock.now())) {
       logger.warn({ node: name, holder, refused: address }, "two processes have the identity of one node");
       recorder.record({
         type: "Warning",
@@ -149,12 +150,4 @@ export class IdentityConflicts {
       `a process at ${holder} has this identity too and is kept; was this folder copied?`,
     );
   }
-}
-
-/** Whether something was not done within 5 minutes, and is done now. `doneAt`: by node id. */
-function isDue(doneAt: Map<string, number>, nodeId: string, now: number): boolean {
-  for (const [id, at] of doneAt) if (now - at >= REPEAT_MS) doneAt.delete(id);
-  if (doneAt.has(nodeId)) return false;
-  doneAt.set(nodeId, now);
-  return true;
 }

@@ -1,5 +1,6 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import type { EventRecorder } from "../events/event-recorder.ts";
+import { OnceInAWhile } from "./once-in-a-while.ts";
 
 /** One event an hour for each id, and at most so many ids in an hour: anybody may claim to be a node. */
 const QUIET_MS = 3_600_000;
@@ -9,7 +10,7 @@ const MAX_IDS = 20;
 export class UnknownNodes {
   readonly #clock: Clock;
   readonly #recorder: Pick<EventRecorder, "record">;
-  readonly #toldAt = new Map<string, number>();
+  readonly #told = new OnceInAWhile(QUIET_MS, MAX_IDS);
 
   constructor(parts: { readonly clock: Clock; readonly recorder: Pick<EventRecorder, "record"> }) {
     this.#clock = parts.clock;
@@ -18,10 +19,7 @@ export class UnknownNodes {
 
   /** A node that calls itself `nodeId` was refused because there is none. */
   refused(nodeId: string): void {
-    const now = this.#clock.now();
-    for (const [id, at] of this.#toldAt) if (now - at >= QUIET_MS) this.#toldAt.delete(id);
-    if (this.#toldAt.has(nodeId) || this.#toldAt.size >= MAX_IDS) return;
-    this.#toldAt.set(nodeId, now);
+    if (!this.#told.isDue(nodeId, this.#clock.now())) return;
     const id = nodeId.slice(0, 64);
     this.#recorder.record({
       type: "Warning",
