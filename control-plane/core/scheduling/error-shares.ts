@@ -38,14 +38,17 @@ export function errorSharesOf({ nodes }: Pick<Fleet, "nodes">, now: number): Err
   return shares;
 }
 
+const NONE: ErrorShares = { ofNode: new Map(), ofVersion: new Map() };
+
 function compute(nodes: Fleet["nodes"], now: number): ErrorShares {
+  const erring = [...nodes.values()].filter(({ load }) => load?.errors?.some(({ errors }) => errors > 0));
+  if (erring.length === 0) return NONE;
   const totals = totalsOf(nodes, now);
   const ofNode = new Map<string, number>();
   const ofVersion = new Map<string, Map<string, number>>();
-  for (const { id, load } of nodes.values()) {
-    if (!load?.errors?.some(({ errors }) => errors > 0)) continue;
+  for (const { id, load } of erring) {
     let [requests, own] = [0, 0];
-    for (const each of load.errors) {
+    for (const each of load?.errors ?? []) {
       const key = versionKey(each.model, each.version);
       const elsewhere = ratioElsewhere(each, totals.get(key), now);
       const beyond = errorsBeyond(each, elsewhere ?? 0) * leftAfter(now - (each.erredAt ?? -Infinity));
