@@ -28,6 +28,8 @@ const beganAt = performance.now();
 let stepAt = beganAt;
 let skerry: ChildProcess | undefined;
 let printed = "";
+/** The end of `npm start`. */
+let ended: Promise<unknown> = Promise.resolve();
 const browser = await launch(executable);
 try {
   await run("git", ["clone", "--quiet", ROOT, clone], directory);
@@ -48,6 +50,7 @@ try {
   });
   for (const stream of [skerry.stdout, skerry.stderr])
     stream?.on("data", (bytes: Buffer) => (printed += bytes.toString("utf8")));
+  ended = new Promise((resolve) => skerry?.once("close", resolve));
   const signIn = await until("npm start prints an address", () => /http\S+#\S+/.exec(printed)?.[0], START_MS);
   step("npm start: digits served, addresses printed");
 
@@ -82,11 +85,8 @@ try {
   throw error;
 } finally {
   await browser.close();
-  if (skerry?.pid !== undefined) {
-    const ended = new Promise((resolve) => skerry?.once("close", resolve));
-    process.kill(-skerry.pid, "SIGINT");
-    await ended;
-  }
+  if (skerry?.pid !== undefined && skerry.exitCode === null) process.kill(-skerry.pid, "SIGINT");
+  await ended;
   await rm(directory, { recursive: true, force: true });
 }
 process.exit();
