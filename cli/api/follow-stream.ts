@@ -25,7 +25,7 @@ export async function* followStream(
     readonly after?: string | undefined;
     /** For a person, e.g. `events`. */
     readonly what: string;
-    /** Called when a connection is open and when it broke. Left out: a person is told that it broke. */
+    /** Called with true when a connection opens and with false when it breaks. Without it, the break is printed. */
     readonly onLink?: ((isOpen: boolean) => void) | undefined;
   },
 ): AsyncGenerator<StreamMessage, never> {
