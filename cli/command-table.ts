@@ -22,22 +22,22 @@ export const COMMAND_GROUPS: readonly { readonly title: string; readonly familie
         commands: {
           dev: "run a whole Skerry on this machine: PostgreSQL, control plane, two edge nodes, one cloud node, a real model",
         },
-        load: async () => (await import("./commands/dev.ts")).registerDev,
+        load: async () => (await import("./commands/machine/dev.ts")).registerDev,
       },
       {
         commands: { join: "make this machine a node and serve models until Ctrl-C, which drains it" },
-        load: async () => (await import("./commands/join.ts")).registerJoin,
+        load: async () => (await import("./commands/machine/join.ts")).registerJoin,
       },
       {
         commands: {
           doctor:
             "look for faults and say what to do: of this tool, of its server, and of this machine as a node; exit code 1 when there are any",
         },
-        load: async () => (await import("./commands/join.ts")).registerDoctor,
+        load: async () => (await import("./commands/machine/join.ts")).registerDoctor,
       },
       {
         commands: { edge: "ask a node itself, also while the control plane is away" },
-        load: async () => (await import("./commands/edge.ts")).registerEdge,
+        load: async () => (await import("./commands/machine/edge.ts")).registerEdge,
       },
     ],
   },
@@ -46,39 +46,39 @@ export const COMMAND_GROUPS: readonly { readonly title: string; readonly familie
     families: [
       {
         commands: { models: "models, their versions and aliases" },
-        load: async () => (await import("./commands/models.ts")).registerModels,
+        load: async () => (await import("./commands/models/models.ts")).registerModels,
       },
       {
         commands: {
           apply: "declare deployments: what should serve, and where it may; and pools of cloud nodes",
           plan: "show what `apply` would place and move, and change nothing; exit code 3 when there are changes",
         },
-        load: async () => (await import("./commands/specs.ts")).registerSpecs,
+        load: async () => (await import("./commands/models/specs.ts")).registerSpecs,
       },
       {
         commands: {
           deployments: "what is declared to serve, and its status",
           explain: "why a deployment's replicas are where they are; with --what-if where they would be",
         },
-        load: async () => (await import("./commands/deployments.ts")).registerDeployments,
+        load: async () => (await import("./commands/models/deployments.ts")).registerDeployments,
       },
       {
         commands: { rollout: "how a deployment goes from one version to another" },
-        load: async () => (await import("./commands/rollouts.ts")).registerRollouts,
+        load: async () => (await import("./commands/models/rollouts.ts")).registerRollouts,
       },
       {
         commands: { cascade: "small models with a larger one behind them" },
-        load: async () => (await import("./commands/cascades.ts")).registerCascades,
+        load: async () => (await import("./commands/models/cascades.ts")).registerCascades,
       },
       {
         commands: { infer: "ask a model and tell which node answered, why that one, and how long it took" },
-        load: async () => (await import("./commands/infer.ts")).registerInfer,
+        load: async () => (await import("./commands/models/infer.ts")).registerInfer,
       },
       {
         commands: {
           chat: "talk to a text model; without a message line by line, with what was said before, until Ctrl-D",
         },
-        load: async () => (await import("./commands/chat.ts")).registerChat,
+        load: async () => (await import("./commands/models/chat.ts")).registerChat,
       },
       {
         commands: {
@@ -86,7 +86,7 @@ export const COMMAND_GROUPS: readonly { readonly title: string; readonly familie
           bench:
             "send load to a deployment: percentiles, goodput, and where it was served; exit code 2 when one failed",
         },
-        load: async () => (await import("./commands/load.ts")).registerLoad,
+        load: async () => (await import("./commands/models/load.ts")).registerLoad,
       },
     ],
   },
@@ -99,19 +99,19 @@ export const COMMAND_GROUPS: readonly { readonly title: string; readonly familie
           logs: "what a node reported, with what the control plane saw of it: crashes, restarts, refusals, lost links",
           token: "join tokens: each lets one node join, or as many as it says",
         },
-        load: async () => (await import("./commands/nodes.ts")).registerNodes,
+        load: async () => (await import("./commands/fleet/nodes.ts")).registerNodes,
       },
       {
         commands: { streams: "what nodes read, infer and emit, and what became of it" },
-        load: async () => (await import("./commands/streams.ts")).registerStreams,
+        load: async () => (await import("./commands/fleet/streams.ts")).registerStreams,
       },
       {
         commands: { pools: "Kubernetes Deployments of cloud nodes that are scaled with demand" },
-        load: async () => (await import("./commands/pools.ts")).registerPools,
+        load: async () => (await import("./commands/fleet/pools.ts")).registerPools,
       },
       {
         commands: { events: "what happened in the fleet", audit: "who changed what (needs an admin key)" },
-        load: async () => (await import("./commands/events.ts")).registerEvents,
+        load: async () => (await import("./commands/fleet/events.ts")).registerEvents,
       },
     ],
   },
@@ -125,7 +125,7 @@ export const COMMAND_GROUPS: readonly { readonly title: string; readonly familie
           context: "which servers are known and which one is meant",
           whoami: "whose key this is and what it may do",
         },
-        load: async () => (await import("./commands/contexts.ts")).registerContexts,
+        load: async () => (await import("./commands/access/contexts.ts")).registerContexts,
       },
       {
         commands: {
@@ -133,7 +133,7 @@ export const COMMAND_GROUPS: readonly { readonly title: string; readonly familie
           keys: "API keys and their roles (needs an admin key)",
           sessions: "who is logged in (needs an admin key)",
         },
-        load: async () => (await import("./commands/keys.ts")).registerKeys,
+        load: async () => (await import("./commands/access/keys.ts")).registerKeys,
       },
     ],
   },

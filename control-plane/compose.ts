@@ -1,9 +1,9 @@
 import { hostname } from "node:os";
 import path from "node:path";
-import { NO_PIN } from "../shared/base/certificate-pin.ts";
+import { NO_PIN } from "../shared/base/network/certificate-pin.ts";
 import { sleep, type Clock } from "../shared/base/clock.ts";
 import { newId } from "../shared/base/ids.ts";
-import type { Logger } from "../shared/base/logger.ts";
+import type { Logger } from "../shared/base/logging/logger.ts";
 import type { Random } from "../shared/base/random.ts";
 import { CorsPolicy } from "../shared/inference/http/cors.ts";
 import { VERSION } from "../shared/base/version.ts";
@@ -44,13 +44,13 @@ import { ModelStatusQuery } from "./app/inference/model-status-query.ts";
 import { Telemetry } from "./app/inference/telemetry.ts";
 import { TrafficMeter } from "./app/traffic/traffic-meter.ts";
 import { TokenAdmin } from "./app/nodes/token-admin.ts";
-import { composeCloud } from "./compose-cloud.ts";
-import { composeControlLoop } from "./compose-control-loop.ts";
-import { composePeers, composeSockets } from "./compose-peers.ts";
+import { composeCloud } from "./compose/compose-cloud.ts";
+import { composeControlLoop } from "./compose/compose-control-loop.ts";
+import { composePeers, composeSockets } from "./compose/compose-peers.ts";
 import type { Config } from "./config.ts";
-import { openArtifacts } from "./open-artifacts.ts";
-import { openPeople } from "./open-people.ts";
-import type { Tls } from "./open-tls.ts";
+import { openArtifacts } from "./compose/open-artifacts.ts";
+import { openPeople } from "./compose/open-people.ts";
+import type { Tls } from "./compose/open-tls.ts";
 import type { NewEvent } from "./ports/events.ts";
 
 /** Where `npm run build:console` leaves the web console. */

@@ -1,14 +1,14 @@
 import { z } from "zod";
 import type { Retention } from "./ports/retention.ts";
 import { bodiesMiB, bodyMiB, flag, httpUrl, logLevel, origins, port } from "../shared/config/setting-types.ts";
-import { DEFAULT_DATA_DIR } from "./data-dir.ts";
+import { DEFAULT_DATA_DIR } from "./settings/data-dir.ts";
 import { NODE_NAME } from "../shared/protocol/join-messages.ts";
-import { isLoopback } from "../shared/base/loopback.ts";
+import { isLoopback } from "../shared/base/network/loopback.ts";
 import type { BucketSettings } from "./adapters/artifacts/s3/bucket.ts";
-import { oidcComplaint, oidcOf, oidcSettings, type OidcSettings } from "./oidc-setting.ts";
-import { objectStoreComplaint, objectStoreOf, objectStoreOrComplain } from "./object-store-setting.ts";
-import { poolComplaint, type PoolConfig, poolsOrComplain } from "./pool-setting.ts";
-import { tlsComplaint, tlsOf, tlsSettings, type TlsSettings } from "./tls-setting.ts";
+import { oidcComplaint, oidcOf, oidcSettings, type OidcSettings } from "./settings/oidc-setting.ts";
+import { objectStoreComplaint, objectStoreOf, objectStoreOrComplain } from "./settings/object-store-setting.ts";
+import { poolComplaint, type PoolConfig, poolsOrComplain } from "./settings/pool-setting.ts";
+import { tlsComplaint, tlsOf, tlsSettings, type TlsSettings } from "./settings/tls-setting.ts";
 import { HEARTBEAT_MS, LOST_MS, SUSPECT_MS } from "../shared/protocol/limits.ts";
 
 /** Refused here, in words of ours: what a later reader throws has the whole URL in it, and that has a password. */

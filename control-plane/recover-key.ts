@@ -1,8 +1,8 @@
 import { hostname, userInfo } from "node:os";
-import { keyLimits } from "../shared/api/v1/keys.ts";
+import { keyLimits } from "../shared/api/v1/access/keys.ts";
 import { systemClock } from "../shared/base/clock.ts";
 import { messageOf } from "../shared/base/errors.ts";
-import type { Logger } from "../shared/base/logger.ts";
+import type { Logger } from "../shared/base/logging/logger.ts";
 import { systemRandom } from "../shared/base/random.ts";
 import { createPostgres } from "./adapters/postgres/postgres.ts";
 import { keys } from "./adapters/system/ed25519.ts";

@@ -1,17 +1,17 @@
 import { open, readFile, rename, rm } from "node:fs/promises";
 import { pino } from "pino";
 import { systemClock } from "../shared/base/clock.ts";
-import { REDACTION } from "../shared/base/log-redaction.ts";
+import { REDACTION } from "../shared/base/logging/log-redaction.ts";
 import { messageOf } from "../shared/base/errors.ts";
-import { exitWithLog, LOG_BACKLOG_BYTES } from "../shared/base/exit-with-log.ts";
+import { exitWithLog, LOG_BACKLOG_BYTES } from "../shared/base/logging/exit-with-log.ts";
 import { systemRandom } from "../shared/base/random.ts";
 import { LIMITS } from "./adapters/http/server/limits.ts";
 import { HttpServer } from "./adapters/http/server/server.ts";
 import type { PostgresStores } from "./adapters/postgres/postgres.ts";
 import type { ControlPlane } from "./compose.ts";
-import { openTls } from "./open-tls.ts";
+import { openTls } from "./compose/open-tls.ts";
 import { isSettingsError, readConfig, settingsError, type Config } from "./config.ts";
-import { refuseWeakSettings } from "./refuse-weak.ts";
+import { refuseWeakSettings } from "./settings/refuse-weak.ts";
 
 /** EX_CONFIG of sysexits.h: starting again will not help. */
 const EXIT_CONFIG = 78;

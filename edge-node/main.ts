@@ -1,9 +1,9 @@
 import path from "node:path";
 import { pino } from "pino";
-import { REDACTION } from "../shared/base/log-redaction.ts";
+import { REDACTION } from "../shared/base/logging/log-redaction.ts";
 import { systemClock } from "../shared/base/clock.ts";
 import { isSkerryError, messageOf } from "../shared/base/errors.ts";
-import { exitWithLog, LOG_BACKLOG_BYTES } from "../shared/base/exit-with-log.ts";
+import { exitWithLog, LOG_BACKLOG_BYTES } from "../shared/base/logging/exit-with-log.ts";
 import { systemRandom } from "../shared/base/random.ts";
 import { DRAIN_MS } from "../shared/protocol/limits.ts";
 import { composeNode, type Node } from "./compose.ts";

@@ -2,7 +2,7 @@ import { globSync } from "node:fs";
 import { join } from "node:path";
 import { run } from "jest";
 import { COMPILE_CACHE } from "../test/support/processes/compile-cache.ts";
-import { pythonWith } from "../test/support/processes/python-environment.ts";
+import { pythonWith } from "../test/support/processes/engines/python-environment.ts";
 
 /** `npm test`, or with `--suite=faults` one of the long suites. All other arguments go to Jest: `npm test -- test/unit`. */
 const SUITES: Readonly<Record<string, readonly string[]>> = {

@@ -122,7 +122,14 @@ const fixtures: readonly Fixture[] = [
   ),
   refused("edge-node/core/bad-type.ts", `export type { ZodType } from "zod";`, IMPORTS, CORE_ALONE),
   refused("edge-node/core/bad-await.ts", `export const x = await import("node:fs");`, IMPORTS, CORE_ALONE),
-  ...["../../app/x.ts", "../../adapters/http/x.ts", "../../ports/plan.ts", "../../config.ts"].map((name, i) =>
+  ...[
+    "../../app/x.ts",
+    "../../adapters/http/x.ts",
+    "../../ports/plan.ts",
+    "../../config.ts",
+    "../../settings/x.ts",
+    "../../compose/x.ts",
+  ].map((name, i) =>
     refused(`control-plane/core/fleet/bad-${i}.ts`, `export * from "${name}";`, IMPORTS, CORE_IMPORTS),
   ),
   refused(
@@ -143,7 +150,7 @@ const fixtures: readonly Fixture[] = [
   ...["zod", "pino", "node:fs", "node:crypto"].map((name, i) =>
     refused(`edge-node/app/bad-library-${i}.ts`, `export * from "${name}";`, IMPORTS, APP_ALONE),
   ),
-  ...["../adapters/http/x.ts", "../model-host/x.ts", "../../prisma/generated/x.ts"].map((name, i) =>
+  ...["../adapters/http/x.ts", "../settings/x.ts", "../model-host/x.ts", "../../prisma/generated/x.ts"].map((name, i) =>
     refused(`edge-node/app/bad-${i}.ts`, `export * from "${name}";`, IMPORTS, APP_IMPORTS),
   ),
   refused("control-plane/ports/bad.ts", `export * from "../adapters/http/x.ts";`, IMPORTS, APP_IMPORTS),

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
 import { globSync, readFileSync } from "node:fs";
 import { PrometheusMetrics } from "../control-plane/adapters/metrics/prometheus.ts";
-import { nodeState as NODE_STATES } from "../shared/api/v1/nodes.ts";
-import { rolloutPhase } from "../shared/api/v1/rollouts.ts";
+import { nodeState as NODE_STATES } from "../shared/api/v1/nodes/nodes.ts";
+import { rolloutPhase } from "../shared/api/v1/rollouts/rollouts.ts";
 import { PLACEMENT_STATES } from "../shared/protocol/placement.ts";
 import { NodeMetrics } from "../edge-node/adapters/http/metrics.ts";
 

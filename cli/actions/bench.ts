@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { deployment, type Deployment } from "../../shared/api/v1/deployments.ts";
+import { deployment, type Deployment } from "../../shared/api/v1/deployments/deployments.ts";
 import { modelVersion } from "../../shared/api/v1/models.ts";
 import { systemClock } from "../../shared/base/clock.ts";
 import type { TensorSpec } from "../../shared/protocol/model-files/manifest.ts";

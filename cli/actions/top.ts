@@ -1,5 +1,5 @@
-import { deployment } from "../../shared/api/v1/deployments.ts";
-import { node } from "../../shared/api/v1/nodes.ts";
+import { deployment } from "../../shared/api/v1/deployments/deployments.ts";
+import { node } from "../../shared/api/v1/nodes/nodes.ts";
 import { traffic } from "../../shared/api/v1/traffic.ts";
 import { type ApiClient, decode } from "../api/client.ts";
 import { readList } from "../api/lists.ts";

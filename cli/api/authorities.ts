@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { connect, setDefaultCACertificates } from "node:tls";
-import { findPinned } from "../../shared/base/certificate-pin.ts";
+import { findPinned } from "../../shared/base/network/certificate-pin.ts";
 import { messageOf } from "../../shared/base/errors.ts";
 import { EXIT } from "../exit-codes.ts";
 import { CliFailure, usageFailure } from "../failure.ts";

@@ -1,5 +1,5 @@
 import { relative } from "node:path";
-import { CODE_FRAGMENT, sessionCode } from "../../shared/api/v1/login.ts";
+import { CODE_FRAGMENT, sessionCode } from "../../shared/api/v1/access/login.ts";
 import { type ApiClient, decode } from "../api/client.ts";
 import { answersOk } from "../processes/answers.ts";
 import type { CommandContext } from "../run.ts";

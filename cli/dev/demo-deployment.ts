@@ -1,4 +1,4 @@
-import { deployment, deploymentSpec, type Deployment } from "../../shared/api/v1/deployments.ts";
+import { deployment, deploymentSpec, type Deployment } from "../../shared/api/v1/deployments/deployments.ts";
 import { applySpec } from "../actions/deployments/apply.ts";
 import { type ApiClient, decode } from "../api/client.ts";
 import { isApiFailure } from "../api/problem.ts";

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { explainResponse } from "../../shared/api/v1/explain.ts";
+import { explainResponse } from "../../shared/api/v1/deployments/explain.ts";
 import { systemClock } from "../../shared/base/clock.ts";
 import { VERSION } from "../../shared/base/version.ts";
 import { type ApiClient, decode } from "../api/client.ts";

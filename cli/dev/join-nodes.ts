@@ -1,5 +1,5 @@
 import { rm } from "node:fs/promises";
-import { createdJoinToken, node, type Node } from "../../shared/api/v1/nodes.ts";
+import { createdJoinToken, node, type Node } from "../../shared/api/v1/nodes/nodes.ts";
 import { type ApiClient, decode } from "../api/client.ts";
 import { readList } from "../api/lists.ts";
 import { EXIT } from "../exit-codes.ts";

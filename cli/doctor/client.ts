@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import { serverMetadata } from "../../shared/api/v1/inference.ts";
-import { whoami } from "../../shared/api/v1/keys.ts";
+import { whoami } from "../../shared/api/v1/access/keys.ts";
 import { messageOf } from "../../shared/base/errors.ts";
 import { VERSION } from "../../shared/base/version.ts";
 import type { ApiClient, ApiResponse } from "../api/client.ts";

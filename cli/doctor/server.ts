@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { deployment, type Deployment } from "../../shared/api/v1/deployments.ts";
-import { node, type Node } from "../../shared/api/v1/nodes.ts";
+import { deployment, type Deployment } from "../../shared/api/v1/deployments/deployments.ts";
+import { node, type Node } from "../../shared/api/v1/nodes/nodes.ts";
 import { messageOf } from "../../shared/base/errors.ts";
 import { VERSION } from "../../shared/base/version.ts";
 import { podsInTrouble } from "../actions/nodes/pools.ts";

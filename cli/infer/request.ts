@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { messageOf } from "../../shared/base/errors.ts";
 import { modelMetadata } from "../../shared/api/v1/inference.ts";
-import { joinElements } from "../../shared/inference/binary-tensor.ts";
+import { joinElements } from "../../shared/inference/tensors/binary-tensor.ts";
 import { type TensorSpec, tensorSpec } from "../../shared/protocol/model-files/manifest.ts";
 import { type ApiClient, decode } from "../api/client.ts";
 import { parseExactly, stringifyExactly } from "../api/exact-json.ts";

@@ -1,5 +1,5 @@
-import type { Deployment } from "../../shared/api/v1/deployments.ts";
-import type { Node } from "../../shared/api/v1/nodes.ts";
+import type { Deployment } from "../../shared/api/v1/deployments/deployments.ts";
+import type { Node } from "../../shared/api/v1/nodes/nodes.ts";
 import { traffic, type Traffic } from "../../shared/api/v1/traffic.ts";
 import { sleep, systemClock } from "../../shared/base/clock.ts";
 import { systemRandom } from "../../shared/base/random.ts";

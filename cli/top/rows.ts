@@ -1,5 +1,5 @@
-import type { Deployment } from "../../shared/api/v1/deployments.ts";
-import type { Node } from "../../shared/api/v1/nodes.ts";
+import type { Deployment } from "../../shared/api/v1/deployments/deployments.ts";
+import type { Node } from "../../shared/api/v1/nodes/nodes.ts";
 import type { Traffic, TrafficFigures, TrafficLoad } from "../../shared/api/v1/traffic.ts";
 
 export interface DeploymentLoad {

@@ -4,7 +4,7 @@ import {
   LIMITS_CHANGING,
   placement,
   type Placement,
-} from "../../shared/api/v1/deployments.ts";
+} from "../../shared/api/v1/deployments/deployments.ts";
 import { type ApiClient, decode } from "../api/client.ts";
 import { readList } from "../api/lists.ts";
 import { EXIT } from "../exit-codes.ts";

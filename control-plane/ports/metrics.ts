@@ -1,6 +1,6 @@
-import type { PoolFindings } from "../../shared/api/v1/cloud-pools.ts";
-import type { NodeState } from "../../shared/api/v1/nodes.ts";
-import type { RolloutPhase } from "../../shared/api/v1/rollouts.ts";
+import type { PoolFindings } from "../../shared/api/v1/nodes/cloud-pools.ts";
+import type { NodeState } from "../../shared/api/v1/nodes/nodes.ts";
+import type { RolloutPhase } from "../../shared/api/v1/rollouts/rollouts.ts";
 import type { RolloutFacts } from "../core/rollout/facts.ts";
 import type { Usage } from "../../shared/text/usage.ts";
 import type { PlacementState } from "../../shared/protocol/placement.ts";

@@ -1,6 +1,6 @@
-import type { DeploymentFindings } from "../../shared/api/v1/deployments.ts";
-import type { ExplainRecord } from "../../shared/api/v1/explain.ts";
-import type { RolloutNode, RolloutRecord } from "../../shared/api/v1/rollouts.ts";
+import type { DeploymentFindings } from "../../shared/api/v1/deployments/deployments.ts";
+import type { ExplainRecord } from "../../shared/api/v1/deployments/explain.ts";
+import type { RolloutNode, RolloutRecord } from "../../shared/api/v1/rollouts/rollouts.ts";
 import type { NodeId, PlacementId } from "../../shared/base/ids.ts";
 import type { FleetKeys } from "../core/fleet/changes/fleet-keys.ts";
 import type { DrainTransition } from "../core/fleet/drains.ts";

@@ -1,4 +1,4 @@
-import type { CertificateSource } from "../../shared/base/server-certificate.ts";
+import type { CertificateSource } from "../../shared/base/network/server-certificate.ts";
 import type { NewEvent } from "./events.ts";
 
 /** What this control plane serves TLS with. */

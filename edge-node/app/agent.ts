@@ -1,6 +1,6 @@
 import type { Clock } from "../../shared/base/clock.ts";
 import { newId } from "../../shared/base/ids.ts";
-import type { Logger } from "../../shared/base/logger.ts";
+import type { Logger } from "../../shared/base/logging/logger.ts";
 import type { Random } from "../../shared/base/random.ts";
 import type { Capabilities, PlacementReport, StreamReport } from "../../shared/protocol/messages.ts";
 import type { LocalPlacement } from "../core/placements/local-placement.ts";

@@ -1,6 +1,6 @@
 import { readFileSync, writeSync } from "node:fs";
 import { messageOf } from "../../shared/base/errors.ts";
-import type { Tensor } from "../../shared/inference/datatypes.ts";
+import type { Tensor } from "../../shared/inference/tensors/datatypes.ts";
 import { AgreementCount } from "../../shared/inference/samples/agreement.ts";
 import { readNpz } from "../../shared/inference/samples/npz.ts";
 import { sampleRows } from "../../shared/inference/samples/sample-rows.ts";

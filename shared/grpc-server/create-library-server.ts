@@ -2,8 +2,8 @@ import { loadPackageDefinition, Metadata, Server, type ServiceClientConstructor 
 import { loadSync } from "@grpc/proto-loader";
 import { fileURLToPath } from "node:url";
 import type { Clock } from "../base/clock.ts";
-import type { Logger } from "../base/logger.ts";
-import type { CertificateSource } from "../base/server-certificate.ts";
+import type { Logger } from "../base/logging/logger.ts";
+import type { CertificateSource } from "../base/network/server-certificate.ts";
 import type { InferenceFront } from "../inference/grpc/front.ts";
 import { LOADER_OPTIONS, serverOptions } from "../inference/grpc/server-options.ts";
 import { createService } from "../inference/grpc/service.ts";

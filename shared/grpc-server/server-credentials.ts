@@ -1,5 +1,5 @@
 import { experimental, ServerCredentials } from "@grpc/grpc-js";
-import type { CertificateSource, ServerCertificate } from "../base/server-certificate.ts";
+import type { CertificateSource, ServerCertificate } from "../base/network/server-certificate.ts";
 
 type Provider = Parameters<typeof experimental.createCertificateProviderServerCredentials>[0];
 type Listener = Parameters<Provider["addIdentityCertificateListener"]>[0];

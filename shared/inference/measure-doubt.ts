@@ -1,5 +1,5 @@
 import { type AnswerDoubt, type DoubtMeasureName, meansDoubtBelow } from "../protocol/answer-doubt.ts";
-import type { Tensor } from "./datatypes.ts";
+import type { Tensor } from "./tensors/datatypes.ts";
 
 /** A sum of scores so near to 1 is one of probabilities. */
 const ROUNDING = 1e-3;

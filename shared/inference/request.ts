@@ -1,20 +1,20 @@
 import type { Stages } from "../protocol/stages.ts";
-import { decodeBinaryData } from "./binary-tensor.ts";
+import { decodeBinaryData } from "./tensors/binary-tensor.ts";
 import { type EncodedBody, joinBody, splitBody } from "./body.ts";
-import { DATATYPES, isDatatype, type Tensor } from "./datatypes.ts";
+import { DATATYPES, isDatatype, type Tensor } from "./tensors/datatypes.ts";
 import { invalid } from "./faults.ts";
 import { arrayOf, flagOf, given, type JsonObject, objectOf, textOf } from "./json.ts";
 import { type ExplainMethod, explanationName } from "./explain/explainers.ts";
 import { decodeExplain, type ExplainOptions } from "./explain/options.ts";
-import { deriveShape, type TensorSignature } from "./shape.ts";
+import { deriveShape, type TensorSignature } from "./tensors/shape.ts";
 import {
   BARE_GRAPH,
   type DeclaredParameters,
   decodeSkerryParameters,
   type SkerryParameters,
 } from "./skerry-parameters.ts";
-import { bytesTensor, decodeTensor, encodeTensor, parametersOf, refuseUnserved } from "./tensor.ts";
-import { decodeText, runtimeText } from "./text.ts";
+import { bytesTensor, decodeTensor, encodeTensor, parametersOf, refuseUnserved } from "./tensors/tensor.ts";
+import { decodeText, runtimeText } from "./tensors/text.ts";
 
 export interface Signature {
   readonly inputs: readonly TensorSignature[];

@@ -1,9 +1,9 @@
 import { own, type OwnedBytes } from "../bytes/owned-bytes.ts";
 import { type EncodedBody, joinBody, splitBody } from "./body.ts";
-import type { Tensor } from "./datatypes.ts";
+import type { Tensor } from "./tensors/datatypes.ts";
 import { arrayOf, objectOf, textOf } from "./json.ts";
 import { blobsOf } from "./request.ts";
-import { decodeTensor, encodeTensor } from "./tensor.ts";
+import { decodeTensor, encodeTensor } from "./tensors/tensor.ts";
 
 export interface InferResponse {
   readonly modelName: string;

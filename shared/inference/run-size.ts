@@ -1,4 +1,4 @@
-import type { Tensor } from "./datatypes.ts";
+import type { Tensor } from "./tensors/datatypes.ts";
 
 /** How large a run is, as far as its memory depends on that: the shapes of its inputs, and the outputs that it answers. */
 export interface RunSize {

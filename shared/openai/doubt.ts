@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { MAX_DOUBT_TOKENS } from "../api/v1/cascade-spec.ts";
+import { MAX_DOUBT_TOKENS } from "../api/v1/deployments/cascade-spec.ts";
 
 /**
  * What a model host measures of an answer before it begins it: whether the mean log-probability of its first tokens is below

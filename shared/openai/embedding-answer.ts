@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { shortestDoubles } from "../inference/shortest-float.ts";
+import { shortestDoubles } from "../inference/tensors/shortest-float.ts";
 
 /** The answer of `/v1/embeddings`. `embedding`: numbers, or little-endian floats in base64. */
 export const embeddingList = z

@@ -1,5 +1,5 @@
-import { isDatatype } from "../inference/datatypes.ts";
-import { shapeText } from "../inference/shape.ts";
+import { isDatatype } from "../inference/tensors/datatypes.ts";
+import { shapeText } from "../inference/tensors/shape.ts";
 import { hasDecide, STAGES, type Stages } from "../protocol/stages.ts";
 import type { TensorSpec } from "../protocol/model-files/manifest.ts";
 import { MODEL_STEP, modelStepOf, type PipelineDocument, type StepEntry } from "./document.ts";

@@ -1,4 +1,4 @@
-import type { Tensor } from "../inference/datatypes.ts";
+import type { Tensor } from "../inference/tensors/datatypes.ts";
 import { invalid } from "../inference/faults.ts";
 import type { PipelinePlan, PlannedStep } from "./plan.ts";
 import { isStepFault, type Tools } from "./step.ts";

@@ -1,5 +1,5 @@
-import type { Datatype, TensorData } from "../inference/datatypes.ts";
-import { shapeText } from "../inference/shape.ts";
+import type { Datatype, TensorData } from "../inference/tensors/datatypes.ts";
+import { shapeText } from "../inference/tensors/shape.ts";
 
 /** What passes between the steps of a pipeline. A type is known when the pipeline is published, a value when a request runs. */
 

@@ -3,9 +3,9 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { identityModel } from "../support/models/onnx-models.ts";
+import { identityModel } from "../support/models/onnx/onnx-models.ts";
 import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
-import { pythonWith } from "../support/processes/python-environment.ts";
+import { pythonWith } from "../support/processes/engines/python-environment.ts";
 import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
 
 /**

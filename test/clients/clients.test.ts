@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { execFileSync } from "node:child_process";
 import path from "node:path";
-import { identityModel } from "../support/models/onnx-models.ts";
+import { identityModel } from "../support/models/onnx/onnx-models.ts";
 import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
-import { pythonWith } from "../support/processes/python-environment.ts";
+import { pythonWith } from "../support/processes/engines/python-environment.ts";
 import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
 import { freePort, until } from "../support/processes/skerry-process.ts";
 import { ended, type Ended } from "./ended.ts";

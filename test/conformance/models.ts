@@ -1,7 +1,7 @@
-import type { ElementType } from "../support/models/onnx-builder.ts";
-import { identityModel, reciprocalModel, reshapeModel } from "../support/models/onnx-models.ts";
-import { loopModel, unknownOperatorModel } from "../support/models/hostile-models.ts";
-import { statefulModel, sumAndDifferenceModel } from "../support/models/row-models.ts";
+import type { ElementType } from "../support/models/onnx/onnx-builder.ts";
+import { identityModel, reciprocalModel, reshapeModel } from "../support/models/onnx/onnx-models.ts";
+import { loopModel, unknownOperatorModel } from "../support/models/onnx/hostile-models.ts";
+import { statefulModel, sumAndDifferenceModel } from "../support/models/onnx/row-models.ts";
 
 /** A model that the cases call by name. A server under test has to hold those that its cases need. */
 export interface ConformanceModel {

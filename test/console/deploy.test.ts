@@ -2,10 +2,10 @@ import { spawnSync } from "node:child_process";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { Browser } from "playwright-core";
-import { identityModel } from "../support/models/onnx-models.ts";
+import { identityModel } from "../support/models/onnx/onnx-models.ts";
 import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
 import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
-import type { Deployment } from "../../shared/api/v1/deployments.ts";
+import type { Deployment } from "../../shared/api/v1/deployments/deployments.ts";
 import { findBrowser, launch } from "./support/browser.ts";
 import { type ConsolePage, openConsolePage } from "./support/console-page.ts";
 

@@ -5,7 +5,7 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { Browser } from "playwright-core";
 import type { ModelVersion } from "../../shared/api/v1/models.ts";
-import { largeBundle } from "../support/models/large-model.ts";
+import { largeBundle } from "../support/models/onnx/large-model.ts";
 import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
 import { type ClusterNode, SkerryCluster } from "../support/processes/skerry-cluster.ts";
 import { findBrowser, launch } from "./support/browser.ts";

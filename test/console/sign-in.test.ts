@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { Browser } from "playwright-core";
-import type { Node } from "../../shared/api/v1/nodes.ts";
+import type { Node } from "../../shared/api/v1/nodes/nodes.ts";
 import { TestProvider } from "../support/oidc/provider.ts";
 import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
 import { SkerryCluster } from "../support/processes/skerry-cluster.ts";

@@ -3,10 +3,10 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { ModelVersion } from "../../shared/api/v1/models.ts";
-import { writeTinyGguf } from "../support/models/tiny-gguf.ts";
+import { writeTinyGguf } from "../support/models/text/tiny-gguf.ts";
 import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
-import { LlamaServer } from "../support/processes/llama-server.ts";
-import { inFlightAt } from "../support/processes/node-faults.ts";
+import { LlamaServer } from "../support/processes/engines/llama-server.ts";
+import { inFlightAt } from "../support/processes/faults/node-faults.ts";
 import { type ClusterNode, SkerryCluster } from "../support/processes/skerry-cluster.ts";
 import { until } from "../support/processes/skerry-process.ts";
 

@@ -2,12 +2,12 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import type { Node } from "../../shared/api/v1/nodes.ts";
+import type { Node } from "../../shared/api/v1/nodes/nodes.ts";
 import { loadsIn } from "../../edge-node/adapters/engine/engine-gauges.ts";
 import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
 import { type ClusterNode, SkerryCluster } from "../support/processes/skerry-cluster.ts";
 import { until } from "../support/processes/skerry-process.ts";
-import { TritonServer } from "../support/processes/triton-server.ts";
+import { TritonServer } from "../support/processes/engines/triton-server.ts";
 
 /** A node with Triton beside it. */
 

@@ -14,8 +14,8 @@ import {
   reshapeModel,
   softmaxModel,
   textToNumberModel,
-} from "../support/models/onnx-models.ts";
-import { tinyGguf } from "../support/models/tiny-gguf.ts";
+} from "../support/models/onnx/onnx-models.ts";
+import { tinyGguf } from "../support/models/text/tiny-gguf.ts";
 import { fuzz, PATIENCE_MS } from "./support/fuzz.ts";
 import { mutate } from "./support/mutate.ts";
 

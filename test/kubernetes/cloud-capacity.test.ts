@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "@jest/globals";
-import type { CloudPoolInfo } from "../../shared/api/v1/cloud-pools.ts";
-import type { Deployment } from "../../shared/api/v1/deployments.ts";
-import type { Node } from "../../shared/api/v1/nodes.ts";
-import { loopingRowsModel } from "../support/models/hostile-models.ts";
+import type { CloudPoolInfo } from "../../shared/api/v1/nodes/cloud-pools.ts";
+import type { Deployment } from "../../shared/api/v1/deployments/deployments.ts";
+import type { Node } from "../../shared/api/v1/nodes/nodes.ts";
+import { loopingRowsModel } from "../support/models/onnx/hostile-models.ts";
 import type { SkerryCluster } from "../support/processes/skerry-cluster.ts";
 import { type SteadyLoad, steadyLoad, unanswered } from "../support/processes/steady-load.ts";
 import { quantile } from "../support/quantile.ts";

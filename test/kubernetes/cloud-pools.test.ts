@@ -1,9 +1,9 @@
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import type { CloudPoolInfo } from "../../shared/api/v1/cloud-pools.ts";
-import type { Node } from "../../shared/api/v1/nodes.ts";
+import type { CloudPoolInfo } from "../../shared/api/v1/nodes/cloud-pools.ts";
+import type { Node } from "../../shared/api/v1/nodes/nodes.ts";
 import { messageOf } from "../../shared/base/errors.ts";
-import { identityModel } from "../support/models/onnx-models.ts";
+import { identityModel } from "../support/models/onnx/onnx-models.ts";
 import type { SkerryCluster } from "../support/processes/skerry-cluster.ts";
 import { SkerryProcess } from "../support/processes/skerry-process.ts";
 import { type ClusterWithPods, startClusterWithPods } from "./support/cluster-with-pods.ts";

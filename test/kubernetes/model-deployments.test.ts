@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { identityModel } from "../support/models/onnx-models.ts";
+import { identityModel } from "../support/models/onnx/onnx-models.ts";
 import { until } from "../support/processes/skerry-process.ts";
 import { conditionOf, DeclaredSkerry } from "./support/declared-skerry.ts";
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import type { Node } from "../../shared/api/v1/nodes.ts";
-import { identityModel } from "../support/models/onnx-models.ts";
+import type { Node } from "../../shared/api/v1/nodes/nodes.ts";
+import { identityModel } from "../support/models/onnx/onnx-models.ts";
 import { until } from "../support/processes/skerry-process.ts";
 import { DeclaredSkerry } from "./support/declared-skerry.ts";
 

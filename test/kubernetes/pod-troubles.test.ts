@@ -1,9 +1,9 @@
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import type { CloudPoolInfo } from "../../shared/api/v1/cloud-pools.ts";
-import type { Deployment } from "../../shared/api/v1/deployments.ts";
-import type { Node } from "../../shared/api/v1/nodes.ts";
-import { identityModel } from "../support/models/onnx-models.ts";
+import type { CloudPoolInfo } from "../../shared/api/v1/nodes/cloud-pools.ts";
+import type { Deployment } from "../../shared/api/v1/deployments/deployments.ts";
+import type { Node } from "../../shared/api/v1/nodes/nodes.ts";
+import { identityModel } from "../support/models/onnx/onnx-models.ts";
 import type { SkerryCluster } from "../support/processes/skerry-cluster.ts";
 import { SkerryProcess } from "../support/processes/skerry-process.ts";
 import { type ClusterWithPods, NODE_ACCOUNT, startClusterWithPods } from "./support/cluster-with-pods.ts";

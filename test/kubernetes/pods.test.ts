@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { KubernetesPods } from "../../control-plane/adapters/kubernetes/pod-cluster.ts";
-import type { Node } from "../../shared/api/v1/nodes.ts";
-import { identityModel } from "../support/models/onnx-models.ts";
+import type { Node } from "../../shared/api/v1/nodes/nodes.ts";
+import { identityModel } from "../support/models/onnx/onnx-models.ts";
 import type { SkerryCluster } from "../support/processes/skerry-cluster.ts";
 import { BASE, type ClusterWithPods, NODE_ACCOUNT, startClusterWithPods } from "./support/cluster-with-pods.ts";
 import { joinAsPod } from "./support/join-as-pod.ts";

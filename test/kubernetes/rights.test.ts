@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import type { CloudPoolInfo } from "../../shared/api/v1/cloud-pools.ts";
-import { identityModel } from "../support/models/onnx-models.ts";
+import type { CloudPoolInfo } from "../../shared/api/v1/nodes/cloud-pools.ts";
+import { identityModel } from "../support/models/onnx/onnx-models.ts";
 import type { SkerryCluster } from "../support/processes/skerry-cluster.ts";
 import { until } from "../support/processes/skerry-process.ts";
 import { requestsOf, rightOf } from "./support/audit.ts";

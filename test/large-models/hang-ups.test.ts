@@ -3,11 +3,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { seededRandom } from "../../shared/base/random.ts";
-import { tinyDecoder } from "../support/models/tiny-decoder.ts";
-import { tinyGguf, writeTinyGguf } from "../support/models/tiny-gguf.ts";
+import { tinyDecoder } from "../support/models/text/tiny-decoder.ts";
+import { tinyGguf, writeTinyGguf } from "../support/models/text/tiny-gguf.ts";
 import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
-import { LlamaServer } from "../support/processes/llama-server.ts";
-import { inFlightAt } from "../support/processes/node-faults.ts";
+import { LlamaServer } from "../support/processes/engines/llama-server.ts";
+import { inFlightAt } from "../support/processes/faults/node-faults.ts";
 import { type ClusterNode, SkerryCluster } from "../support/processes/skerry-cluster.ts";
 import { until } from "../support/processes/skerry-process.ts";
 

@@ -4,10 +4,10 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
 import { ended } from "../clients/ended.ts";
-import { MINILM_FOLDER } from "../support/models/minilm.ts";
+import { MINILM_FOLDER } from "../support/models/text/minilm.ts";
 import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
 import { scriptWithPackages } from "../support/processes/npm-environment.ts";
-import { pythonWith } from "../support/processes/python-environment.ts";
+import { pythonWith } from "../support/processes/engines/python-environment.ts";
 import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
 
 /** A real encoder, published by the example's own script and asked by the clients that people have. */

@@ -6,9 +6,9 @@ import path from "node:path";
 import { text as textOf } from "node:stream/consumers";
 import { promisify } from "node:util";
 import { DecoderTokenizer } from "../../edge-node/model-host/generate/decoder-tokenizer.ts";
-import { smollm } from "../support/models/smollm.ts";
+import { smollm } from "../support/models/text/smollm.ts";
 import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
-import { pythonWith } from "../support/processes/python-environment.ts";
+import { pythonWith } from "../support/processes/engines/python-environment.ts";
 import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
 
 /** A real decoder in ONNX, made and published by the example's own script, against Python's onnxruntime with the same graph. */

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import path from "node:path";
 import { ended } from "../clients/ended.ts";
-import { smollm } from "../support/models/smollm.ts";
+import { smollm } from "../support/models/text/smollm.ts";
 import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
 import { scriptWithPackages } from "../support/processes/npm-environment.ts";
-import { inFlightAt } from "../support/processes/node-faults.ts";
-import { pythonWith } from "../support/processes/python-environment.ts";
+import { inFlightAt } from "../support/processes/faults/node-faults.ts";
+import { pythonWith } from "../support/processes/engines/python-environment.ts";
 import { type ClusterNode, SkerryCluster } from "../support/processes/skerry-cluster.ts";
 import { until } from "../support/processes/skerry-process.ts";
 

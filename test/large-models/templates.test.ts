@@ -10,7 +10,7 @@ import { promisify } from "node:util";
 import { ChatPrompt } from "../../edge-node/model-host/text/prompt.ts";
 import type { TextRuntime } from "../../edge-node/model-host/text/text-runtime.ts";
 import type { ChatMessage, Tool } from "../../shared/openai/requests.ts";
-import { pythonWith } from "../support/processes/python-environment.ts";
+import { pythonWith } from "../support/processes/engines/python-environment.ts";
 
 /** Conversations as the templates of known models write them, against Hugging Face's own rendering. */
 

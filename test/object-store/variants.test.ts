@@ -5,7 +5,7 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import pg from "pg";
 import { BUCKET, S3_CREDENTIALS, S3Server } from "../support/object-store/s3-server.ts";
-import { fp16LayerModel, int8LayerModel, layerInputs, layerModel } from "../support/models/variant-models.ts";
+import { fp16LayerModel, int8LayerModel, layerInputs, layerModel } from "../support/models/onnx/variant-models.ts";
 import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
 import { type ClusterNode, SkerryCluster } from "../support/processes/skerry-cluster.ts";
 import { freePort, type SkerryProcess, until } from "../support/processes/skerry-process.ts";

@@ -13,7 +13,7 @@ import { readNpy } from "../../shared/inference/samples/npy.ts";
 import { STEP_KINDS } from "../../shared/pipeline/registry.ts";
 import type { Tools } from "../../shared/pipeline/step.ts";
 import type { Value, ValueType } from "../../shared/pipeline/values.ts";
-import { pythonWith } from "../support/processes/python-environment.ts";
+import { pythonWith } from "../support/processes/engines/python-environment.ts";
 
 /** Each step beside the Python library that people train with, on real files. The largest difference of each is printed. */
 

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import type { Node } from "../../shared/api/v1/nodes.ts";
-import type { Rollout } from "../../shared/api/v1/rollouts.ts";
-import { unknownOperatorModel } from "../support/models/hostile-models.ts";
-import { largeModel } from "../support/models/large-model.ts";
-import { ROWS, scoresModel, scoreTable } from "../support/models/scores-model.ts";
+import type { Node } from "../../shared/api/v1/nodes/nodes.ts";
+import type { Rollout } from "../../shared/api/v1/rollouts/rollouts.ts";
+import { unknownOperatorModel } from "../support/models/onnx/hostile-models.ts";
+import { largeModel } from "../support/models/onnx/large-model.ts";
+import { ROWS, scoresModel, scoreTable } from "../support/models/onnx/scores-model.ts";
 import { TcpProxy } from "../support/network/tcp-proxy.ts";
 import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
 import { modelHostsOf } from "../support/processes/process-facts.ts";

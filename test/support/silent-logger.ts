@@ -1,4 +1,4 @@
-import type { Logger } from "../../shared/base/logger.ts";
+import type { Logger } from "../../shared/base/logging/logger.ts";
 
 const ignore = (): void => undefined;
 

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
-import { DATATYPES, isDatatype, type Tensor } from "../../shared/inference/datatypes.ts";
+import { DATATYPES, isDatatype, type Tensor } from "../../shared/inference/tensors/datatypes.ts";
 
 const tensor = z.object({
   name: z.string(),

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { encodeRequest } from "../../shared/inference/request.ts";
 import { decodeResponse } from "../../shared/inference/response.ts";
 import { JSON_BODY } from "../../shared/protocol/frames/inference-frame.ts";
-import type { Tensor } from "../../shared/inference/datatypes.ts";
+import type { Tensor } from "../../shared/inference/tensors/datatypes.ts";
 import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
 import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
 import { type Case, largestDifference, readCases } from "./case.ts";

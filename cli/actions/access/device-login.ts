@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { deviceLogin, deviceSession, loginWays } from "../../../shared/api/v1/login.ts";
+import { deviceLogin, deviceSession, loginWays } from "../../../shared/api/v1/access/login.ts";
 import { type ApiClient, decode } from "../../api/client.ts";
 import { EXIT } from "../../exit-codes.ts";
 import { CliFailure } from "../../failure.ts";

@@ -1,4 +1,10 @@
-import { apiKey, type ApiKeyInfo, createApiKey, createdApiKey, rotateApiKey } from "../../../shared/api/v1/keys.ts";
+import {
+  apiKey,
+  type ApiKeyInfo,
+  createApiKey,
+  createdApiKey,
+  rotateApiKey,
+} from "../../../shared/api/v1/access/keys.ts";
 import { decode } from "../../api/client.ts";
 import { readList } from "../../api/lists.ts";
 import { usageFailure } from "../../failure.ts";

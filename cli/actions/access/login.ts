@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
-import { session, TOKEN_PREFIX } from "../../../shared/api/v1/login.ts";
-import { whoami } from "../../../shared/api/v1/keys.ts";
+import { session, TOKEN_PREFIX } from "../../../shared/api/v1/access/login.ts";
+import { whoami } from "../../../shared/api/v1/access/keys.ts";
 import { authorityByPin, readAuthorities } from "../../api/authorities.ts";
 import { type ApiClient, decode } from "../../api/client.ts";
 import { configPath, readConfig, writeConfig } from "../../config/config-file.ts";

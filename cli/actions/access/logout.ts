@@ -1,4 +1,4 @@
-import { TOKEN_PREFIX } from "../../../shared/api/v1/login.ts";
+import { TOKEN_PREFIX } from "../../../shared/api/v1/access/login.ts";
 import { isApiFailure } from "../../api/problem.ts";
 import { configPath, readConfig, writeConfig } from "../../config/config-file.ts";
 import type { CommandContext } from "../../run.ts";

@@ -1,4 +1,4 @@
-import { sessionInfo, type SessionInfo } from "../../../shared/api/v1/login.ts";
+import { sessionInfo, type SessionInfo } from "../../../shared/api/v1/access/login.ts";
 import { readList } from "../../api/lists.ts";
 import { printList, type View } from "../../output/format.ts";
 import { formatAge } from "../../output/units.ts";

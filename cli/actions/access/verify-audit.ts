@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { AuditChainCheck } from "../../../shared/api/v1/audit-chain.ts";
+import { AuditChainCheck } from "../../../shared/api/v1/access/audit-chain.ts";
 import { auditEntry, auditHead } from "../../../shared/api/v1/events.ts";
 import { decode } from "../../api/client.ts";
 import { EXIT } from "../../exit-codes.ts";

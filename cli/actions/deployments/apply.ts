@@ -1,5 +1,5 @@
-import type { CloudPoolSpec } from "../../../shared/api/v1/cloud-pools.ts";
-import { deployment, type Deployment, type DeploymentSpec } from "../../../shared/api/v1/deployments.ts";
+import type { CloudPoolSpec } from "../../../shared/api/v1/nodes/cloud-pools.ts";
+import { deployment, type Deployment, type DeploymentSpec } from "../../../shared/api/v1/deployments/deployments.ts";
 import { type ApiClient, type ApiResponse, decode } from "../../api/client.ts";
 import { isApiFailure } from "../../api/problem.ts";
 import { isMachineFormat, printRaw } from "../../output/format.ts";

@@ -1,5 +1,5 @@
 import { modelMetadata } from "../../../shared/api/v1/inference.ts";
-import { deployment, type Deployment } from "../../../shared/api/v1/deployments.ts";
+import { deployment, type Deployment } from "../../../shared/api/v1/deployments/deployments.ts";
 import { scoredOutputs } from "../../../shared/inference/explain/explainers.ts";
 import { measured, rowsOf } from "../../../shared/inference/measure-doubt.ts";
 import type { NpyArray } from "../../../shared/inference/samples/npy.ts";

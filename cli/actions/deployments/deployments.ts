@@ -4,8 +4,8 @@ import {
   lastingDeployment,
   placement,
   type Placement,
-} from "../../../shared/api/v1/deployments.ts";
-import { cascadeRules } from "../../../shared/api/v1/cascade-spec.ts";
+} from "../../../shared/api/v1/deployments/deployments.ts";
+import { cascadeRules } from "../../../shared/api/v1/deployments/cascade-spec.ts";
 import { type ApiClient, decode } from "../../api/client.ts";
 import { type ListOptions, readList } from "../../api/lists.ts";
 import { watchList } from "../../api/watch-list.ts";
@@ -192,7 +192,7 @@ export async function removeDeployment(run: CommandContext, name: string): Promi
 }
 
 async function waitUntilGone(run: CommandContext, api: ApiClient, name: string): Promise<void> {
-  const { node } = await import("../../../shared/api/v1/nodes.ts");
+  const { node } = await import("../../../shared/api/v1/nodes/nodes.ts");
   let left: readonly string[] = [];
   try {
     await waitUntil(run, async () => {

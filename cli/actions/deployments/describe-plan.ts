@@ -1,4 +1,4 @@
-import type { PlannedDeployment, PlannedStep, PlanResponse } from "../../../shared/api/v1/plan.ts";
+import type { PlannedDeployment, PlannedStep, PlanResponse } from "../../../shared/api/v1/deployments/plan.ts";
 import type { Style } from "../../output/paint.ts";
 import { type Column, renderTable } from "../../output/table.ts";
 import { rejectionTable } from "./explain.ts";

@@ -3,7 +3,7 @@ import {
   type ExplainResponse,
   type ExplainRecord,
   type NodeVerdict,
-} from "../../../shared/api/v1/explain.ts";
+} from "../../../shared/api/v1/deployments/explain.ts";
 import { decode } from "../../api/client.ts";
 import { printObject } from "../../output/format.ts";
 import type { Style } from "../../output/paint.ts";

@@ -1,5 +1,5 @@
-import type { CloudPoolSpec } from "../../../shared/api/v1/cloud-pools.ts";
-import { planResponse, type PlanResponse } from "../../../shared/api/v1/plan.ts";
+import type { CloudPoolSpec } from "../../../shared/api/v1/nodes/cloud-pools.ts";
+import { planResponse, type PlanResponse } from "../../../shared/api/v1/deployments/plan.ts";
 import { decode } from "../../api/client.ts";
 import { EXIT, type ExitCode } from "../../exit-codes.ts";
 import { CliFailure } from "../../failure.ts";

@@ -1,4 +1,4 @@
-import { deployment, retryResponse } from "../../../shared/api/v1/deployments.ts";
+import { deployment, retryResponse } from "../../../shared/api/v1/deployments/deployments.ts";
 import { decode } from "../../api/client.ts";
 import { isMachineFormat, printRaw } from "../../output/format.ts";
 import { count } from "../../output/units.ts";

@@ -1,4 +1,4 @@
-import { ENDED_PHASES, rollout, type Rollout, type RolloutNode } from "../../../shared/api/v1/rollouts.ts";
+import { ENDED_PHASES, rollout, type Rollout, type RolloutNode } from "../../../shared/api/v1/rollouts/rollouts.ts";
 import { type ApiClient, decode } from "../../api/client.ts";
 import { readList } from "../../api/lists.ts";
 import { watchList } from "../../api/watch-list.ts";

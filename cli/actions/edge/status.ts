@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { type NodeStream, nodeStreams } from "../../../shared/api/v1/streams.ts";
+import { type NodeStream, nodeStreams } from "../../../shared/api/v1/nodes/streams.ts";
 import { decode } from "../../api/client.ts";
 import { printList, type View } from "../../output/format.ts";
 import type { Style } from "../../output/paint.ts";

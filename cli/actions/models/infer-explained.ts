@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { z } from "zod";
-import { explainResponse, type ExplainResponse } from "../../../shared/api/v1/explain.ts";
+import { explainResponse, type ExplainResponse } from "../../../shared/api/v1/deployments/explain.ts";
 import { modelMetadata } from "../../../shared/api/v1/inference.ts";
 import { decodeRequest } from "../../../shared/inference/request.ts";
 import { JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";

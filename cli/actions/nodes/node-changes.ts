@@ -1,4 +1,4 @@
-import { node } from "../../../shared/api/v1/nodes.ts";
+import { node } from "../../../shared/api/v1/nodes/nodes.ts";
 import type { ApiClient } from "../../api/client.ts";
 import { decode } from "../../api/client.ts";
 import { EXIT } from "../../exit-codes.ts";

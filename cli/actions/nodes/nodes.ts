@@ -1,5 +1,5 @@
 import { event } from "../../../shared/api/v1/events.ts";
-import { lastingNode, node, type Node } from "../../../shared/api/v1/nodes.ts";
+import { lastingNode, node, type Node } from "../../../shared/api/v1/nodes/nodes.ts";
 import { decode } from "../../api/client.ts";
 import { type ListOptions, readList } from "../../api/lists.ts";
 import { watchList } from "../../api/watch-list.ts";

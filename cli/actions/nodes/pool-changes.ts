@@ -1,4 +1,4 @@
-import { cloudPool, cloudPoolSpec, type CloudPoolInfo } from "../../../shared/api/v1/cloud-pools.ts";
+import { cloudPool, cloudPoolSpec, type CloudPoolInfo } from "../../../shared/api/v1/nodes/cloud-pools.ts";
 import { type ApiClient, decode } from "../../api/client.ts";
 import { isApiFailure } from "../../api/problem.ts";
 import { EXIT } from "../../exit-codes.ts";

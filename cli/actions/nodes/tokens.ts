@@ -4,7 +4,7 @@ import {
   createJoinToken,
   joinToken,
   type JoinTokenInfo,
-} from "../../../shared/api/v1/nodes.ts";
+} from "../../../shared/api/v1/nodes/nodes.ts";
 import { decode } from "../../api/client.ts";
 import { readList } from "../../api/lists.ts";
 import { usageFailure } from "../../failure.ts";

@@ -1,5 +1,5 @@
-import type { Deployment } from "../../../shared/api/v1/deployments.ts";
-import type { Node } from "../../../shared/api/v1/nodes.ts";
+import type { Deployment } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { Node } from "../../../shared/api/v1/nodes/nodes.ts";
 
 type OnNode = NonNullable<Node["load"]>["streams"][number];
 type Declared = NonNullable<Deployment["spec"]["streams"]>[number];

@@ -1,5 +1,5 @@
-import { node } from "../../../shared/api/v1/nodes.ts";
-import { deployment } from "../../../shared/api/v1/deployments.ts";
+import { node } from "../../../shared/api/v1/nodes/nodes.ts";
+import { deployment } from "../../../shared/api/v1/deployments/deployments.ts";
 import type { ModelVersion } from "../../../shared/api/v1/models.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import { type ApiClient, decode } from "../../api/client.ts";

@@ -1,4 +1,4 @@
-import { type Datatype, type Tensor, zeroNumbers } from "../../../shared/inference/datatypes.ts";
+import { type Datatype, type Tensor, zeroNumbers } from "../../../shared/inference/tensors/datatypes.ts";
 import { encodeRequest } from "../../../shared/inference/request.ts";
 import { decodeResponse } from "../../../shared/inference/response.ts";
 import { JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";

@@ -1,4 +1,4 @@
-import { DATATYPES, type Tensor } from "../../../shared/inference/datatypes.ts";
+import { DATATYPES, type Tensor } from "../../../shared/inference/tensors/datatypes.ts";
 import type { NpyArray } from "../../../shared/inference/samples/npy.ts";
 import { rowsBetween, sampleInputs } from "../../../shared/inference/samples/sample-inputs.ts";
 import type { TensorSpec } from "../../../shared/protocol/model-files/manifest.ts";

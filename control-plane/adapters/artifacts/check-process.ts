@@ -3,12 +3,12 @@ import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import { artifactDigest } from "../../../shared/protocol/model-files/manifest.ts";
 import { checkResult, type CheckResult } from "../../model-inspector/messages.ts";
 import { accuracyFault } from "../../core/catalog/variants/accuracy-gate.ts";
-import type { ModelCheck, UploadedBundle } from "../../ports/artifacts.ts";
-import type { CheckedVariant } from "../../ports/catalog.ts";
+import type { ModelCheck, UploadedBundle } from "../../ports/catalog/artifacts.ts";
+import type { CheckedVariant } from "../../ports/catalog/catalog.ts";
 import { childEnvironment, converse, type Ended } from "./child-output.ts";
 import { type TrialFigures, type TrialSettings, tryVariants } from "./variant-trial.ts";
 

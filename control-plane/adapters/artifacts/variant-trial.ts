@@ -8,7 +8,7 @@ import type { Clock } from "../../../shared/base/clock.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import { SAMPLES_FILE } from "../../../shared/protocol/model-files/bundle.ts";
 import type { CheckResult } from "../../model-inspector/messages.ts";
-import type { UploadedBundle } from "../../ports/artifacts.ts";
+import type { UploadedBundle } from "../../ports/catalog/artifacts.ts";
 import { converse } from "./child-output.ts";
 
 /** By path, not by import: the control plane loads no runtime of models, and what confines one is the node's. */

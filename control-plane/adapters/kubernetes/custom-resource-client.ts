@@ -9,7 +9,7 @@ import {
   type ResourceEvent,
   type ResourceKind,
   type StatusConflict,
-} from "../../ports/custom-resources.ts";
+} from "../../ports/cloud/custom-resources.ts";
 import { type ApiResponse, type ContentType, type KubernetesApi, messageIn } from "./api-client.ts";
 import { EventCounts } from "./event-counts.ts";
 

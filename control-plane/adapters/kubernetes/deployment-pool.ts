@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { SkerryError } from "../../../shared/base/errors.ts";
-import type { CloudPool, PoolObservation, PoolPod, PoolScale } from "../../ports/cloud-pool.ts";
+import type { CloudPool, PoolObservation, PoolPod, PoolScale } from "../../ports/cloud/cloud-pool.ts";
 import { type KubernetesApi, messageIn } from "./api-client.ts";
 import { machineShape, machineTrouble, podShape, poolPodOf, silentMachineOf } from "./pod-state.ts";
 import { quantity } from "./quantity.ts";

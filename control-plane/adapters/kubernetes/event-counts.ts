@@ -1,5 +1,5 @@
 import { SkerryError } from "../../../shared/base/errors.ts";
-import type { ResourceEvent } from "../../ports/custom-resources.ts";
+import type { ResourceEvent } from "../../ports/cloud/custom-resources.ts";
 import { type KubernetesApi, messageIn } from "./api-client.ts";
 
 /** An event that comes again within so long is the same one, once more. */

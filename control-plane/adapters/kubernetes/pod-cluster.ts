@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { SkerryError } from "../../../shared/base/errors.ts";
-import type { PodCluster, PodIdentity } from "../../ports/pods.ts";
+import type { PodCluster, PodIdentity } from "../../ports/cloud/pods.ts";
 import { type KubernetesApi, messageIn } from "./api-client.ts";
 import { isGone, isOver, lifeShape } from "./pod-state.ts";
 

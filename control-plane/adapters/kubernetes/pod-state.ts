@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { PoolPod } from "../../ports/cloud-pool.ts";
+import type { PoolPod } from "../../ports/cloud/cloud-pool.ts";
 
 const terminated = z.object({ reason: z.string().optional(), message: z.string().optional() }).optional();
 const waiting = z.object({ reason: z.string().optional(), message: z.string().optional() }).optional();

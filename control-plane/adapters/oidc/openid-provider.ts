@@ -7,7 +7,7 @@ import type {
   IdentityProvider,
   LoginAttempt,
   VouchedPerson,
-} from "../../ports/identity-provider.ts";
+} from "../../ports/access/identity-provider.ts";
 
 const DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code";
 /** The provider has so long for each answer, in seconds. */

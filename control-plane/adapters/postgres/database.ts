@@ -4,7 +4,7 @@ import pg from "pg";
 import { PrismaClient, type Prisma } from "../../../prisma/generated/client.ts";
 import { fullJitter, type BackoffPolicy } from "../../../shared/flow/backoff.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import { kindOf, storageFull, unavailable } from "./database-errors.ts";
 

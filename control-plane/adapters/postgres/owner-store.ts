@@ -1,5 +1,5 @@
-import type { Actor } from "../../ports/audit.ts";
-import type { OwnerStore } from "../../ports/custom-resources.ts";
+import type { Actor } from "../../ports/access/audit.ts";
+import type { OwnerStore } from "../../ports/cloud/custom-resources.ts";
 import type { Database, Transaction } from "./database.ts";
 import { audit } from "./events/audit.ts";
 import { appendEvents } from "./events/events.ts";

@@ -1,5 +1,5 @@
 import { SkerryError } from "../../../shared/base/errors.ts";
-import type { Actor } from "../../ports/audit.ts";
+import type { Actor } from "../../ports/access/audit.ts";
 
 interface Owned {
   /** In a sentence: `the deployment digits`. */

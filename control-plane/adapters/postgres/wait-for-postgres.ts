@@ -1,7 +1,7 @@
 import { fullJitter, type BackoffPolicy } from "../../../shared/flow/backoff.ts";
 import { sleep, type Clock } from "../../../shared/base/clock.ts";
 import { isSkerryError, messageOf } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
 
 /** Short, so that a control plane serves within seconds of its database. */

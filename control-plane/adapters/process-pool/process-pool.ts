@@ -6,9 +6,9 @@ import { availableParallelism, totalmem } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Clock } from "../../../shared/base/clock.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
-import type { CloudPool, PoolObservation, PoolPod, PoolScale } from "../../ports/cloud-pool.ts";
-import type { PodCluster, PodIdentity } from "../../ports/pods.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
+import type { CloudPool, PoolObservation, PoolPod, PoolScale } from "../../ports/cloud/cloud-pool.ts";
+import type { PodCluster, PodIdentity } from "../../ports/cloud/pods.ts";
 
 /** By path: neither side imports the other. */
 const NODE_PROGRAM = fileURLToPath(new URL("../../../edge-node/main.ts", import.meta.url));

@@ -1,5 +1,5 @@
 import { createPublicKey, generateKeyPairSync, randomBytes, sign, verify } from "node:crypto";
-import type { KeyPair, Keys } from "../../ports/keys.ts";
+import type { KeyPair, Keys } from "../../ports/access/keys.ts";
 
 /** SubjectPublicKeyInfo of Ed25519 (RFC 8410) up to the 32 raw bytes: node:crypto reads no bare keys. */
 const SPKI_PREFIX = Buffer.from("302a300506032b6570032100", "hex");

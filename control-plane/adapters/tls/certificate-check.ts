@@ -1,8 +1,8 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { createSecureContext } from "node:tls";
-import { NO_PIN, pinOf } from "../../../shared/base/certificate-pin.ts";
+import { NO_PIN, pinOf } from "../../../shared/base/network/certificate-pin.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
-import type { ServerCertificate } from "../../../shared/base/server-certificate.ts";
+import type { ServerCertificate } from "../../../shared/base/network/server-certificate.ts";
 
 /** A certificate with its key that a server can show. */
 export interface CheckedCertificate extends ServerCertificate {

@@ -1,7 +1,7 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
-import type { CertificateSource, ServerCertificate } from "../../../shared/base/server-certificate.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
+import type { CertificateSource, ServerCertificate } from "../../../shared/base/network/server-certificate.ts";
 import type { ServerTls } from "../../ports/server-tls.ts";
 import type { CheckedCertificate } from "./certificate-check.ts";
 

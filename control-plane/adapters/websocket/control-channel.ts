@@ -2,12 +2,12 @@ import type { Duplex } from "node:stream";
 import type { RawData, WebSocket } from "ws";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import { CLOSE, type CloseCode } from "../../../shared/protocol/close-codes.ts";
 import { CONTROL_RATE } from "../../../shared/protocol/limits.ts";
 import { nodeMessage, type ControlPlaneMessage, type Unsent } from "../../../shared/protocol/messages.ts";
 import { TokenBucket } from "../../../shared/flow/token-bucket.ts";
-import type { ControlChannel, ControlSession } from "../../ports/channels.ts";
+import type { ControlChannel, ControlSession } from "../../ports/nodes/channels.ts";
 import { bytesOf, parseMessage } from "./parse-message.ts";
 import { SocketWatch } from "./socket-watch.ts";
 

@@ -10,7 +10,7 @@ import {
 } from "../../../shared/protocol/frames/inference-frame.ts";
 import { release, own, type OwnedBytes } from "../../../shared/bytes/owned-bytes.ts";
 import { releaseSpentChunks } from "../../../shared/bytes/spent-chunks.ts";
-import type { InferenceChannel, InferenceSession, NodeFrame } from "../../ports/channels.ts";
+import type { InferenceChannel, InferenceSession, NodeFrame } from "../../ports/nodes/channels.ts";
 import { bytesOf } from "./parse-message.ts";
 import { SendQueue } from "./send-queue.ts";
 import { SocketWatch } from "./socket-watch.ts";

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocketServer, type WebSocket } from "ws";
-import { callerAddress } from "../../../shared/base/caller-address.ts";
+import { callerAddress } from "../../../shared/base/network/caller-address.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import {
@@ -13,13 +13,13 @@ import {
   type Channel,
 } from "../../../shared/protocol/limits.ts";
 import { HOP_HEADER, REPLICA_HEADER } from "../../../shared/protocol/peers.ts";
-import type { NodeIdentityRow } from "../../ports/nodes.ts";
+import type { NodeIdentityRow } from "../../ports/nodes/nodes.ts";
 import { countedSocket } from "./counted-socket.ts";
-import { authenticate, type NodeChannelsOptions } from "./handshake.ts";
-import { DialPlaces } from "./dial-places.ts";
-import { HandshakeQueue } from "./handshake-queue.ts";
+import { authenticate, type NodeChannelsOptions } from "./handshake/handshake.ts";
+import { DialPlaces } from "./handshake/dial-places.ts";
+import { HandshakeQueue } from "./handshake/handshake-queue.ts";
 import { refuseUpgrade } from "./refuse-upgrade.ts";
-import { UnprovenSockets } from "./unproven-sockets.ts";
+import { UnprovenSockets } from "./handshake/unproven-sockets.ts";
 import { UpgradePipe } from "./upgrade-pipe.ts";
 
 interface Identified {

@@ -5,7 +5,7 @@ import { connect as connectTls } from "node:tls";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { STAGING_MS, TRANSFER_SILENCE_MS } from "../../../shared/protocol/limits.ts";
 import { HOP_HEADER } from "../../../shared/protocol/peers.ts";
-import { tlsOptions, type PeerTls } from "./peer-tls.ts";
+import { tlsOptions, type PeerTls } from "./peers/peer-tls.ts";
 import { refuseUpgrade } from "./refuse-upgrade.ts";
 
 const CONNECT_DEADLINE_MS = 5_000;

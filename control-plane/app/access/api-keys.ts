@@ -1,11 +1,11 @@
-import type { ApiKeyInfo, CreateApiKey, KeyLimits, RotateApiKey } from "../../../shared/api/v1/keys.ts";
+import type { ApiKeyInfo, CreateApiKey, KeyLimits, RotateApiKey } from "../../../shared/api/v1/access/keys.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import type { Principal } from "../../core/access/decide.ts";
-import type { Actor } from "../../ports/audit.ts";
-import type { Keys, KeyStore, StoredKey } from "../../ports/keys.ts";
+import type { Actor } from "../../ports/access/audit.ts";
+import type { Keys, KeyStore, StoredKey } from "../../ports/access/keys.ts";
 import { formatApiKey, parseApiKey } from "./api-key-format.ts";
 import { type Cached, isGood, KeyCache } from "./key-cache.ts";
 import { KeyUses } from "./key-uses.ts";

@@ -1,6 +1,6 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 
 /** Older than this, a key is read again beside the request that uses it, so that a busy key never waits for Postgres. */
 const REFRESH_MS = 2_500;

@@ -1,11 +1,11 @@
-import type { SessionInfo } from "../../../shared/api/v1/login.ts";
+import type { SessionInfo } from "../../../shared/api/v1/access/login.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
-import type { Actor, KeyHolder, Requester } from "../../ports/audit.ts";
-import type { Keys } from "../../ports/keys.ts";
-import type { LoginStore, NewSession, Person, StoredSession } from "../../ports/logins.ts";
+import type { Actor, KeyHolder, Requester } from "../../ports/access/audit.ts";
+import type { Keys } from "../../ports/access/keys.ts";
+import type { LoginStore, NewSession, Person, StoredSession } from "../../ports/access/logins.ts";
 import type { ApiKeys, Caller, CallerSession } from "./api-keys.ts";
 import { type Cached, isGood, KeyCache } from "./key-cache.ts";
 import { KeyUses } from "./key-uses.ts";

@@ -1,8 +1,13 @@
 import { digestOf } from "../../../shared/base/digest.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import { type GroupRule, rightsOf } from "../../core/access/people.ts";
-import type { Requester } from "../../ports/audit.ts";
-import type { DeviceLogin, IdentityProvider, LoginAttempt, VouchedPerson } from "../../ports/identity-provider.ts";
+import type { Requester } from "../../ports/access/audit.ts";
+import type {
+  DeviceLogin,
+  IdentityProvider,
+  LoginAttempt,
+  VouchedPerson,
+} from "../../ports/access/identity-provider.ts";
 import type { LoginSessions, OpenedSession } from "./login-sessions.ts";
 
 const MAX_NAME = 100;

@@ -1,10 +1,10 @@
 import { sleep, type Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import type { BundleFile } from "../../../shared/protocol/model-files/bundle.ts";
-import type { ArtifactStore, FileState } from "../../ports/artifacts.ts";
-import type { CatalogStore, StoredVersion } from "../../ports/catalog.ts";
+import type { ArtifactStore, FileState } from "../../ports/catalog/artifacts.ts";
+import type { CatalogStore, StoredVersion } from "../../ports/catalog/catalog.ts";
 
 /** Whether each file is there is looked at so often; it costs one call of the file system for each. */
 const LOOK_MS = 60_000;

@@ -1,9 +1,9 @@
 import { isSkerryError, messageOf } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import { Semaphore } from "../../../shared/flow/semaphore.ts";
 import { editedPartId, partId } from "../../core/catalog/upload-part.ts";
-import type { ArtifactStore, ModelCheck } from "../../ports/artifacts.ts";
-import type { CatalogStore, CheckedModel, UploadRow } from "../../ports/catalog.ts";
+import type { ArtifactStore, ModelCheck } from "../../ports/catalog/artifacts.ts";
+import type { CatalogStore, CheckedModel, UploadRow } from "../../ports/catalog/catalog.ts";
 import type { NewEvent } from "../../ports/events.ts";
 import { reclaimFiles } from "./catalog-reclaim.ts";
 

@@ -1,5 +1,5 @@
-import type { ArtifactStore } from "../../ports/artifacts.ts";
-import type { CatalogStore } from "../../ports/catalog.ts";
+import type { ArtifactStore } from "../../ports/catalog/artifacts.ts";
+import type { CatalogStore } from "../../ports/catalog/catalog.ts";
 
 /**
  * Deletes those of the files that no version needs any more. It asks the catalog instead of believing its caller,

@@ -1,13 +1,13 @@
 import type { Model, ModelVersion } from "../../../shared/api/v1/models.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import type { BundleFile } from "../../../shared/protocol/model-files/bundle.ts";
-import type { ArtifactStore, ModelCheck } from "../../ports/artifacts.ts";
-import type { CatalogStore } from "../../ports/catalog.ts";
-import type { Keys } from "../../ports/keys.ts";
-import type { Actor } from "../../ports/audit.ts";
+import type { ArtifactStore, ModelCheck } from "../../ports/catalog/artifacts.ts";
+import type { CatalogStore } from "../../ports/catalog/catalog.ts";
+import type { Keys } from "../../ports/access/keys.ts";
+import type { Actor } from "../../ports/access/audit.ts";
 import { ArtifactScrub } from "./artifact-scrub.ts";
 import { CatalogChecks } from "./catalog-checks.ts";
 import { chooseFile } from "./choose-file.ts";

@@ -1,11 +1,11 @@
 import { isServing } from "../../core/fleet/queries.ts";
-import type { DeploymentSpec } from "../../../shared/api/v1/deployments.ts";
-import { deploymentSpec } from "../../../shared/api/v1/deployments.ts";
+import type { DeploymentSpec } from "../../../shared/api/v1/deployments/deployments.ts";
+import { deploymentSpec } from "../../../shared/api/v1/deployments/deployments.ts";
 import { sleep, type Clock } from "../../../shared/base/clock.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
 import type { Fleet, FleetDeployment, FleetPlacement } from "../../core/fleet/types.ts";
-import type { Actor } from "../../ports/audit.ts";
+import type { Actor } from "../../ports/access/audit.ts";
 import type { DeploymentAdmin } from "../deployments/deployment-admin.ts";
 import type { FleetReader } from "../fleet/fleet-reader.ts";
 

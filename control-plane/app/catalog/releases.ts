@@ -3,9 +3,9 @@ import { SkerryError } from "../../../shared/base/errors.ts";
 import { invalidFields } from "../../../shared/base/invalid-fields.ts";
 import { keyIdOf, releaseText, type VersionRelease } from "../../../shared/protocol/model-files/release.ts";
 import { REFERENCE } from "../../../shared/protocol/model-files/variants.ts";
-import type { Actor } from "../../ports/audit.ts";
-import type { CatalogStore } from "../../ports/catalog.ts";
-import type { Keys } from "../../ports/keys.ts";
+import type { Actor } from "../../ports/access/audit.ts";
+import type { CatalogStore } from "../../ports/catalog/catalog.ts";
+import type { Keys } from "../../ports/access/keys.ts";
 import { nodesThatWouldStop } from "../../core/fleet/versions/signing-keys.ts";
 import type { FleetReader } from "../fleet/fleet-reader.ts";
 

@@ -1,9 +1,9 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import { parsePartId, partId } from "../../core/catalog/upload-part.ts";
-import type { ArtifactStore } from "../../ports/artifacts.ts";
-import type { CatalogStore, UploadRow } from "../../ports/catalog.ts";
+import type { ArtifactStore } from "../../ports/catalog/artifacts.ts";
+import type { CatalogStore, UploadRow } from "../../ports/catalog/catalog.ts";
 import type { CatalogChecks } from "./catalog-checks.ts";
 
 const PERIOD_MS = 60_000;

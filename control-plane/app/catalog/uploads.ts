@@ -5,9 +5,9 @@ import { newId } from "../../../shared/base/ids.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import type { BundleFile, Runtime } from "../../../shared/protocol/model-files/bundle.ts";
 import { parsePartId, partId } from "../../core/catalog/upload-part.ts";
-import type { ArtifactStore } from "../../ports/artifacts.ts";
-import type { CatalogStore, UploadRow } from "../../ports/catalog.ts";
-import type { Actor } from "../../ports/audit.ts";
+import type { ArtifactStore } from "../../ports/catalog/artifacts.ts";
+import type { CatalogStore, UploadRow } from "../../ports/catalog/catalog.ts";
+import type { Actor } from "../../ports/access/audit.ts";
 import type { CatalogChecks } from "./catalog-checks.ts";
 import { withMinimumRate } from "./upload-rate.ts";
 

@@ -1,8 +1,8 @@
-import type { CloudPoolInfo, CloudPoolSpec, PoolFindings } from "../../../shared/api/v1/cloud-pools.ts";
+import type { CloudPoolInfo, CloudPoolSpec, PoolFindings } from "../../../shared/api/v1/nodes/cloud-pools.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import { invalidFields } from "../../../shared/base/invalid-fields.ts";
-import type { Actor } from "../../ports/audit.ts";
-import type { CloudPoolStore, DeclaredPool, PoolDeclarations } from "../../ports/cloud-pool.ts";
+import type { Actor } from "../../ports/access/audit.ts";
+import type { CloudPoolStore, DeclaredPool, PoolDeclarations } from "../../ports/cloud/cloud-pool.ts";
 import { expectedVersion, type IfMatch, type IfMatchOrNew } from "../deployments/if-match.ts";
 import { scalesAsWell, type PoolSources, type SettledPool } from "./pool-sources.ts";
 

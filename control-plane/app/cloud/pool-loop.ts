@@ -1,14 +1,14 @@
-import type { PoolFindings } from "../../../shared/api/v1/cloud-pools.ts";
+import type { PoolFindings } from "../../../shared/api/v1/nodes/cloud-pools.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import { isEqual } from "../../core/fleet/changes/equal.ts";
 import type { NodeTimings } from "../../core/fleet/node-status.ts";
 import { poolFindings } from "../../core/scaling/pool-findings.ts";
 import { planPools, type PoolPlan, type PoolStep } from "../../core/scaling/pool-plan.ts";
 import { isPresent, siteTrouble, type Pool } from "../../core/scaling/pool.ts";
 import { stateFor, type PlanContext } from "../../core/scheduling/context.ts";
-import type { CloudPool, CloudPoolStore, PoolObservation } from "../../ports/cloud-pool.ts";
+import type { CloudPool, CloudPoolStore, PoolObservation } from "../../ports/cloud/cloud-pool.ts";
 import type { NewEvent } from "../../ports/events.ts";
 import type { LeaderFence, PlanOutcome, PlanStore } from "../../ports/plan.ts";
 import type { Leadership } from "../control-loop/leadership.ts";

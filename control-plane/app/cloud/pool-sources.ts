@@ -1,5 +1,5 @@
 import type { PoolSettings } from "../../core/scaling/pool.ts";
-import type { CloudPool, DeclaredPool, PoolDeclarations } from "../../ports/cloud-pool.ts";
+import type { CloudPool, DeclaredPool, PoolDeclarations } from "../../ports/cloud/cloud-pool.ts";
 
 /** A pool and what scales it. */
 export interface ConfiguredPool {

@@ -1,7 +1,7 @@
 import { toInstant } from "../../../shared/api/v1/common.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import type { NodeTimings } from "../../core/fleet/node-status.ts";
 import type { Fleet, FleetDeployment } from "../../core/fleet/types.ts";
 import { drainTransitions } from "../../core/fleet/drains.ts";

@@ -1,5 +1,5 @@
 import type { Clock } from "../../../shared/base/clock.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import { isEqual } from "../../core/fleet/changes/equal.ts";
 import { calmHops } from "../../core/scaling/demand-origins.ts";
 import { roundedDemand, type Demand, type DemandReport } from "../../core/scaling/demand.ts";

@@ -1,6 +1,6 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import type { LeaderFence, LeadershipStore } from "../../ports/plan.ts";
 
 /** With the renewals of the others: another replica leads 14.5 s at most after the last one of a dead leader. */

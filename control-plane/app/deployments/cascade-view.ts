@@ -1,6 +1,6 @@
-import { cascadeRules, type CascadeSpec } from "../../../shared/api/v1/cascade-spec.ts";
-import type { DeploymentSpec } from "../../../shared/api/v1/deployments.ts";
-import type { ExplainResponse } from "../../../shared/api/v1/explain.ts";
+import { cascadeRules, type CascadeSpec } from "../../../shared/api/v1/deployments/cascade-spec.ts";
+import type { DeploymentSpec } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { ExplainResponse } from "../../../shared/api/v1/deployments/explain.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import { scoredOutputs } from "../../../shared/inference/explain/explainers.ts";
 import type { AnswerDoubt } from "../../../shared/protocol/answer-doubt.ts";

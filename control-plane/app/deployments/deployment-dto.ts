@@ -1,5 +1,5 @@
 import { toInstant } from "../../../shared/api/v1/common.ts";
-import type { Deployment, DeploymentFindings } from "../../../shared/api/v1/deployments.ts";
+import type { Deployment, DeploymentFindings } from "../../../shared/api/v1/deployments/deployments.ts";
 import type { NodeTimings } from "../../core/fleet/node-status.ts";
 import { isServing, isWanted, placementsOfDeployment } from "../../core/fleet/queries.ts";
 import type { Fleet, FleetDeployment } from "../../core/fleet/types.ts";

@@ -1,5 +1,5 @@
-import type { ExplainRecord, ExplainResponse } from "../../../shared/api/v1/explain.ts";
-import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
+import type { ExplainRecord, ExplainResponse } from "../../../shared/api/v1/deployments/explain.ts";
+import type { NodeKind } from "../../../shared/api/v1/nodes/nodes.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import { isWanted, nodeByName, placementsOfDeployment } from "../../core/fleet/queries.ts";
 import type { Fleet, FleetDeployment } from "../../core/fleet/types.ts";

@@ -1,4 +1,9 @@
-import type { PlannedDeployment, PlannedStep, PlanRequest, PlanResponse } from "../../../shared/api/v1/plan.ts";
+import type {
+  PlannedDeployment,
+  PlannedStep,
+  PlanRequest,
+  PlanResponse,
+} from "../../../shared/api/v1/deployments/plan.ts";
 import { canonicalJson } from "../../../shared/base/digest.ts";
 import { invalidFields } from "../../../shared/base/invalid-fields.ts";
 import { isServing, isWanted, placementsOfDeployment } from "../../core/fleet/queries.ts";

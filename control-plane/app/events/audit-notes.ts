@@ -1,7 +1,7 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
-import type { AuditStore } from "../../ports/audit.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
+import type { AuditStore } from "../../ports/access/audit.ts";
 
 const PERIOD_MS = 3_600_000;
 

@@ -1,7 +1,7 @@
 import type { EventsQuery, SkerryEvent } from "../../../shared/api/v1/events.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf, SkerryError } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import type { EventStore } from "../../ports/events.ts";
 import { EventTail } from "./event-tail.ts";
 

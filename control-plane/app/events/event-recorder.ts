@@ -1,6 +1,6 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import { TokenBucket, type Rate } from "../../../shared/flow/token-bucket.ts";
 import type { NodeMessage } from "../../../shared/protocol/messages.ts";
 import type { EventStore, NewEvent } from "../../ports/events.ts";

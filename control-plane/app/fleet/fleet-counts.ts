@@ -1,5 +1,5 @@
-import { nodeState as stateSchema, type NodeState } from "../../../shared/api/v1/nodes.ts";
-import { ENDED_PHASES, rolloutPhase, type RolloutPhase } from "../../../shared/api/v1/rollouts.ts";
+import { nodeState as stateSchema, type NodeState } from "../../../shared/api/v1/nodes/nodes.ts";
+import { ENDED_PHASES, rolloutPhase, type RolloutPhase } from "../../../shared/api/v1/rollouts/rollouts.ts";
 import { PLACEMENT_STATES, type PlacementState } from "../../../shared/protocol/placement.ts";
 import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
 import type { Fleet } from "../../core/fleet/types.ts";

@@ -3,9 +3,9 @@ import {
   lastingPlacement,
   type Deployment,
   type Placement,
-} from "../../../shared/api/v1/deployments.ts";
-import { lastingNode, type Node } from "../../../shared/api/v1/nodes.ts";
-import type { Rollout } from "../../../shared/api/v1/rollouts.ts";
+} from "../../../shared/api/v1/deployments/deployments.ts";
+import { lastingNode, type Node } from "../../../shared/api/v1/nodes/nodes.ts";
+import type { Rollout } from "../../../shared/api/v1/rollouts/rollouts.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
 import { placementsOn } from "../../core/fleet/queries.ts";

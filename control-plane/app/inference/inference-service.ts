@@ -1,4 +1,4 @@
-import type { CascadeSpec } from "../../../shared/api/v1/cascade-spec.ts";
+import type { CascadeSpec } from "../../../shared/api/v1/deployments/cascade-spec.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { release } from "../../../shared/bytes/owned-bytes.ts";
 import { encodeCancel } from "../../../shared/protocol/frames/inference-frame.ts";

@@ -1,4 +1,4 @@
-import type { InferenceChannel } from "../../ports/channels.ts";
+import type { InferenceChannel } from "../../ports/nodes/channels.ts";
 import type { PendingRequests } from "./pending-requests.ts";
 
 /** A way to send requests to a node: its session here, or the link to the control plane that holds it. */

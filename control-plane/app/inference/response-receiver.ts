@@ -12,7 +12,7 @@ import {
   UNKNOWN_LENGTH,
 } from "../../../shared/protocol/frames/stream-frame.ts";
 import { allocate } from "../../../shared/bytes/owned-bytes.ts";
-import type { InferenceChannel, NodeFrame } from "../../ports/channels.ts";
+import type { InferenceChannel, NodeFrame } from "../../ports/nodes/channels.ts";
 import type { NodeStream, PendingRequests } from "./pending-requests.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { toInstant } from "../../../shared/api/v1/common.ts";
-import type { PoolFindings } from "../../../shared/api/v1/cloud-pools.ts";
+import type { PoolFindings } from "../../../shared/api/v1/nodes/cloud-pools.ts";
 import type { CloudPoolStatus } from "../../../shared/api/v1alpha1/cloud-pool.ts";
 import type { Resource } from "../../../shared/api/v1alpha1/resource.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
@@ -11,9 +11,9 @@ import {
   refusedPoolStatus,
 } from "../../core/kubernetes/cloud-pool.ts";
 import type { Refusal } from "../../core/kubernetes/conditions.ts";
-import type { Actor } from "../../ports/audit.ts";
-import type { DeclaredPool, PoolDeclarations } from "../../ports/cloud-pool.ts";
-import type { CustomResources } from "../../ports/custom-resources.ts";
+import type { Actor } from "../../ports/access/audit.ts";
+import type { DeclaredPool, PoolDeclarations } from "../../ports/cloud/cloud-pool.ts";
+import type { CustomResources } from "../../ports/cloud/custom-resources.ts";
 import type { PoolAdmin } from "../cloud/pool-admin.ts";
 import type { PoolLoop } from "../cloud/pool-loop.ts";
 import type { Outcome } from "./keyed-queue.ts";

@@ -1,9 +1,9 @@
 import type { Clock } from "../../../shared/base/clock.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
-import type { DeploymentStore } from "../../ports/catalog.ts";
-import type { CustomResources } from "../../ports/custom-resources.ts";
-import { KUBERNETES } from "../../ports/audit.ts";
+import type { DeploymentStore } from "../../ports/catalog/catalog.ts";
+import type { CustomResources } from "../../ports/cloud/custom-resources.ts";
+import { KUBERNETES } from "../../ports/access/audit.ts";
 import type { LeaderFence } from "../../ports/plan.ts";
 import type { DeploymentAdmin } from "../deployments/deployment-admin.ts";
 import type { FleetReader } from "../fleet/fleet-reader.ts";

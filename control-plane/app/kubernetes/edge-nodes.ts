@@ -1,5 +1,5 @@
 import { toInstant } from "../../../shared/api/v1/common.ts";
-import type { Node } from "../../../shared/api/v1/nodes.ts";
+import type { Node } from "../../../shared/api/v1/nodes/nodes.ts";
 import type { EdgeNodeStatus } from "../../../shared/api/v1alpha1/edge-node.ts";
 import type { Resource } from "../../../shared/api/v1alpha1/resource.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
@@ -13,8 +13,8 @@ import {
   isAsDeclared,
   joinedStatus,
 } from "../../core/kubernetes/edge-node.ts";
-import type { Actor } from "../../ports/audit.ts";
-import { MANAGED_BY_LABEL, type CustomResources } from "../../ports/custom-resources.ts";
+import type { Actor } from "../../ports/access/audit.ts";
+import { MANAGED_BY_LABEL, type CustomResources } from "../../ports/cloud/custom-resources.ts";
 import type { ListWatch } from "../fleet/list-watch.ts";
 import type { NodeAdmin } from "../nodes/node-admin.ts";
 import type { Outcome } from "./keyed-queue.ts";

@@ -1,5 +1,5 @@
 import type { Clock } from "../../../shared/base/clock.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import type { LeaderFence } from "../../ports/plan.ts";
 import type { ResourceController } from "./resource-controller.ts";
 

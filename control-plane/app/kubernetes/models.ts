@@ -10,8 +10,8 @@ import {
   planAliases,
   refusedModelStatus,
 } from "../../core/kubernetes/model.ts";
-import { FINALIZER, type CustomResources } from "../../ports/custom-resources.ts";
-import type { Actor } from "../../ports/audit.ts";
+import { FINALIZER, type CustomResources } from "../../ports/cloud/custom-resources.ts";
+import type { Actor } from "../../ports/access/audit.ts";
 import type { ModelCatalog } from "../catalog/model-catalog.ts";
 import type { Outcome } from "./keyed-queue.ts";
 import type { ModelChanges } from "./model-changes.ts";

@@ -1,8 +1,8 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
-import { KUBERNETES } from "../../ports/audit.ts";
-import type { OwnerStore } from "../../ports/custom-resources.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
+import { KUBERNETES } from "../../ports/access/audit.ts";
+import type { OwnerStore } from "../../ports/cloud/custom-resources.ts";
 import type { LeaderFence } from "../../ports/plan.ts";
 
 const LOOK_MS = 60_000;

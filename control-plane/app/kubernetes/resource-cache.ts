@@ -1,10 +1,10 @@
 import type { Resource } from "../../../shared/api/v1alpha1/resource.ts";
 import { sleep, type Clock } from "../../../shared/base/clock.ts";
 import { isSkerryError, messageOf } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import { fullJitter, type BackoffPolicy } from "../../../shared/flow/backoff.ts";
-import type { CustomResources, ResourceChange, ResourceKind } from "../../ports/custom-resources.ts";
+import type { CustomResources, ResourceChange, ResourceKind } from "../../ports/cloud/custom-resources.ts";
 
 /** An API server that starts may answer once and refuse again: what fails so soon after its end is the same outage. */
 const SAME_OUTAGE_MS = 10_000;

@@ -1,8 +1,8 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
-import type { CustomResources, ResourceKind } from "../../ports/custom-resources.ts";
+import type { CustomResources, ResourceKind } from "../../ports/cloud/custom-resources.ts";
 import { KeyedQueue, type Outcome } from "./keyed-queue.ts";
 import { ResourceCache } from "./resource-cache.ts";
 

@@ -2,7 +2,7 @@ import type { Resource, ResourceCondition } from "../../../shared/api/v1alpha1/r
 import type { Clock } from "../../../shared/base/clock.ts";
 import { isEqual } from "../../core/fleet/changes/equal.ts";
 import { transitionsOf } from "../../core/kubernetes/conditions.ts";
-import type { CustomResources, ResourceKind } from "../../ports/custom-resources.ts";
+import type { CustomResources, ResourceKind } from "../../ports/cloud/custom-resources.ts";
 import type { Outcome } from "./keyed-queue.ts";
 import type { ResourceCache } from "./resource-cache.ts";
 

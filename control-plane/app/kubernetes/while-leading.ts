@@ -1,4 +1,4 @@
-import type { CustomResources } from "../../ports/custom-resources.ts";
+import type { CustomResources } from "../../ports/cloud/custom-resources.ts";
 
 /**
  * The same resources, written only while `isLeading`. The API server knows nothing of the lease, so a write that was under way

@@ -1,7 +1,7 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { deltaBetween, desiredDigest, type DesiredState } from "../../../shared/protocol/desired.ts";
 import { desiredFor } from "../../core/reconcile/desired.ts";
-import type { ControlChannel } from "../../ports/channels.ts";
+import type { ControlChannel } from "../../ports/nodes/channels.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
 
 const RESEND_MS = 5_000;

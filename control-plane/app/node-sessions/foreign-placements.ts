@@ -1,9 +1,9 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import type { FleetPlacement } from "../../core/fleet/types.ts";
-import type { AuditRecorder } from "../../ports/audit.ts";
+import type { AuditRecorder } from "../../ports/access/audit.ts";
 import type { EventRecorder } from "../events/event-recorder.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
 import type { NodeSession } from "./node-session.ts";

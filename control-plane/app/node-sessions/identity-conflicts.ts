@@ -1,10 +1,10 @@
 import { sleep, type Clock } from "../../../shared/base/clock.ts";
 import { messageOf, SkerryError } from "../../../shared/base/errors.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import { IDENTITY_CONFLICT, type Hello } from "../../../shared/protocol/messages.ts";
-import type { AuditRecorder } from "../../ports/audit.ts";
-import type { Clone, SessionStore } from "../../ports/nodes.ts";
+import type { AuditRecorder } from "../../ports/access/audit.ts";
+import type { Clone, SessionStore } from "../../ports/nodes/nodes.ts";
 import type { EventRecorder } from "../events/event-recorder.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
 import type { NodeSession, SessionRegistry } from "./node-session.ts";

@@ -1,10 +1,10 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import type { KeyRotate } from "../../../shared/protocol/messages.ts";
 import { keyRotationText } from "../../../shared/protocol/proofs.ts";
-import type { Keys } from "../../ports/keys.ts";
-import type { SessionStore } from "../../ports/nodes.ts";
+import type { Keys } from "../../ports/access/keys.ts";
+import type { SessionStore } from "../../ports/nodes/nodes.ts";
 import type { NodeSession, SessionRegistry } from "./node-session.ts";
 
 /** From this age on a node is asked for another key, in ms. */

@@ -1,11 +1,11 @@
-import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
+import type { NodeKind } from "../../../shared/api/v1/nodes/nodes.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
 import type { FleetNode } from "../../core/fleet/types.ts";
-import type { ControlChannel, InferenceChannel } from "../../ports/channels.ts";
-import type { NodeIdentityRow } from "../../ports/nodes.ts";
+import type { ControlChannel, InferenceChannel } from "../../ports/nodes/channels.ts";
+import type { NodeIdentityRow } from "../../ports/nodes/nodes.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
 import { PendingRequests } from "../inference/pending-requests.ts";
 import type { RequestPath } from "../inference/request-path.ts";

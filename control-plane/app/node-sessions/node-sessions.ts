@@ -1,7 +1,7 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { commonFeatures } from "../../../shared/protocol/features.ts";
 import { LOAD_MS } from "../../../shared/protocol/limits.ts";
@@ -9,9 +9,9 @@ import type { Hello } from "../../../shared/protocol/messages.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import { documentsTouched } from "../../core/fleet/changes/change-set.ts";
 import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
-import type { Keys } from "../../ports/keys.ts";
-import type { Clone, NodeIdentityRow, SessionStore } from "../../ports/nodes.ts";
-import type { AuditRecorder } from "../../ports/audit.ts";
+import type { Keys } from "../../ports/access/keys.ts";
+import type { Clone, NodeIdentityRow, SessionStore } from "../../ports/nodes/nodes.ts";
+import type { AuditRecorder } from "../../ports/access/audit.ts";
 import type {
   ControlPeer,
   ControlSession,
@@ -20,7 +20,7 @@ import type {
   NodeSessionHandler,
   TransferChannel,
   TransferSession,
-} from "../../ports/channels.ts";
+} from "../../ports/nodes/channels.ts";
 import type { EventRecorder } from "../events/event-recorder.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
 import type { ModelPush } from "../transfer/model-push.ts";

@@ -1,6 +1,6 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import type { Hello, PlacementReport } from "../../../shared/protocol/messages.ts";
 import { PLACEMENT_FAILURES } from "../../../shared/protocol/placement.ts";
 import type { Random } from "../../../shared/base/random.ts";
@@ -9,7 +9,7 @@ import { hasSameTrials, trialsAfter } from "../../core/fleet/versions/trials.ts"
 import { missingMessage } from "../../core/fleet/report-verdicts.ts";
 import type { FleetPlacement } from "../../core/fleet/types.ts";
 import type { NewEvent } from "../../ports/events.ts";
-import type { SessionStore } from "../../ports/nodes.ts";
+import type { SessionStore } from "../../ports/nodes/nodes.ts";
 import type { EventRecorder } from "../events/event-recorder.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
 import type { ModelPush } from "../transfer/model-push.ts";

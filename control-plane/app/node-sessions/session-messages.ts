@@ -1,10 +1,10 @@
 import { assertNever } from "../../../shared/base/assert-never.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import type { Capabilities, NodeMessage, PlacementLoad } from "../../../shared/protocol/messages.ts";
-import type { SessionStore } from "../../ports/nodes.ts";
+import type { SessionStore } from "../../ports/nodes/nodes.ts";
 import type { EventRecorder } from "../events/event-recorder.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
 import type { Telemetry } from "../inference/telemetry.ts";

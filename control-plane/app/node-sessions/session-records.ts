@@ -1,7 +1,7 @@
 import { isLoadChanged } from "../../../shared/protocol/load-change.ts";
 import { isBidirectional } from "../../core/fleet/node-status.ts";
 import type { Fleet, FleetLoad } from "../../core/fleet/types.ts";
-import type { TouchedSession } from "../../ports/nodes.ts";
+import type { TouchedSession } from "../../ports/nodes/nodes.ts";
 import type { NodeSession } from "./node-session.ts";
 
 /** Changed loads are recorded this often: other replicas plan with them. */

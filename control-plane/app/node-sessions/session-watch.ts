@@ -2,7 +2,7 @@ import type { Clock } from "../../../shared/base/clock.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { INFERENCE_SILENCE_MS } from "../../../shared/protocol/limits.ts";
 import type { NodeTimings } from "../../core/fleet/node-status.ts";
-import type { Replica, SessionStore } from "../../ports/nodes.ts";
+import type { Replica, SessionStore } from "../../ports/nodes/nodes.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
 import type { NodeSession, SessionRegistry } from "./node-session.ts";
 import { SessionRecords } from "./session-records.ts";

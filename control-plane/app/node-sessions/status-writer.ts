@@ -1,10 +1,10 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import type { PlacementReport } from "../../../shared/protocol/messages.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import type { NewEvent } from "../../ports/events.ts";
-import type { SessionStore } from "../../ports/nodes.ts";
+import type { SessionStore } from "../../ports/nodes/nodes.ts";
 import type { NodeSession } from "./node-session.ts";
 
 /** On average, so that the writers of all sessions do not come back at once. */

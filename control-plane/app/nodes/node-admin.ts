@@ -1,13 +1,13 @@
-import type { DrainRequest, Node } from "../../../shared/api/v1/nodes.ts";
+import type { DrainRequest, Node } from "../../../shared/api/v1/nodes/nodes.ts";
 import type { TrafficLoad } from "../../../shared/api/v1/traffic.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { isSkerryError, SkerryError } from "../../../shared/base/errors.ts";
 import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
 import { nodeByName, placementsOn } from "../../core/fleet/queries.ts";
 import type { FleetNode } from "../../core/fleet/types.ts";
-import type { Actor } from "../../ports/audit.ts";
+import type { Actor } from "../../ports/access/audit.ts";
 import type { NewEvent } from "../../ports/events.ts";
-import type { NodeAdminStore } from "../../ports/nodes.ts";
+import type { NodeAdminStore } from "../../ports/nodes/nodes.ts";
 import type { FleetReader } from "../fleet/fleet-reader.ts";
 import { expectedVersion, type IfMatch } from "../deployments/if-match.ts";
 import { age, nodeView } from "./node-dto.ts";

@@ -1,5 +1,5 @@
 import { toInstant } from "../../../shared/api/v1/common.ts";
-import type { Node } from "../../../shared/api/v1/nodes.ts";
+import type { Node } from "../../../shared/api/v1/nodes/nodes.ts";
 import { isOverdue, waitsFor } from "../../core/fleet/drains.ts";
 import { lastHeard, nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
 import { pushRateAt } from "../../core/fleet/push-rate.ts";

@@ -5,9 +5,9 @@ import type { Random } from "../../../shared/base/random.ts";
 import type { JoinRequest, JoinResponse } from "../../../shared/protocol/join-messages.ts";
 import { joinProofText } from "../../../shared/protocol/proofs.ts";
 import type { NewEvent } from "../../ports/events.ts";
-import type { Requester } from "../../ports/audit.ts";
-import type { Keys } from "../../ports/keys.ts";
-import type { SessionStore } from "../../ports/nodes.ts";
+import type { Requester } from "../../ports/access/audit.ts";
+import type { Keys } from "../../ports/access/keys.ts";
+import type { SessionStore } from "../../ports/nodes/nodes.ts";
 
 interface Parts {
   readonly sessions: SessionStore;

@@ -5,10 +5,10 @@ import type { Random } from "../../../shared/base/random.ts";
 import type { JoinResponse, PodJoinRequest } from "../../../shared/protocol/join-messages.ts";
 import { podJoinProofText } from "../../../shared/protocol/proofs.ts";
 import type { NewEvent } from "../../ports/events.ts";
-import type { Requester } from "../../ports/audit.ts";
-import type { Keys } from "../../ports/keys.ts";
-import type { PodNodeStore } from "../../ports/nodes.ts";
-import type { PodCluster, PodIdentity } from "../../ports/pods.ts";
+import type { Requester } from "../../ports/access/audit.ts";
+import type { Keys } from "../../ports/access/keys.ts";
+import type { PodNodeStore } from "../../ports/nodes/nodes.ts";
+import type { PodCluster, PodIdentity } from "../../ports/cloud/pods.ts";
 
 /** Labels of a pod that say something about its node; the others are the cluster's business (hashes, tooling). */
 const LABEL = /^skerry\.dev\/([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)$/;

@@ -1,9 +1,9 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
-import type { PodNodeStore } from "../../ports/nodes.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
+import type { PodNodeStore } from "../../ports/nodes/nodes.ts";
 import type { LeaderFence } from "../../ports/plan.ts";
-import type { PodCluster } from "../../ports/pods.ts";
+import type { PodCluster } from "../../ports/cloud/pods.ts";
 
 const SWEEP_MS = 10_000;
 

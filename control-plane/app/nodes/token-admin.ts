@@ -1,10 +1,10 @@
-import type { JoinTokenInfo, JoinTokenRequest, ReplaceNode } from "../../../shared/api/v1/nodes.ts";
+import type { JoinTokenInfo, JoinTokenRequest, ReplaceNode } from "../../../shared/api/v1/nodes/nodes.ts";
 import { invalidFields } from "../../../shared/base/invalid-fields.ts";
 import { formatJoinToken } from "../../../shared/protocol/proofs.ts";
 import type { Random } from "../../../shared/base/random.ts";
-import type { Actor } from "../../ports/audit.ts";
-import type { Keys } from "../../ports/keys.ts";
-import type { NodeAdminStore } from "../../ports/nodes.ts";
+import type { Actor } from "../../ports/access/audit.ts";
+import type { Keys } from "../../ports/access/keys.ts";
+import type { NodeAdminStore } from "../../ports/nodes/nodes.ts";
 import { secretHash } from "../access/secrets.ts";
 
 /** What a joining device checks the control plane by, before it sends anything. `none` is for loopback and dev mode only. */

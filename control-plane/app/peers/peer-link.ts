@@ -1,12 +1,12 @@
 import { sleep, type Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import { fullJitter, type BackoffPolicy } from "../../../shared/flow/backoff.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
-import type { InferenceChannel } from "../../ports/channels.ts";
-import type { Peer } from "../../ports/nodes.ts";
-import type { PeerChannel, PeerDialer } from "../../ports/peers.ts";
+import type { InferenceChannel } from "../../ports/nodes/channels.ts";
+import type { Peer } from "../../ports/nodes/nodes.ts";
+import type { PeerChannel, PeerDialer } from "../../ports/nodes/peers.ts";
 import { PendingRequests } from "../inference/pending-requests.ts";
 import type { RequestPath } from "../inference/request-path.ts";
 import { ResponseReceiver } from "../inference/response-receiver.ts";

@@ -1,11 +1,11 @@
 import { sleep, type Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import { isOrphaned } from "../../core/fleet/node-status.ts";
 import type { FleetNode } from "../../core/fleet/types.ts";
-import type { Peer, SessionStore } from "../../ports/nodes.ts";
-import type { PeerDialer } from "../../ports/peers.ts";
+import type { Peer, SessionStore } from "../../ports/nodes/nodes.ts";
+import type { PeerDialer } from "../../ports/nodes/peers.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
 import { PeerLink } from "./peer-link.ts";
 

@@ -14,7 +14,7 @@ import {
 } from "../../../shared/protocol/frames/inference-frame.ts";
 import { DRAIN_MS, MAX_MESSAGE_BYTES } from "../../../shared/protocol/limits.ts";
 import type { NodeTimings } from "../../core/fleet/node-status.ts";
-import type { PeerHandler, PeerResponder } from "../../ports/peers.ts";
+import type { PeerHandler, PeerResponder } from "../../ports/nodes/peers.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
 import { NODE_GRACE_MS } from "../inference/inference-attempt.ts";
 import type { AttemptOutcome } from "../inference/pending-requests.ts";

@@ -1,4 +1,4 @@
-import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
+import type { NodeKind } from "../../../shared/api/v1/nodes/nodes.ts";
 import type { RequestEvidence } from "../../core/rollout/gate/evidence.ts";
 import { bucketOf } from "../../core/rollout/gate/latency-histogram.ts";
 import {
@@ -9,7 +9,7 @@ import {
   type Wave,
 } from "../../core/rollout/gate/measured.ts";
 import type { Metrics } from "../../ports/metrics.ts";
-import type { WaveEvidence } from "../../ports/rollout-evidence.ts";
+import type { WaveEvidence } from "../../ports/rollouts/rollout-evidence.ts";
 
 /** Ends that say nothing of a version: the caller left, or this control plane stops. */
 const NOT_COUNTED: ReadonlySet<string> = new Set(["CANCELLED", "DRAINING"]);

@@ -1,8 +1,8 @@
 import type { Clock } from "../../../shared/base/clock.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import { addCounted, NOTHING_COUNTED, type CountedEvidence } from "../../core/rollout/gate/evidence.ts";
 import { isSameWave, type Wave } from "../../core/rollout/gate/measured.ts";
-import type { RolloutEvidenceStore, WaveEvidence } from "../../ports/rollout-evidence.ts";
+import type { RolloutEvidenceStore, WaveEvidence } from "../../ports/rollouts/rollout-evidence.ts";
 import { ReportRounds } from "../control-loop/report-rounds.ts";
 import type { EvidenceMeter } from "./evidence-meter.ts";
 

@@ -1,5 +1,5 @@
 import { toInstant } from "../../../shared/api/v1/common.ts";
-import type { Rollout, RolloutAction } from "../../../shared/api/v1/rollouts.ts";
+import type { Rollout, RolloutAction } from "../../../shared/api/v1/rollouts/rollouts.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import { versionOf } from "../../core/fleet/queries.ts";
@@ -8,9 +8,9 @@ import { act } from "../../core/rollout/act.ts";
 import type { Author } from "../../core/rollout/change.ts";
 import { factsOf, type RolloutFacts } from "../../core/rollout/facts.ts";
 import type { Declared } from "../../core/rollout/start.ts";
-import type { Actor } from "../../ports/audit.ts";
+import type { Actor } from "../../ports/access/audit.ts";
 import type { RolloutWrite } from "../../ports/plan.ts";
-import type { RolloutStore } from "../../ports/rollouts.ts";
+import type { RolloutStore } from "../../ports/rollouts/rollouts.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
 
 /** The control loop writes rollouts too: an action is decided again on what it wrote, so often. */

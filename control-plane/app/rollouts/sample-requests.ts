@@ -1,6 +1,6 @@
 import { sleep, type Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import { release } from "../../../shared/bytes/owned-bytes.ts";
 import { Cancellation } from "../../../shared/flow/cancellation.ts";
 import { versionOf } from "../../core/fleet/queries.ts";

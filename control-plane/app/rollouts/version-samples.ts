@@ -6,8 +6,8 @@ import { readNpz } from "../../../shared/inference/samples/npz.ts";
 import { sampleRows } from "../../../shared/inference/samples/sample-rows.ts";
 import { manifest } from "../../../shared/protocol/model-files/manifest.ts";
 import type { FleetVersion } from "../../core/fleet/types.ts";
-import type { ArtifactStore } from "../../ports/artifacts.ts";
-import type { CatalogStore } from "../../ports/catalog.ts";
+import type { ArtifactStore } from "../../ports/catalog/artifacts.ts";
+import type { CatalogStore } from "../../ports/catalog/catalog.ts";
 
 /** Requests that are made of the samples of one version, at most: they are asked one after the other, then again. */
 const MAX_REQUESTS = 100;

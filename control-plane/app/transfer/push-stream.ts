@@ -14,9 +14,9 @@ import {
   type TransferFrame,
 } from "../../../shared/protocol/frames/transfer-frame.ts";
 import { chunksInBitmap, PushProgress } from "../../core/transfer/push-progress.ts";
-import type { ArtifactFile, ArtifactStore } from "../../ports/artifacts.ts";
-import type { CatalogStore } from "../../ports/catalog.ts";
-import type { TransferChannel } from "../../ports/channels.ts";
+import type { ArtifactFile, ArtifactStore } from "../../ports/catalog/artifacts.ts";
+import type { CatalogStore } from "../../ports/catalog/catalog.ts";
+import type { TransferChannel } from "../../ports/nodes/channels.ts";
 
 const MAX_PAYLOAD = MAX_TRANSFER_MESSAGE_BYTES - TRANSFER_HEADER_BYTES - 52; // 1 MiB: the rest of the limit is head room
 

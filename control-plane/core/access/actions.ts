@@ -1,4 +1,4 @@
-import type { Role } from "../../../shared/api/v1/keys.ts";
+import type { Role } from "../../../shared/api/v1/access/keys.ts";
 
 export type Roles = readonly [Role, ...Role[]];
 

@@ -1,4 +1,4 @@
-import type { Role } from "../../../shared/api/v1/keys.ts";
+import type { Role } from "../../../shared/api/v1/access/keys.ts";
 import { type Action, rolesOf } from "./actions.ts";
 
 /** A deployment that a key names, and the model that it serves now. */

@@ -1,4 +1,4 @@
-import type { Role } from "../../../shared/api/v1/keys.ts";
+import type { Role } from "../../../shared/api/v1/access/keys.ts";
 
 /** Who is in a group of the identity provider has a role here; an application also has the models that it may see and call. */
 export interface GroupRule {

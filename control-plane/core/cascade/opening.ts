@@ -1,5 +1,5 @@
-import type { Residency } from "../../../shared/api/v1/deployments.ts";
-import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
+import type { Residency } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { NodeKind } from "../../../shared/api/v1/nodes/nodes.ts";
 import { admits, type Breaker } from "./breaker.ts";
 import type { UploadBudget } from "./upload-budget.ts";
 

@@ -1,4 +1,4 @@
-import type { CascadeSpec } from "../../../shared/api/v1/cascade-spec.ts";
+import type { CascadeSpec } from "../../../shared/api/v1/deployments/cascade-spec.ts";
 import type { ModelKind } from "../../../shared/text/model-kind.ts";
 
 /** What asks for the large model: the caller, the length of the prompt, or the small model's doubt. */

@@ -1,4 +1,4 @@
-import type { NodeState } from "../../../shared/api/v1/nodes.ts";
+import type { NodeState } from "../../../shared/api/v1/nodes/nodes.ts";
 import type { FleetNode, FleetSession } from "./types.ts";
 
 /** Two in a row, so that a node whose link works in one direction only never serves. */

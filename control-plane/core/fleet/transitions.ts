@@ -1,4 +1,4 @@
-import type { NodeState } from "../../../shared/api/v1/nodes.ts";
+import type { NodeState } from "../../../shared/api/v1/nodes/nodes.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
 import type { AnnouncedState, Fleet, FleetNode } from "./types.ts";
 

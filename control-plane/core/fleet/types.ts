@@ -1,8 +1,8 @@
 import type { VersionRelease } from "../../../shared/protocol/model-files/release.ts";
-import type { DeploymentFindings, DeploymentSpec } from "../../../shared/api/v1/deployments.ts";
-import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
-import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
-import type { RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
+import type { DeploymentFindings, DeploymentSpec } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { ExplainRecord } from "../../../shared/api/v1/deployments/explain.ts";
+import type { NodeKind } from "../../../shared/api/v1/nodes/nodes.ts";
+import type { RolloutRecord } from "../../../shared/api/v1/rollouts/rollouts.ts";
 import type { NodeId, PlacementId } from "../../../shared/base/ids.ts";
 import type { Digest } from "../../../shared/base/digest.ts";
 import type { PipelineFacts, TensorSpec } from "../../../shared/protocol/model-files/manifest.ts";

@@ -1,4 +1,4 @@
-import type { CloudPoolSpec, PoolFindings } from "../../../shared/api/v1/cloud-pools.ts";
+import type { CloudPoolSpec, PoolFindings } from "../../../shared/api/v1/nodes/cloud-pools.ts";
 import {
   cloudPoolResourceSpec,
   cloudPoolStatus,

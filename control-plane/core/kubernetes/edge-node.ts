@@ -1,4 +1,4 @@
-import type { Node } from "../../../shared/api/v1/nodes.ts";
+import type { Node } from "../../../shared/api/v1/nodes/nodes.ts";
 import {
   edgeNodeSpec,
   edgeNodeStatus,

@@ -1,4 +1,4 @@
-import type { Deployment, DeploymentSpec, Placement } from "../../../shared/api/v1/deployments.ts";
+import type { Deployment, DeploymentSpec, Placement } from "../../../shared/api/v1/deployments/deployments.ts";
 import {
   MAX_LISTED_PLACEMENTS,
   modelDeploymentSpec,

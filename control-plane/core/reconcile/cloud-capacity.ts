@@ -1,4 +1,4 @@
-import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
+import type { ExplainRecord } from "../../../shared/api/v1/deployments/explain.ts";
 import type { FleetDeployment } from "../fleet/types.ts";
 import { canBringNodes, isPoolFor, troubleOf, type Pool } from "../scaling/pool.ts";
 import { counted } from "../scheduling/format.ts";

@@ -3,9 +3,9 @@ import {
   type DeploymentFindings,
   LIMITS_CHANGING,
   type ReplicaCounts,
-} from "../../../shared/api/v1/deployments.ts";
-import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
-import { ENDED_PHASES, type RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
+} from "../../../shared/api/v1/deployments/deployments.ts";
+import type { NodeKind } from "../../../shared/api/v1/nodes/nodes.ts";
+import { ENDED_PHASES, type RolloutRecord } from "../../../shared/api/v1/rollouts/rollouts.ts";
 import { isEqual } from "../fleet/changes/equal.ts";
 import { isServing, versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetPlacement } from "../fleet/types.ts";

@@ -1,5 +1,5 @@
 import { versionKey } from "../../../shared/base/version-key.ts";
-import type { Residency } from "../../../shared/api/v1/deployments.ts";
+import type { Residency } from "../../../shared/api/v1/deployments/deployments.ts";
 import { sortedDesired, type DesiredState } from "../../../shared/protocol/desired.ts";
 import { DEFAULT_QUEUE, MAX_ALIASES_PER_VERSION } from "../../../shared/protocol/limits.ts";
 import type { DesiredPlacement } from "../../../shared/protocol/messages.ts";

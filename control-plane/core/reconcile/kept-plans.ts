@@ -1,5 +1,5 @@
 import { versionKey } from "../../../shared/base/version-key.ts";
-import { nodeKind, type NodeState } from "../../../shared/api/v1/nodes.ts";
+import { nodeKind, type NodeState } from "../../../shared/api/v1/nodes/nodes.ts";
 import { isWanted, placementsOfDeployment } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetNode, FleetPlacement, FleetVersion } from "../fleet/types.ts";
 import { hasAskedVariant } from "../fleet/versions/variants.ts";

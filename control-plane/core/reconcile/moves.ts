@@ -2,7 +2,7 @@ import type { Fleet } from "../fleet/types.ts";
 import type { Demand } from "../scaling/demand.ts";
 import { candidatesOf } from "../scheduling/candidates/candidate.ts";
 import { stateFor, type PlanContext } from "../scheduling/context.ts";
-import { mayMove, moveOf, STAY_MS } from "../scheduling/planning/moves.ts";
+import { mayMove, moveOf, STAY_MS } from "../scheduling/planning/moves/moves.ts";
 import type { FleetPlan } from "./plan.ts";
 import type { Step } from "./steps.ts";
 

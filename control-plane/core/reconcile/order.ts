@@ -1,6 +1,6 @@
 import type { Fleet, FleetDeployment } from "../fleet/types.ts";
 import type { DeploymentPlan } from "../scheduling/planning/plan-deployment.ts";
-import { priorityOf } from "../scheduling/planning/victims.ts";
+import { priorityOf } from "../scheduling/planning/preemption/victims.ts";
 
 interface Plan {
   readonly decisions: ReadonlyMap<string, DeploymentPlan>;

@@ -1,4 +1,4 @@
-import type { NodeState } from "../../../shared/api/v1/nodes.ts";
+import type { NodeState } from "../../../shared/api/v1/nodes/nodes.ts";
 import { nextDeadline } from "../fleet/drains.ts";
 import type { Fleet } from "../fleet/types.ts";
 import type { Pool } from "../scaling/pool.ts";

@@ -1,5 +1,5 @@
-import type { Condition, DeploymentFindings } from "../../../shared/api/v1/deployments.ts";
-import { nodeKind, type NodeKind } from "../../../shared/api/v1/nodes.ts";
+import type { Condition, DeploymentFindings } from "../../../shared/api/v1/deployments/deployments.ts";
+import { nodeKind, type NodeKind } from "../../../shared/api/v1/nodes/nodes.ts";
 import { isEqual } from "../fleet/changes/equal.ts";
 import type { Fleet, FleetDeployment } from "../fleet/types.ts";
 import { followsDemand } from "../scaling/replica-targets.ts";

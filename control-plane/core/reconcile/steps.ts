@@ -1,6 +1,6 @@
-import type { DeploymentFindings } from "../../../shared/api/v1/deployments.ts";
-import type { ExplainRecord, RoomReason } from "../../../shared/api/v1/explain.ts";
-import type { RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
+import type { DeploymentFindings } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { ExplainRecord, RoomReason } from "../../../shared/api/v1/deployments/explain.ts";
+import type { RolloutRecord } from "../../../shared/api/v1/rollouts/rollouts.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
 import { unionOf, type FleetKeys } from "../fleet/changes/fleet-keys.ts";
 import type { DrainTransition } from "../fleet/drains.ts";

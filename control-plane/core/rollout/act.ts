@@ -1,4 +1,4 @@
-import { RUNNING_PHASES, type RolloutAction, type RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
+import { RUNNING_PHASES, type RolloutAction, type RolloutRecord } from "../../../shared/api/v1/rollouts/rollouts.ts";
 import type { FleetDeployment } from "../fleet/types.ts";
 import { enter, nameOf, rollBack, withWhy, type Author, type RolloutChange } from "./change.ts";
 import { approve, openStages } from "./hold.ts";

@@ -1,6 +1,6 @@
 import { msOfInstant } from "../../../shared/api/v1/common.ts";
-import type { GateFinding } from "../../../shared/api/v1/gate.ts";
-import type { RolloutNode, RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
+import type { GateFinding } from "../../../shared/api/v1/rollouts/gate.ts";
+import type { RolloutNode, RolloutRecord } from "../../../shared/api/v1/rollouts/rollouts.ts";
 import { isEqual } from "../fleet/changes/equal.ts";
 import { counted, listed } from "../scheduling/format.ts";
 import {

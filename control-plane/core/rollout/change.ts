@@ -1,5 +1,5 @@
-import type { GateCheck } from "../../../shared/api/v1/gate.ts";
-import type { RolloutNode, RolloutPhase, RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
+import type { GateCheck } from "../../../shared/api/v1/rollouts/gate.ts";
+import type { RolloutNode, RolloutPhase, RolloutRecord } from "../../../shared/api/v1/rollouts/rollouts.ts";
 
 /** What is said of a rollout when it goes on. */
 export interface RolloutEvent {

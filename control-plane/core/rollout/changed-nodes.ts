@@ -1,4 +1,4 @@
-import type { RolloutNode } from "../../../shared/api/v1/rollouts.ts";
+import type { RolloutNode } from "../../../shared/api/v1/rollouts/rollouts.ts";
 import { isEqual } from "../fleet/changes/equal.ts";
 
 /** What is to be written of the nodes of a rollout: a step changes a few of thousands. */

@@ -1,5 +1,5 @@
-import type { GateCheck } from "../../../shared/api/v1/gate.ts";
-import type { RolloutPhase, RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
+import type { GateCheck } from "../../../shared/api/v1/rollouts/gate.ts";
+import type { RolloutPhase, RolloutRecord } from "../../../shared/api/v1/rollouts/rollouts.ts";
 import type { PauseCause, ReturnCause, RolloutChange, RolloutEvent } from "./change.ts";
 
 /** What is counted of a change of a rollout. Every value is from a bounded set. */

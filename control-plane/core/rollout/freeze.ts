@@ -1,4 +1,4 @@
-import { minutesOf, weekday, type FreezeWindow, type Weekday } from "../../../shared/api/v1/freeze-window.ts";
+import { minutesOf, weekday, type FreezeWindow, type Weekday } from "../../../shared/api/v1/rollouts/freeze-window.ts";
 
 /** The first of the windows that `at` (ms since 1970) is in; undefined: it is in none. */
 export const frozenBy = (windows: readonly FreezeWindow[], at: number): FreezeWindow | undefined =>

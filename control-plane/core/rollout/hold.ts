@@ -1,6 +1,6 @@
 import { msOfInstant } from "../../../shared/api/v1/common.ts";
-import type { ApprovalStage } from "../../../shared/api/v1/rollout-spec.ts";
-import type { RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
+import type { ApprovalStage } from "../../../shared/api/v1/rollouts/rollout-spec.ts";
+import type { RolloutRecord } from "../../../shared/api/v1/rollouts/rollouts.ts";
 import { nameOf, note, type Author, type RolloutChange } from "./change.ts";
 import { frozenBy, windowText } from "./freeze.ts";
 

@@ -1,4 +1,4 @@
-import type { RolloutNode, RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
+import type { RolloutNode, RolloutRecord } from "../../../shared/api/v1/rollouts/rollouts.ts";
 import type { PlacementState } from "../../../shared/protocol/placement.ts";
 import type { NodeView, RolloutView } from "./view.ts";
 

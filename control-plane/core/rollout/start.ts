@@ -1,4 +1,4 @@
-import { ENDED_PHASES, RUNNING_PHASES, type RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
+import { ENDED_PHASES, RUNNING_PHASES, type RolloutRecord } from "../../../shared/api/v1/rollouts/rollouts.ts";
 import { versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment } from "../fleet/types.ts";
 import { declaredVersion, rolloutOf, targetVersion } from "../fleet/versions/versions.ts";

@@ -1,5 +1,5 @@
-import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
-import type { RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
+import type { NodeKind } from "../../../shared/api/v1/nodes/nodes.ts";
+import type { RolloutRecord } from "../../../shared/api/v1/rollouts/rollouts.ts";
 import type { PlacementState } from "../../../shared/protocol/placement.ts";
 import { quarantineAfter } from "../fleet/versions/quarantine.ts";
 import { isWanted, placementsOfDeployment } from "../fleet/queries.ts";

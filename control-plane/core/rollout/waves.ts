@@ -1,7 +1,7 @@
-import { nodeKind } from "../../../shared/api/v1/nodes.ts";
-import type { NodeSelector } from "../../../shared/api/v1/node-selector.ts";
-import { ONE_STEP, type RolloutSpec, type Wave } from "../../../shared/api/v1/rollout-spec.ts";
-import type { RolloutNode, RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
+import { nodeKind } from "../../../shared/api/v1/nodes/nodes.ts";
+import type { NodeSelector } from "../../../shared/api/v1/nodes/node-selector.ts";
+import { ONE_STEP, type RolloutSpec, type Wave } from "../../../shared/api/v1/rollouts/rollout-spec.ts";
+import type { RolloutNode, RolloutRecord } from "../../../shared/api/v1/rollouts/rollouts.ts";
 import { stableHash } from "../hash.ts";
 import { unmetRequirement } from "../scheduling/selector.ts";
 import type { NodeView, RolloutView } from "./view.ts";

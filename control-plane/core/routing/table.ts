@@ -1,6 +1,6 @@
-import type { CascadeSpec } from "../../../shared/api/v1/cascade-spec.ts";
-import type { Residency } from "../../../shared/api/v1/deployments.ts";
-import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
+import type { CascadeSpec } from "../../../shared/api/v1/deployments/cascade-spec.ts";
+import type { Residency } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { NodeKind } from "../../../shared/api/v1/nodes/nodes.ts";
 import { DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
 import { kindOf, type ModelKind } from "../../../shared/text/model-kind.ts";
 import { isBidirectional } from "../fleet/node-status.ts";

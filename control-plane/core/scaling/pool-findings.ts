@@ -1,5 +1,5 @@
-import type { PoolFindings, PoolPodState } from "../../../shared/api/v1/cloud-pools.ts";
-import type { NodeState } from "../../../shared/api/v1/nodes.ts";
+import type { PoolFindings, PoolPodState } from "../../../shared/api/v1/nodes/cloud-pools.ts";
+import type { NodeState } from "../../../shared/api/v1/nodes/nodes.ts";
 import type { Fleet, FleetNode } from "../fleet/types.ts";
 import { isPresent, troubleOf, type ObservedPod, type Pool } from "./pool.ts";
 

@@ -1,5 +1,5 @@
-import type { ScoreWeights } from "../../../shared/api/v1/deployments.ts";
-import type { NodeState } from "../../../shared/api/v1/nodes.ts";
+import type { ScoreWeights } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { NodeState } from "../../../shared/api/v1/nodes/nodes.ts";
 import { nodeState, type NodeTimings } from "../fleet/node-status.ts";
 import type { Fleet, FleetDeployment, FleetNode } from "../fleet/types.ts";
 import { memo } from "../memo.ts";

@@ -1,5 +1,5 @@
 import { assertNever } from "../../../shared/base/assert-never.ts";
-import type { MatchExpression, NodeSelector } from "../../../shared/api/v1/node-selector.ts";
+import type { MatchExpression, NodeSelector } from "../../../shared/api/v1/nodes/node-selector.ts";
 
 /** The first requirement of a selector that `labels` do not meet, as a person would write it; undefined when all are met. */
 export function unmetRequirement(selector: NodeSelector, labels: Readonly<Record<string, string>>): string | undefined {

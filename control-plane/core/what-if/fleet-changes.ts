@@ -1,5 +1,5 @@
-import type { AddedNode, LoadedNode, PlanRequest } from "../../../shared/api/v1/plan.ts";
-import type { DeploymentSpec } from "../../../shared/api/v1/deployments.ts";
+import type { AddedNode, LoadedNode, PlanRequest } from "../../../shared/api/v1/deployments/plan.ts";
+import type { DeploymentSpec } from "../../../shared/api/v1/deployments/deployments.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
 import type { Capabilities } from "../../../shared/protocol/messages.ts";
 import type { Fleet, FleetDeployment, FleetNode } from "../fleet/types.ts";

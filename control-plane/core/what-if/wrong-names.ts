@@ -1,4 +1,4 @@
-import type { PlanRequest } from "../../../shared/api/v1/plan.ts";
+import type { PlanRequest } from "../../../shared/api/v1/deployments/plan.ts";
 import type { Cause } from "../../../shared/base/invalid-fields.ts";
 import type { Fleet, FleetNode } from "../fleet/types.ts";
 

@@ -2,7 +2,7 @@ import { sleep, type Clock } from "../../../shared/base/clock.ts";
 import type { PlacementFailure } from "../../../shared/protocol/placement.ts";
 import { isHostFailure } from "../../app/hosts/host-failure.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import type { EngineApi } from "../../../shared/text/engine-model.ts";
 import type { EngineClient } from "./engine-client.ts";

@@ -1,5 +1,5 @@
 import { sleep, type Clock } from "../../../shared/base/clock.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import { MAX_ENGINE_MODELS, type Capabilities } from "../../../shared/protocol/messages.ts";
 import { engineApiOf, type EngineModel } from "../../../shared/text/engine-model.ts";

@@ -2,7 +2,7 @@ import { readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { digestOf } from "../../../shared/base/digest.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import { digest } from "../../../shared/protocol/model-files/manifest.ts";
 import { desiredPlacement } from "../../../shared/protocol/messages.ts";
 import type { StateFile, NodeState } from "../../ports/disk.ts";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import { decodeStreams, encodeStreams, type KeptStream } from "../../../shared/protocol/kept-streams.ts";
 import type { StreamStateFile } from "../../ports/stream-states.ts";
 import { unlessMissing, writeDurably } from "./durable.ts";

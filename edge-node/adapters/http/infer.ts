@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Cancellation, cancellationOf } from "../../../shared/flow/cancellation.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { type ErrorCode, ERRORS, isSkerryError, SkerryError } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import { release, own } from "../../../shared/bytes/owned-bytes.ts";
 import { retryAfterQueueMs } from "../../../shared/inference/http/error-response.ts";
 import type { ByteBudget } from "../../../shared/inference/http/byte-budget.ts";

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import type { InferenceStatistics } from "../../../shared/inference/statistics.ts";
 import type { ByteBudget } from "../../../shared/inference/http/byte-budget.ts";
 import type { CorsPolicy } from "../../../shared/inference/http/cors.ts";

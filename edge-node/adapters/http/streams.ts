@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import type { NodeStream } from "../../../shared/api/v1/streams.ts";
+import type { NodeStream } from "../../../shared/api/v1/nodes/streams.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import { release } from "../../../shared/bytes/owned-bytes.ts";

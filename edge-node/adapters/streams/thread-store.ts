@@ -1,6 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { messageOf, SkerryError } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import type { DesiredStream } from "../../../shared/protocol/streams.ts";
 import type { StreamTime } from "../../core/streams/age.ts";
 import { EMPTY_LEDGER, type Ledger, type DropReason, isExact, type Stage } from "../../core/streams/ledger.ts";

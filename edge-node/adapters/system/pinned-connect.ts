@@ -1,7 +1,7 @@
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls, createSecureContext, type SecureContext, type TLSSocket } from "node:tls";
-import { findPinned, NO_PIN } from "../../../shared/base/certificate-pin.ts";
-import { isLoopback } from "../../../shared/base/loopback.ts";
+import { findPinned, NO_PIN } from "../../../shared/base/network/certificate-pin.ts";
+import { isLoopback } from "../../../shared/base/network/loopback.ts";
 import { openTunnel } from "./proxy-tunnel.ts";
 
 export interface PinPolicy {

@@ -1,5 +1,5 @@
 import { BlockList, isIP } from "node:net";
-import { isLoopback } from "../../../shared/base/loopback.ts";
+import { isLoopback } from "../../../shared/base/network/loopback.ts";
 
 /**
  * The proxy through which a URL is reached, by the variables that other programs read: HTTPS_PROXY for https and wss,

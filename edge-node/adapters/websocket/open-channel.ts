@@ -17,7 +17,7 @@ import { sessionProofText } from "../../../shared/protocol/proofs.ts";
 import type { NodeIdentity } from "../../ports/identity.ts";
 import type { ChannelClosed, ChannelRefused } from "../../ports/channels.ts";
 import { isChannelRefused, channelRefused } from "../../app/session/channel-refused.ts";
-import { isLoopback } from "../../../shared/base/loopback.ts";
+import { isLoopback } from "../../../shared/base/network/loopback.ts";
 import { closedByStatus, NodeChannel } from "./node-channel.ts";
 import { parseMessage } from "./parse-message.ts";
 

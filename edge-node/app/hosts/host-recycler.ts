@@ -1,6 +1,6 @@
 import { sleep, type Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import { DRAIN_MS } from "../../../shared/protocol/limits.ts";
 import { hasRoomForAnother, needsRecycling, nextLimitMiB, type HostMemory } from "../../core/host-recycling.ts";
 import type { LocalPlacement } from "../../core/placements/local-placement.ts";

@@ -1,4 +1,4 @@
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import { MAX_SAMPLES_BYTES, SAMPLES_FILE } from "../../../shared/protocol/model-files/bundle.ts";
 import type { Manifest } from "../../../shared/protocol/model-files/manifest.ts";
 import { REFERENCE } from "../../../shared/protocol/model-files/variants.ts";

@@ -1,5 +1,5 @@
 import type { Clock } from "../../../shared/base/clock.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import { chooseHost, MAX_SHARES_MIB, nameOfNext, SHARED_BASE_MIB, shareMiB } from "../../core/shared-hosts.ts";
 import { CRASH_WINDOW_MS, MAX_CRASHES } from "../../core/placements/restart-policy.ts";
 import type { HostSpec, ModelHost } from "../../ports/model-hosts.ts";

@@ -1,6 +1,6 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import { whyAlone } from "../../core/shared-hosts.ts";
 import type { HostSpec, ModelHost, ModelHosts } from "../../ports/model-hosts.ts";
 import type { SharedHostProcesses } from "../../ports/shared-hosts.ts";

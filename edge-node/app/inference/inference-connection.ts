@@ -2,7 +2,7 @@ import { Cancellation } from "../../../shared/flow/cancellation.ts";
 import { ChurnMap } from "../../../shared/bytes/churn-map.ts";
 import { sleep, type Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import { release } from "../../../shared/bytes/owned-bytes.ts";
 import type { Owned } from "../../../shared/protocol/frames/body-assembly.ts";

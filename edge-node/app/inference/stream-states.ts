@@ -1,6 +1,6 @@
 import { type Clock, sleep } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import type { Cancellation } from "../../../shared/flow/cancellation.ts";
 import {
   decodeStreams,

@@ -1,4 +1,4 @@
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import { parseTraceparent } from "../../../shared/base/trace-context.ts";
 import type { WorkerResponse } from "../../ports/serving.ts";
 

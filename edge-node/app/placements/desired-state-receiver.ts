@@ -1,7 +1,7 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import type { Digest } from "../../../shared/base/digest.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { desiredDigest } from "../../../shared/protocol/desired.ts";
 import { judgeDesired, type DesiredRevision, type DesiredMessage } from "../../core/placements/desired-document.ts";

@@ -1,6 +1,6 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import { FEATURE } from "../../../shared/protocol/features.ts";
 import type { CallerKey, CallerKeysMessage } from "../../../shared/protocol/messages.ts";
 import type { ControlChannel } from "../../ports/channels.ts";

@@ -2,7 +2,7 @@ import { fullJitter, RECONNECT } from "../../../shared/flow/backoff.ts";
 import { sleep, type Clock } from "../../../shared/base/clock.ts";
 import { digestOf } from "../../../shared/base/digest.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import type { JoinRequest, PodJoinRequest } from "../../../shared/protocol/join-messages.ts";
 import { joinProofText, type JoinToken, podJoinProofText } from "../../../shared/protocol/proofs.ts";
 import type { Random } from "../../../shared/base/random.ts";

@@ -1,5 +1,5 @@
 import { messageOf } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { keyRotationText } from "../../../shared/protocol/proofs.ts";
 import type { ControlChannel } from "../../ports/channels.ts";

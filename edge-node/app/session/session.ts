@@ -1,6 +1,6 @@
 import { assertNever } from "../../../shared/base/assert-never.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import {

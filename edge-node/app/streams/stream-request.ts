@@ -1,7 +1,7 @@
 import { type EncodedBody, joinBody } from "../../../shared/inference/body.ts";
-import { DATATYPES, isDatatype } from "../../../shared/inference/datatypes.ts";
+import { DATATYPES, isDatatype } from "../../../shared/inference/tensors/datatypes.ts";
 import { invalid } from "../../../shared/inference/faults.ts";
-import { deriveShape, type TensorSignature } from "../../../shared/inference/shape.ts";
+import { deriveShape, type TensorSignature } from "../../../shared/inference/tensors/shape.ts";
 import { JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";
 import type { ModelSignature } from "../../ports/serving.ts";
 import type { StoredItem, StreamName } from "../../ports/streams.ts";

@@ -1,6 +1,6 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import { MAX_STREAM_ITEM_BYTES, type DesiredStream } from "../../../shared/protocol/streams.ts";
 import type { LocalNode } from "../../ports/serving.ts";

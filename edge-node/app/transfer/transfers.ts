@@ -1,6 +1,6 @@
 import { fullJitter, RECONNECT } from "../../../shared/flow/backoff.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import type { Manifest } from "../../../shared/protocol/model-files/manifest.ts";
 import type { NodeMessage, TransferOffer, Unsent } from "../../../shared/protocol/messages.ts";

@@ -1,4 +1,4 @@
-import type { Tensor } from "../../../shared/inference/datatypes.ts";
+import type { Tensor } from "../../../shared/inference/tensors/datatypes.ts";
 import type { EncoderModel } from "../../../shared/text/encoder-model.ts";
 import type { LoadedModel } from "../onnx/model.ts";
 import { normalized, pooled } from "./pooling.ts";

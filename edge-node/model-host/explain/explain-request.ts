@@ -1,5 +1,5 @@
 import { SkerryError } from "../../../shared/base/errors.ts";
-import type { Tensor } from "../../../shared/inference/datatypes.ts";
+import type { Tensor } from "../../../shared/inference/tensors/datatypes.ts";
 import type { Explanation, InferRequest } from "../../../shared/inference/request.ts";
 import { explainRows } from "./explain-rows.ts";
 

@@ -1,5 +1,5 @@
 import { assertNever } from "../../../shared/base/assert-never.ts";
-import { type Tensor, type TensorData, zeroNumbers } from "../../../shared/inference/datatypes.ts";
+import { type Tensor, type TensorData, zeroNumbers } from "../../../shared/inference/tensors/datatypes.ts";
 import { invalid } from "../../../shared/inference/faults.ts";
 import type { Explanation } from "../../../shared/inference/request.ts";
 import { integratedGradients } from "./integrated-gradients.ts";

@@ -1,4 +1,4 @@
-import type { Tensor } from "../../../shared/inference/datatypes.ts";
+import type { Tensor } from "../../../shared/inference/tensors/datatypes.ts";
 import { type DecoderModel, LAST_LOGITS, NEW_KEYS_AND_VALUES, pastInputs } from "../../../shared/text/decoder-model.ts";
 import type { LoadedModel } from "../onnx/model.ts";
 import type { CacheBlock, Numbers } from "./cache-block.ts";

@@ -1,6 +1,6 @@
 import type { RunSize } from "../../../shared/inference/run-size.ts";
 import type { InputDefault, TensorSpec } from "../../../shared/protocol/model-files/manifest.ts";
-import type { TensorSignature } from "../../../shared/inference/shape.ts";
+import type { TensorSignature } from "../../../shared/inference/tensors/shape.ts";
 import { MAX_MESSAGE_BYTES } from "../../../shared/protocol/limits.ts";
 import type { DecoderModel } from "../../../shared/text/decoder-model.ts";
 import type { EncoderModel } from "../../../shared/text/encoder-model.ts";

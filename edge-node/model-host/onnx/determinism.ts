@@ -1,5 +1,5 @@
-import { isDatatype, type Tensor } from "../../../shared/inference/datatypes.ts";
-import { elementCount } from "../../../shared/inference/shape.ts";
+import { isDatatype, type Tensor } from "../../../shared/inference/tensors/datatypes.ts";
+import { elementCount } from "../../../shared/inference/tensors/shape.ts";
 import type { LoadedModel } from "./model.ts";
 import { sampleData } from "./sample-data.ts";
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { messageOf } from "../../../shared/base/errors.ts";
-import { isDatatype, type Tensor } from "../../../shared/inference/datatypes.ts";
-import { elementCount, type TensorSignature } from "../../../shared/inference/shape.ts";
+import { isDatatype, type Tensor } from "../../../shared/inference/tensors/datatypes.ts";
+import { elementCount, type TensorSignature } from "../../../shared/inference/tensors/shape.ts";
 import type { Growth, GrowthLimits } from "../link/link-frame.ts";
 import { isOutOfMemory } from "../out-of-memory.ts";
 import type { LoadedModel } from "./model.ts";

@@ -1,6 +1,6 @@
-import { decodeBinaryData } from "../../../shared/inference/binary-tensor.ts";
-import { isDatatype, type Tensor } from "../../../shared/inference/datatypes.ts";
-import { elementCount } from "../../../shared/inference/shape.ts";
+import { decodeBinaryData } from "../../../shared/inference/tensors/binary-tensor.ts";
+import { isDatatype, type Tensor } from "../../../shared/inference/tensors/datatypes.ts";
+import { elementCount } from "../../../shared/inference/tensors/shape.ts";
 import type { InputDefault } from "../../../shared/protocol/model-files/manifest.ts";
 
 /** A default value as a run takes it. Throws when its bytes do not fit its shape. */

@@ -1,6 +1,6 @@
 import { InferenceSession } from "onnxruntime-node";
-import type { Tensor } from "../../../shared/inference/datatypes.ts";
-import { MAX_RANK, type TensorSignature } from "../../../shared/inference/shape.ts";
+import type { Tensor } from "../../../shared/inference/tensors/datatypes.ts";
+import { MAX_RANK, type TensorSignature } from "../../../shared/inference/tensors/shape.ts";
 import { datatypeOf, fromRuntime, toRuntime } from "./runtime-tensor.ts";
 
 export interface LoadedModel {

@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { SkerryError } from "../../../shared/base/errors.ts";
-import type { Tensor } from "../../../shared/inference/datatypes.ts";
+import type { Tensor } from "../../../shared/inference/tensors/datatypes.ts";
 
 /** What onnxruntime-node writes in place of bytes that are not UTF-8. */
 const REPLACEMENT = "\uFFFD";

@@ -1,4 +1,4 @@
-import { DATATYPES, type Datatype, isDatatype, type Tensor } from "../../../shared/inference/datatypes.ts";
+import { DATATYPES, type Datatype, isDatatype, type Tensor } from "../../../shared/inference/tensors/datatypes.ts";
 import { invalid } from "../../../shared/inference/faults.ts";
 import type { InferRequest, RequestedOutput } from "../../../shared/inference/request.ts";
 import { MAX_ANSWER_BYTES } from "../../../shared/protocol/limits.ts";

@@ -1,6 +1,6 @@
 import { isSkerryError, messageOf, SkerryError } from "../../../shared/base/errors.ts";
 import type { EncodedBody } from "../../../shared/inference/body.ts";
-import type { Tensor } from "../../../shared/inference/datatypes.ts";
+import type { Tensor } from "../../../shared/inference/tensors/datatypes.ts";
 import { invalid } from "../../../shared/inference/faults.ts";
 import type { Explanation, InferRequest } from "../../../shared/inference/request.ts";
 import { encodeResponse, errorBody, type ResponseParameters } from "../../../shared/inference/response.ts";

@@ -1,5 +1,5 @@
 import { messageOf, SkerryError } from "../../../shared/base/errors.ts";
-import type { Tensor } from "../../../shared/inference/datatypes.ts";
+import type { Tensor } from "../../../shared/inference/tensors/datatypes.ts";
 import { isBeyond, isWithin, type RunSize, sizeOf, withLargest } from "../../../shared/inference/run-size.ts";
 import { isOutOfMemory } from "../out-of-memory.ts";
 import type { LoadedModel } from "./model.ts";

@@ -1,5 +1,5 @@
 import { Tensor as RuntimeTensor } from "onnxruntime-node";
-import { type Datatype, type Tensor, type TensorData } from "../../../shared/inference/datatypes.ts";
+import { type Datatype, type Tensor, type TensorData } from "../../../shared/inference/tensors/datatypes.ts";
 
 /** The runtime's word for each datatype. */
 const RUNTIME_TYPE = {

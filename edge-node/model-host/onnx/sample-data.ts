@@ -1,4 +1,4 @@
-import { DATATYPES, type Datatype, type TensorData, zeroNumbers } from "../../../shared/inference/datatypes.ts";
+import { DATATYPES, type Datatype, type TensorData, zeroNumbers } from "../../../shared/inference/tensors/datatypes.ts";
 
 /**
  * Made-up values, the same on every start. Narrow whole numbers are 0 or 1, as they may be indices; those of the second

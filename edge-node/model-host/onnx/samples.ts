@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import type { Tensor } from "../../../shared/inference/datatypes.ts";
+import type { Tensor } from "../../../shared/inference/tensors/datatypes.ts";
 import { compareOutput } from "../../../shared/inference/samples/compare-outputs.ts";
 import type { NpyArray } from "../../../shared/inference/samples/npy.ts";
 import { readNpz } from "../../../shared/inference/samples/npz.ts";

@@ -1,6 +1,6 @@
 import { messageOf } from "../../../shared/base/errors.ts";
-import { isDatatype, type Tensor, zeroData } from "../../../shared/inference/datatypes.ts";
-import { elementCount } from "../../../shared/inference/shape.ts";
+import { isDatatype, type Tensor, zeroData } from "../../../shared/inference/tensors/datatypes.ts";
+import { elementCount } from "../../../shared/inference/tensors/shape.ts";
 import type { LoadedModel } from "./model.ts";
 import { isOutOfMemory } from "../out-of-memory.ts";
 

@@ -1,4 +1,4 @@
-import type { Tensor } from "../../../shared/inference/datatypes.ts";
+import type { Tensor } from "../../../shared/inference/tensors/datatypes.ts";
 import { isPlannedModel, type PipelinePlan, type PlannedModel } from "../../../shared/pipeline/plan.ts";
 import { buildSteps, runSteps, tensorAt, type Values } from "../../../shared/pipeline/runner.ts";
 import type { Tools } from "../../../shared/pipeline/step.ts";

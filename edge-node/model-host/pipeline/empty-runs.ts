@@ -1,4 +1,4 @@
-import { isDatatype, type Tensor, zeroNumbers } from "../../../shared/inference/datatypes.ts";
+import { isDatatype, type Tensor, zeroNumbers } from "../../../shared/inference/tensors/datatypes.ts";
 import type { OpenedModel } from "../onnx/model.ts";
 
 /**

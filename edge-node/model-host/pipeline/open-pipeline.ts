@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import type { Tensor } from "../../../shared/inference/datatypes.ts";
+import type { Tensor } from "../../../shared/inference/tensors/datatypes.ts";
 import { decodeStagedRequest, type RequestedOutput } from "../../../shared/inference/request.ts";
 import { invalid } from "../../../shared/inference/faults.ts";
 import type { ResponseParameters } from "../../../shared/inference/response.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { cloudPoolSpec, poolFindings } from "../v1/cloud-pools.ts";
+import { cloudPoolSpec, poolFindings } from "../v1/nodes/cloud-pools.ts";
 import { resourceConditions } from "./resource.ts";
 
 /** The spec is the API's, but for the name, which is the object's, and the namespace, which is the object's too. */

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { labels } from "../v1/common.ts";
-import { nodeState, placeName } from "../v1/nodes.ts";
+import { nodeState, placeName } from "../v1/nodes/nodes.ts";
 import { resourceConditions } from "./resource.ts";
 
 /** What kubectl may change of an edge node. With an empty spec the object only shows the node, and the API changes it. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { deploymentFindings, deploymentSpec, placement } from "../v1/deployments.ts";
+import { deploymentFindings, deploymentSpec, placement } from "../v1/deployments/deployments.ts";
 import { resourceConditions } from "./resource.ts";
 
 /** The spec is the API's, but for the name, which is the object's. */

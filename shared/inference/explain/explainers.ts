@@ -1,5 +1,5 @@
-import { DATATYPES, isDatatype } from "../datatypes.ts";
-import type { TensorSignature } from "../shape.ts";
+import { DATATYPES, isDatatype } from "../tensors/datatypes.ts";
+import type { TensorSignature } from "../tensors/shape.ts";
 
 /** The methods by which an answer is explained; each is a file of `edge-node/model-host/explain`. */
 export const EXPLAIN_METHODS = ["occlusion", "integrated-gradients", "shapley"] as const;

@@ -1,7 +1,7 @@
-import { DATATYPES, isDatatype } from "../datatypes.ts";
+import { DATATYPES, isDatatype } from "../tensors/datatypes.ts";
 import { invalid } from "../faults.ts";
 import type { JsonObject } from "../json.ts";
-import type { TensorSignature } from "../shape.ts";
+import type { TensorSignature } from "../tensors/shape.ts";
 import { explainedInputs, type ExplainMethod, explainersOf, methodsFor, scoredOutputs } from "./explainers.ts";
 
 /** How an answer is to be explained. */

@@ -1,5 +1,5 @@
-import { type Datatype, DATATYPES, isDatatype, zeroNumbers } from "../datatypes.ts";
-import { encodeBinaryData, joinElements } from "../binary-tensor.ts";
+import { type Datatype, DATATYPES, isDatatype, zeroNumbers } from "../tensors/datatypes.ts";
+import { encodeBinaryData, joinElements } from "../tensors/binary-tensor.ts";
 import { invalid } from "../faults.ts";
 import type { ContentsMessage } from "./messages.ts";
 

@@ -1,7 +1,7 @@
 import { splitBody } from "../body.ts";
 import { invalid } from "../faults.ts";
 import { arrayOf, objectOf, textOf } from "../json.ts";
-import { decodeShape } from "../shape.ts";
+import { decodeShape } from "../tensors/shape.ts";
 import { encodeContents } from "./contents.ts";
 import type { InferRequestMessage, InferResponseMessage, ParameterMap } from "./messages.ts";
 

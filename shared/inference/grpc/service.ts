@@ -1,7 +1,7 @@
 import { Cancellation } from "../../flow/cancellation.ts";
-import { callerAddress } from "../../base/caller-address.ts";
+import { callerAddress } from "../../base/network/caller-address.ts";
 import { isSkerryError } from "../../base/errors.ts";
-import type { Logger } from "../../base/logger.ts";
+import type { Logger } from "../../base/logging/logger.ts";
 import { requestIdFrom } from "../../base/request-id.ts";
 import { MAX_DEADLINE_MS } from "../../protocol/limits.ts";
 import { modelConfig } from "../http/documents.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { DATATYPES } from "../datatypes.ts";
+import { DATATYPES } from "../tensors/datatypes.ts";
 
 /**
  * The JSON form of an inference, for the OpenAPI document. Requests are read against the signature of their model by

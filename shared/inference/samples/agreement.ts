@@ -1,4 +1,4 @@
-import { DATATYPES, type Tensor } from "../datatypes.ts";
+import { DATATYPES, type Tensor } from "../tensors/datatypes.ts";
 
 /** How far the outputs of two models are from each other. */
 export interface Agreement {

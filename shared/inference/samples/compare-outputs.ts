@@ -1,4 +1,4 @@
-import type { Datatype, Tensor } from "../datatypes.ts";
+import type { Datatype, Tensor } from "../tensors/datatypes.ts";
 import type { NpyArray } from "./npy.ts";
 
 /** Largest difference that is called equal, relative to the largest value of the output: other kernels add in another order. */

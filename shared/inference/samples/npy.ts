@@ -1,4 +1,4 @@
-import { DATATYPES, type Datatype, type NumericDatatype, type Tensor, type TensorData } from "../datatypes.ts";
+import { DATATYPES, type Datatype, type NumericDatatype, type Tensor, type TensorData } from "../tensors/datatypes.ts";
 import { samplesFault } from "./samples-fault.ts";
 
 /** An array of NumPy: a tensor without a name. */

@@ -1,4 +1,4 @@
-import { DATATYPES, type Datatype, isDatatype, type Tensor, zeroNumbers } from "../datatypes.ts";
+import { DATATYPES, type Datatype, isDatatype, type Tensor, zeroNumbers } from "../tensors/datatypes.ts";
 import type { NpyArray } from "./npy.ts";
 import { samplesFault } from "./samples-fault.ts";
 

@@ -1,4 +1,4 @@
-import type { Tensor } from "../datatypes.ts";
+import type { Tensor } from "../tensors/datatypes.ts";
 import type { NpyArray } from "./npy.ts";
 import { samplesFault } from "./samples-fault.ts";
 import { rowsBetween, sampleInputs } from "./sample-inputs.ts";

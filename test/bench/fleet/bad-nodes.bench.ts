@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { digitRequests } from "../../support/models/digit-request.ts";
-import { deployAfresh, runFault, type FaultReport } from "../../support/processes/fault-run.ts";
-import { NODE_FAULTS } from "../../support/processes/node-faults.ts";
+import { deployAfresh, runFault, type FaultReport } from "../../support/processes/faults/fault-run.ts";
+import { NODE_FAULTS } from "../../support/processes/faults/node-faults.ts";
 import { startTestDatabase } from "../../support/postgres/postgres.ts";
 import { quantile } from "../../support/quantile.ts";
 import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";

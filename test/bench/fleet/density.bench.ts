@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { regressorModel } from "../../support/models/onnx-models.ts";
+import { regressorModel } from "../../support/models/onnx/onnx-models.ts";
 import { startTestDatabase } from "../../support/postgres/postgres.ts";
 import { modelHostsOf } from "../../support/processes/process-facts.ts";
 import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ADMIN, Kubernetes } from "../../kubernetes/support/kubernetes.ts";
-import { identityModel } from "../../support/models/onnx-models.ts";
+import { identityModel } from "../../support/models/onnx/onnx-models.ts";
 import { startTestDatabase } from "../../support/postgres/postgres.ts";
 import { residentMiB } from "../../support/processes/process-facts.ts";
 import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";

@@ -1,4 +1,4 @@
-import { largeModel } from "../../support/models/large-model.ts";
+import { largeModel } from "../../support/models/onnx/large-model.ts";
 import { startTestDatabase } from "../../support/postgres/postgres.ts";
 import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
 import { until } from "../../support/processes/skerry-process.ts";

@@ -8,7 +8,7 @@ import { openModel } from "../../../edge-node/model-host/onnx/model.ts";
 import type { ModelHost } from "../../../edge-node/ports/model-hosts.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
 import { encodeRequest } from "../../../shared/inference/request.ts";
-import { denseModel, softmaxModel } from "../../support/models/onnx-models.ts";
+import { denseModel, softmaxModel } from "../../support/models/onnx/onnx-models.ts";
 
 /**
  * Rows a second through one model host, as a node uses it (queue, link, decode, run, encode), with and without batching,

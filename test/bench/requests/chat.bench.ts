@@ -1,4 +1,4 @@
-import { smollm } from "../../support/models/smollm.ts";
+import { smollm } from "../../support/models/text/smollm.ts";
 import { startTestDatabase } from "../../support/postgres/postgres.ts";
 import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
 import { quantile } from "../../support/quantile.ts";

@@ -4,10 +4,10 @@ import path from "node:path";
 import { text as textOf } from "node:stream/consumers";
 import { promisify } from "node:util";
 import { DecoderTokenizer } from "../../../edge-node/model-host/generate/decoder-tokenizer.ts";
-import { smollm } from "../../support/models/smollm.ts";
+import { smollm } from "../../support/models/text/smollm.ts";
 import { startTestDatabase } from "../../support/postgres/postgres.ts";
 import { modelHostsOf } from "../../support/processes/process-facts.ts";
-import { pythonWith } from "../../support/processes/python-environment.ts";
+import { pythonWith } from "../../support/processes/engines/python-environment.ts";
 import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
 import { threadsCpuMs } from "../support/cpu-time.ts";
 

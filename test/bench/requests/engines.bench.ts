@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import path from "node:path";
-import { smollm } from "../../support/models/smollm.ts";
+import { smollm } from "../../support/models/text/smollm.ts";
 import { startTestDatabase } from "../../support/postgres/postgres.ts";
-import { LlamaServer } from "../../support/processes/llama-server.ts";
+import { LlamaServer } from "../../support/processes/engines/llama-server.ts";
 import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
 import { freePort, until } from "../../support/processes/skerry-process.ts";
 import { quantile } from "../../support/quantile.ts";

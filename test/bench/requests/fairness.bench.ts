@@ -8,7 +8,7 @@ import { InferenceWorker } from "../../../edge-node/app/inference/inference-work
 import type { ModelHost } from "../../../edge-node/ports/model-hosts.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
 import { encodeRequest } from "../../../shared/inference/request.ts";
-import { denseModel } from "../../support/models/onnx-models.ts";
+import { denseModel } from "../../support/models/onnx/onnx-models.ts";
 import { quantile } from "../../support/quantile.ts";
 
 /**

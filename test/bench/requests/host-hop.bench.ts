@@ -9,7 +9,7 @@ import { openModel } from "../../../edge-node/model-host/onnx/model.ts";
 import { Batch } from "../../../edge-node/model-host/onnx/batching/batch.ts";
 import type { ModelHost } from "../../../edge-node/ports/model-hosts.ts";
 import { encodeRequest } from "../../../shared/inference/request.ts";
-import { softmaxModel } from "../../support/models/onnx-models.ts";
+import { softmaxModel } from "../../support/models/onnx/onnx-models.ts";
 import { quantile } from "../../support/quantile.ts";
 
 /**

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { openModel } from "../../../edge-node/model-host/onnx/model.ts";
 import { startTestDatabase } from "../../support/postgres/postgres.ts";
-import { pythonWith } from "../../support/processes/python-environment.ts";
+import { pythonWith } from "../../support/processes/engines/python-environment.ts";
 import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
 import { type BenchModel, digits, thumbnail } from "../support/bench-models.ts";
 import { treeCpuMs } from "../support/cpu-time.ts";

@@ -5,7 +5,7 @@ import { parse, stringify } from "yaml";
 import { openDecoders } from "../../../edge-node/model-host/pipeline/picture-decoders.ts";
 import { encodeRequest } from "../../../shared/inference/request.ts";
 import { startTestDatabase } from "../../support/postgres/postgres.ts";
-import { pythonWith } from "../../support/processes/python-environment.ts";
+import { pythonWith } from "../../support/processes/engines/python-environment.ts";
 import { freePort } from "../../support/processes/skerry-process.ts";
 import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
 import { quantile } from "../../support/quantile.ts";

@@ -1,5 +1,5 @@
-import { smollm } from "../../support/models/smollm.ts";
-import { tinyGguf } from "../../support/models/tiny-gguf.ts";
+import { smollm } from "../../support/models/text/smollm.ts";
+import { tinyGguf } from "../../support/models/text/tiny-gguf.ts";
 import { startTestDatabase } from "../../support/postgres/postgres.ts";
 import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
 import { quantile } from "../../support/quantile.ts";

@@ -1,4 +1,4 @@
-import type { Rollout } from "../../../shared/api/v1/rollouts.ts";
+import type { Rollout } from "../../../shared/api/v1/rollouts/rollouts.ts";
 import { startTestDatabase } from "../../support/postgres/postgres.ts";
 import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
 import { until } from "../../support/processes/skerry-process.ts";

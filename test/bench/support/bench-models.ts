@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { ATTRIBUTE_TYPE, FLOAT, IR_VERSION, ModelProto, OPSET_VERSION } from "../../../examples/digits/onnx-proto.ts";
-import { softmaxModel } from "../../support/models/onnx-models.ts";
+import { softmaxModel } from "../../support/models/onnx/onnx-models.ts";
 
 /** A model that the benchmarks ask, with the shape of its one input for one row. */
 export interface BenchModel {

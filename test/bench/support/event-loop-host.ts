@@ -1,4 +1,4 @@
-import type { TensorSignature } from "../../../shared/inference/shape.ts";
+import type { TensorSignature } from "../../../shared/inference/tensors/shape.ts";
 import type { TensorSpec } from "../../../shared/protocol/model-files/manifest.ts";
 import { Socket } from "node:net";
 import {

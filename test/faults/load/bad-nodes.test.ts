@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { readFile } from "node:fs/promises";
 import { digitRequests } from "../../support/models/digit-request.ts";
-import { deployAfresh, runFault, type FaultReport } from "../../support/processes/fault-run.ts";
-import { FAULTS, type NodeFault } from "../../support/processes/node-faults.ts";
+import { deployAfresh, runFault, type FaultReport } from "../../support/processes/faults/fault-run.ts";
+import { FAULTS, type NodeFault } from "../../support/processes/faults/node-faults.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
 import { unanswered, type LoadSample } from "../../support/processes/steady-load.ts";

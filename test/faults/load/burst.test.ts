@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { loopModel } from "../../support/models/hostile-models.ts";
+import { loopModel } from "../../support/models/onnx/hostile-models.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { residentMiB } from "../../support/processes/process-facts.ts";
 import { SkerryCluster, type ClusterNode } from "../../support/processes/skerry-cluster.ts";

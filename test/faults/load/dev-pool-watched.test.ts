@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { loopingRowsModel } from "../../support/models/hostile-models.ts";
+import { loopingRowsModel } from "../../support/models/onnx/hostile-models.ts";
 import { freePort, SkerryProcess, until } from "../../support/processes/skerry-process.ts";
 import { steadyLoad, unanswered } from "../../support/processes/steady-load.ts";
 

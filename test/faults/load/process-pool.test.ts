@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import type { CloudPoolInfo } from "../../../shared/api/v1/cloud-pools.ts";
-import type { Node } from "../../../shared/api/v1/nodes.ts";
-import { identityModel } from "../../support/models/onnx-models.ts";
+import type { CloudPoolInfo } from "../../../shared/api/v1/nodes/cloud-pools.ts";
+import type { Node } from "../../../shared/api/v1/nodes/nodes.ts";
+import { identityModel } from "../../support/models/onnx/onnx-models.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
 import { until } from "../../support/processes/skerry-process.ts";

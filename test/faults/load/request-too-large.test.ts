@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { type Deployment, LIMITS_CHANGING } from "../../../shared/api/v1/deployments.ts";
+import { type Deployment, LIMITS_CHANGING } from "../../../shared/api/v1/deployments/deployments.ts";
 import { modelHostsOf } from "../../support/processes/process-facts.ts";
-import { loopModel, runBombModel, wideRowsModel } from "../../support/models/hostile-models.ts";
+import { loopModel, runBombModel, wideRowsModel } from "../../support/models/onnx/hostile-models.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { type ClusterNode, SkerryCluster } from "../../support/processes/skerry-cluster.ts";
 import { until } from "../../support/processes/skerry-process.ts";

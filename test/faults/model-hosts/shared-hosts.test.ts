@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { loopModel } from "../../support/models/hostile-models.ts";
-import { regressorModel } from "../../support/models/onnx-models.ts";
+import { loopModel } from "../../support/models/onnx/hostile-models.ts";
+import { regressorModel } from "../../support/models/onnx/onnx-models.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { modelHostsOf } from "../../support/processes/process-facts.ts";
 import { SkerryCluster, type ClusterNode } from "../../support/processes/skerry-cluster.ts";

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { begin, type Begun } from "../../support/fakes/pieces-client.ts";
 import { digitRequests } from "../../support/models/digit-request.ts";
-import { softmaxModel } from "../../support/models/onnx-models.ts";
+import { softmaxModel } from "../../support/models/onnx/onnx-models.ts";
 import { PathProxy } from "../../support/network/path-proxy.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
-import { inFlightAt } from "../../support/processes/node-faults.ts";
+import { inFlightAt } from "../../support/processes/faults/node-faults.ts";
 import { type ClusterNode, SkerryCluster } from "../../support/processes/skerry-cluster.ts";
 import { freePort, type SkerryProcess, until } from "../../support/processes/skerry-process.ts";
 import { readFile } from "node:fs/promises";

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import type { Deployment } from "../../../shared/api/v1/deployments.ts";
-import type { ExplainResponse } from "../../../shared/api/v1/explain.ts";
-import type { PlanResponse } from "../../../shared/api/v1/plan.ts";
-import { identityModel } from "../../support/models/onnx-models.ts";
+import type { Deployment } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { ExplainResponse } from "../../../shared/api/v1/deployments/explain.ts";
+import type { PlanResponse } from "../../../shared/api/v1/deployments/plan.ts";
+import { identityModel } from "../../support/models/onnx/onnx-models.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
 import { until } from "../../support/processes/skerry-process.ts";

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { encodeRequest } from "../../../shared/inference/request.ts";
-import { inFlightAt } from "../../support/processes/node-faults.ts";
-import { softmaxModel, zerosModel } from "../../support/models/onnx-models.ts";
+import { inFlightAt } from "../../support/processes/faults/node-faults.ts";
+import { softmaxModel, zerosModel } from "../../support/models/onnx/onnx-models.ts";
 import { begin, type Begun } from "../../support/fakes/pieces-client.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { type ClusterNode, SkerryCluster } from "../../support/processes/skerry-cluster.ts";

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { tinyGguf } from "../../support/models/tiny-gguf.ts";
+import { tinyGguf } from "../../support/models/text/tiny-gguf.ts";
 import { TcpProxy } from "../../support/network/tcp-proxy.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
-import { inFlightAt } from "../../support/processes/node-faults.ts";
+import { inFlightAt } from "../../support/processes/faults/node-faults.ts";
 import { modelHostsOf } from "../../support/processes/process-facts.ts";
 import { type ClusterNode, SkerryCluster } from "../../support/processes/skerry-cluster.ts";
 import { until } from "../../support/processes/skerry-process.ts";

@@ -6,7 +6,7 @@ import { WebSocket } from "ws";
 import { sessionProofText } from "../../../shared/protocol/proofs.ts";
 import { CHANNELS, channelPath, type Channel } from "../../../shared/protocol/limits.ts";
 import { HostileNode } from "../../support/fakes/hostile-node.ts";
-import { identityModel } from "../../support/models/onnx-models.ts";
+import { identityModel } from "../../support/models/onnx/onnx-models.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
 import { until } from "../../support/processes/skerry-process.ts";

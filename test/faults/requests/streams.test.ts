@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { setInterval as ticks } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { identityModel } from "../../support/models/onnx-models.ts";
+import { identityModel } from "../../support/models/onnx/onnx-models.ts";
 import { MqttBroker, type Published } from "../../support/network/mqtt-broker.ts";
 import { TcpProxy } from "../../support/network/tcp-proxy.ts";
 import { WebhookReceiver } from "../../support/network/webhook-receiver.ts";

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { TcpProxy } from "../../support/network/tcp-proxy.ts";
 import { type ClusterNode, SkerryCluster } from "../../support/processes/skerry-cluster.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
-import { tinyGguf } from "../../support/models/tiny-gguf.ts";
+import { tinyGguf } from "../../support/models/text/tiny-gguf.ts";
 
 /** A text model at two edge nodes and one cloud node, whose connections all pass through a proxy that is read and broken. */
 

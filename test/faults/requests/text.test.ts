@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { ModelVersion } from "../../../shared/api/v1/models.ts";
-import { inFlightAt } from "../../support/processes/node-faults.ts";
+import { inFlightAt } from "../../support/processes/faults/node-faults.ts";
 import { modelHostsOf } from "../../support/processes/process-facts.ts";
 import { type ClusterNode, SkerryCluster } from "../../support/processes/skerry-cluster.ts";
 import { until } from "../../support/processes/skerry-process.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
-import { tinyDecoder } from "../../support/models/tiny-decoder.ts";
-import { tinyGguf } from "../../support/models/tiny-gguf.ts";
+import { tinyDecoder } from "../../support/models/text/tiny-decoder.ts";
+import { tinyGguf } from "../../support/models/text/tiny-gguf.ts";
 
 /** So long that an answer which nobody stops takes seconds. */
 const CONTEXT = 8_192;

@@ -5,7 +5,7 @@ import path from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { ModelVersion } from "../../../shared/api/v1/models.ts";
-import { identityModel } from "../../support/models/onnx-models.ts";
+import { identityModel } from "../../support/models/onnx/onnx-models.ts";
 import { debianPostgres, startDebianPostgres, type DebianPostgres } from "../../support/postgres/debian-postgres.ts";
 import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
 import { until } from "../../support/processes/skerry-process.ts";

@@ -3,11 +3,11 @@ import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs
 import { networkInterfaces, tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { regressorModel } from "../../support/models/onnx-models.ts";
-import { fp16LayerModel, int8LayerModel, layerInputs, layerModel } from "../../support/models/variant-models.ts";
+import { regressorModel } from "../../support/models/onnx/onnx-models.ts";
+import { fp16LayerModel, int8LayerModel, layerInputs, layerModel } from "../../support/models/onnx/variant-models.ts";
 import { floats, npz } from "../../unit/cli/support/npz.ts";
-import { writeTinyGguf } from "../../support/models/tiny-gguf.ts";
-import { largeModel } from "../../support/models/large-model.ts";
+import { writeTinyGguf } from "../../support/models/text/tiny-gguf.ts";
+import { largeModel } from "../../support/models/onnx/large-model.ts";
 import { freePort, SkerryProcess, until } from "../../support/processes/skerry-process.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../../..");

@@ -6,7 +6,7 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import pg from "pg";
 import { OwnAuthority } from "../../../control-plane/adapters/tls/own-authority.ts";
-import { identityModel } from "../../support/models/onnx-models.ts";
+import { identityModel } from "../../support/models/onnx/onnx-models.ts";
 import { GrpcClient } from "../../support/network/grpc-client.ts";
 import { TcpProxy } from "../../support/network/tcp-proxy.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";

@@ -1,8 +1,8 @@
 import { readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import type { Deployment } from "../../../shared/api/v1/deployments.ts";
-import { identityModel } from "../../support/models/onnx-models.ts";
+import type { Deployment } from "../../../shared/api/v1/deployments/deployments.ts";
+import { identityModel } from "../../support/models/onnx/onnx-models.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
 import { until } from "../../support/processes/skerry-process.ts";

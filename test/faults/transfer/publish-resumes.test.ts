@@ -1,7 +1,7 @@
 import { mkdir, readdir, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { floatsOf, largeBundle, tableOf } from "../../support/models/large-model.ts";
+import { floatsOf, largeBundle, tableOf } from "../../support/models/onnx/large-model.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
 import { SkerryProcess, until } from "../../support/processes/skerry-process.ts";

@@ -1,7 +1,7 @@
 import { readdir, stat } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { floatsOf, largeBundle, largeModel, tableOf } from "../../support/models/large-model.ts";
+import { floatsOf, largeBundle, largeModel, tableOf } from "../../support/models/onnx/large-model.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
 import { until } from "../../support/processes/skerry-process.ts";

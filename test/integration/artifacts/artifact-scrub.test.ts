@@ -2,9 +2,9 @@ import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import type { ModelCatalog } from "../../../control-plane/app/catalog/model-catalog.ts";
-import type { ModelCheck } from "../../../control-plane/ports/artifacts.ts";
+import type { ModelCheck } from "../../../control-plane/ports/catalog/artifacts.ts";
 import { eventually } from "../../support/eventually.ts";
-import { identityModel } from "../../support/models/onnx-models.ts";
+import { identityModel } from "../../support/models/onnx/onnx-models.ts";
 import { CatalogRig, MINUTE_MS, pieces, sha256 } from "./catalog-rig.ts";
 
 const bytes = identityModel("FP32");

@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import type { ModelCheck } from "../../../control-plane/ports/artifacts.ts";
+import type { ModelCheck } from "../../../control-plane/ports/catalog/artifacts.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import { onnx } from "../../unit/control-plane/core/catalog/onnx/onnx-bytes.ts";
 import { eventually } from "../../support/eventually.ts";

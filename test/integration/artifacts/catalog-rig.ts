@@ -7,8 +7,8 @@ import { CheckProcess } from "../../../control-plane/adapters/artifacts/check-pr
 import { FileStore } from "../../../control-plane/adapters/artifacts/disk/file-store.ts";
 import { ModelCatalog } from "../../../control-plane/app/catalog/model-catalog.ts";
 import type { NewVersion } from "../../../control-plane/app/catalog/uploads.ts";
-import type { ModelCheck } from "../../../control-plane/ports/artifacts.ts";
-import type { Actor } from "../../../control-plane/ports/audit.ts";
+import type { ModelCheck } from "../../../control-plane/ports/catalog/artifacts.ts";
+import type { Actor } from "../../../control-plane/ports/access/audit.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
 import { seededRandom } from "../../../shared/base/random.ts";
 import { MODEL_FILE } from "../../../shared/protocol/model-files/bundle.ts";

@@ -6,7 +6,7 @@ import type {
   DeclaredVersion,
   StoredVersion,
   UploadRow,
-} from "../../../control-plane/ports/catalog.ts";
+} from "../../../control-plane/ports/catalog/catalog.ts";
 import { type BundleFile } from "../../../shared/protocol/model-files/bundle.ts";
 import { bundleDigest } from "../../../shared/protocol/model-files/bundle-digest.ts";
 import type { NewEvent } from "../../../control-plane/ports/events.ts";

@@ -8,9 +8,9 @@ import { CheckProcess } from "../../../control-plane/adapters/artifacts/check-pr
 import { findConfinement } from "../../../edge-node/adapters/host-process/confinement/confinement.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
 import { eventually } from "../../support/eventually.ts";
-import { loadBombModel, loopingRowsModel } from "../../support/models/hostile-models.ts";
-import { constant, externalConstant, model } from "../../support/models/onnx-builder.ts";
-import { identityModel } from "../../support/models/onnx-models.ts";
+import { loadBombModel, loopingRowsModel } from "../../support/models/onnx/hostile-models.ts";
+import { constant, externalConstant, model } from "../../support/models/onnx/onnx-builder.ts";
+import { identityModel } from "../../support/models/onnx/onnx-models.ts";
 import { floats, npy, npz } from "../../unit/cli/support/npz.ts";
 
 const VARIANTS = new TextEncoder().encode("variants: [{ name: int8, file: model.int8.onnx }]\n");

@@ -14,7 +14,7 @@ import {
   tensorType,
   value,
 } from "../../unit/control-plane/core/catalog/onnx/onnx-bytes.ts";
-import { scaleModel } from "../../support/models/onnx-models.ts";
+import { scaleModel } from "../../support/models/onnx/onnx-models.ts";
 import { ada, bundleOf, CatalogRig, pieces, sha256 } from "./catalog-rig.ts";
 
 let rig: CatalogRig;

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { inspectOnnx } from "../../../control-plane/core/catalog/onnx/inspect.ts";
-import { graphModel } from "../../support/models/row-models.ts";
+import { graphModel } from "../../support/models/onnx/row-models.ts";
 
 const SIZE = 3;
 const ROW = [SIZE, SIZE];

@@ -6,9 +6,9 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { CheckProcess } from "../../../control-plane/adapters/artifacts/check-process.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
 import { artifactDigest } from "../../../shared/protocol/model-files/manifest.ts";
-import { constant, int64s, model } from "../../support/models/onnx-builder.ts";
-import { identityModel } from "../../support/models/onnx-models.ts";
-import { fp16LayerModel, int8LayerModel, layerInputs, layerModel } from "../../support/models/variant-models.ts";
+import { constant, int64s, model } from "../../support/models/onnx/onnx-builder.ts";
+import { identityModel } from "../../support/models/onnx/onnx-models.ts";
+import { fp16LayerModel, int8LayerModel, layerInputs, layerModel } from "../../support/models/onnx/variant-models.ts";
 import { floats, npz } from "../../unit/cli/support/npz.ts";
 
 const ROWS = 100;

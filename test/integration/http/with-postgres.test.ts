@@ -9,10 +9,10 @@ import { HttpServer } from "../../../control-plane/adapters/http/server/server.t
 import { LIMITS } from "../../../control-plane/adapters/http/server/limits.ts";
 import { composeControlPlane, type ControlPlane } from "../../../control-plane/compose.ts";
 import { readConfig } from "../../../control-plane/config.ts";
-import { openTls } from "../../../control-plane/open-tls.ts";
-import { deployment } from "../../../shared/api/v1/deployments.ts";
+import { openTls } from "../../../control-plane/compose/open-tls.ts";
+import { deployment } from "../../../shared/api/v1/deployments/deployments.ts";
 import { modelVersion } from "../../../shared/api/v1/models.ts";
-import { node } from "../../../shared/api/v1/nodes.ts";
+import { node } from "../../../shared/api/v1/nodes/nodes.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
 import { joinProofText } from "../../../shared/protocol/proofs.ts";
 import { CHANNELS, channelPath, SUBPROTOCOL } from "../../../shared/protocol/limits.ts";

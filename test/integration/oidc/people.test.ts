@@ -10,7 +10,7 @@ import type { PostgresStores } from "../../../control-plane/adapters/postgres/po
 import { openStores } from "../postgres/fixture.ts";
 import { composeControlPlane, type ControlPlane } from "../../../control-plane/compose.ts";
 import { readConfig } from "../../../control-plane/config.ts";
-import { openTls } from "../../../control-plane/open-tls.ts";
+import { openTls } from "../../../control-plane/compose/open-tls.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
 import { systemRandom } from "../../../shared/base/random.ts";
 import { Browser } from "../../support/oidc/browser.ts";

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "@jest/globals";
 import type pg from "pg";
 import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
-import type { Clone } from "../../../control-plane/ports/nodes.ts";
+import type { Clone } from "../../../control-plane/ports/nodes/nodes.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { until } from "../../support/processes/skerry-process.ts";

@@ -3,7 +3,7 @@ import type pg from "pg";
 import { Database, type Transaction } from "../../../control-plane/adapters/postgres/database.ts";
 import type { PrismaClient } from "../../../prisma/generated/client.ts";
 import { seededRandom } from "../../../shared/base/random.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
 import { until } from "../../support/processes/skerry-process.ts";

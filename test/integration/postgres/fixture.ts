@@ -1,13 +1,13 @@
 import { createHash } from "node:crypto";
 import pg from "pg";
 import { createPostgres, type PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
-import type { CheckedModel } from "../../../control-plane/ports/catalog.ts";
-import type { Actor } from "../../../control-plane/ports/audit.ts";
+import type { CheckedModel } from "../../../control-plane/ports/catalog/catalog.ts";
+import type { Actor } from "../../../control-plane/ports/access/audit.ts";
 import type { NewEvent } from "../../../control-plane/ports/events.ts";
-import type { JoinAttempt } from "../../../control-plane/ports/nodes.ts";
+import type { JoinAttempt } from "../../../control-plane/ports/nodes/nodes.ts";
 import type { LeaderFence, NewPlacement } from "../../../control-plane/ports/plan.ts";
-import { deploymentSpec, type DeploymentSpec } from "../../../shared/api/v1/deployments.ts";
-import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
+import { deploymentSpec, type DeploymentSpec } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { ExplainRecord } from "../../../shared/api/v1/deployments/explain.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
 import { newId, type NodeId, type PlacementId } from "../../../shared/base/ids.ts";
 import { artifactDigest, manifest, type Manifest } from "../../../shared/protocol/model-files/manifest.ts";

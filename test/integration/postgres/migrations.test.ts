@@ -5,9 +5,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "@jest/glo
 import type pg from "pg";
 import { migrate } from "../../../control-plane/adapters/postgres/migrate.ts";
 import { missingSql } from "../../../scripts/new-migration.ts";
-import { role } from "../../../shared/api/v1/keys.ts";
+import { role } from "../../../shared/api/v1/access/keys.ts";
 import { versionState } from "../../../shared/api/v1/models.ts";
-import { nodeKind } from "../../../shared/api/v1/nodes.ts";
+import { nodeKind } from "../../../shared/api/v1/nodes/nodes.ts";
 import { PLACEMENT_STATES, WANTED_STATES } from "../../../shared/protocol/placement.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { connect } from "./fixture.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
-import type { Actor } from "../../../control-plane/ports/audit.ts";
+import type { Actor } from "../../../control-plane/ports/access/audit.ts";
 import type { LeaderFence } from "../../../control-plane/ports/plan.ts";
-import { cloudPoolSpec } from "../../../shared/api/v1/cloud-pools.ts";
+import { cloudPoolSpec } from "../../../shared/api/v1/nodes/cloud-pools.ts";
 import { alice, attemptWith, event, lead, makeToken, readyVersion, specOf } from "./fixture.ts";
 import { stores } from "./own-stores.ts";
 

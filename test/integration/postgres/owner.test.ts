@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import type { Actor } from "../../../control-plane/ports/audit.ts";
+import type { Actor } from "../../../control-plane/ports/access/audit.ts";
 import { alice, attemptWith, event, makeToken, readyVersion, specOf } from "./fixture.ts";
 import { stores } from "./own-stores.ts";
 

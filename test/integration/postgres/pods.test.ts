@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
 import type { LeaderFence } from "../../../control-plane/ports/plan.ts";
-import type { PodJoinAttempt } from "../../../control-plane/ports/nodes.ts";
+import type { PodJoinAttempt } from "../../../control-plane/ports/nodes/nodes.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { alice, event, joinNode, lead, messagesOf, nodeOf, openStores } from "./fixture.ts";

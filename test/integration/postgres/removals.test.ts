@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type pg from "pg";
 import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
 import type { LeaderFence } from "../../../control-plane/ports/plan.ts";
-import { rolloutSpec } from "../../../shared/api/v1/rollout-spec.ts";
+import { rolloutSpec } from "../../../shared/api/v1/rollouts/rollout-spec.ts";
 import { firstRecord } from "../../../control-plane/core/rollout/start.ts";
 import { aDeployment } from "../../support/fleet/fleet-builder.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import pg from "pg";
-import { weakFacts } from "../../../control-plane/weak-settings.ts";
+import { weakFacts } from "../../../control-plane/settings/weak-settings.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
 import { CHANNELS } from "../../../shared/protocol/limits.ts";
 import { HostileNode } from "../../support/fakes/hostile-node.ts";

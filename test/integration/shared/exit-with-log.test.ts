@@ -6,7 +6,7 @@ import path from "node:path";
 import type { Readable } from "node:stream";
 import { eventually } from "../../support/eventually.ts";
 
-const MODULE = path.resolve(import.meta.dirname, "../../../shared/base/exit-with-log.ts");
+const MODULE = path.resolve(import.meta.dirname, "../../../shared/base/logging/exit-with-log.ts");
 /** Longer than the second that last lines may take, and much shorter than for ever. */
 const LIMIT_MS = 10_000;
 

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { certificatesOf, pinFor } from "../../../control-plane/adapters/tls/certificate-check.ts";
 import { OwnAuthority } from "../../../control-plane/adapters/tls/own-authority.ts";
 import { isSettingsError, readConfig } from "../../../control-plane/config.ts";
-import { openTls } from "../../../control-plane/open-tls.ts";
+import { openTls } from "../../../control-plane/compose/open-tls.ts";
 import type { NewEvent } from "../../../control-plane/ports/events.ts";
 import { eventually } from "../../support/eventually.ts";
 import { silentLogger } from "../../support/silent-logger.ts";

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { WebSocket, WebSocketServer } from "ws";
 import { WebSocketControlChannel } from "../../../control-plane/adapters/websocket/control-channel.ts";
-import type { ControlSession } from "../../../control-plane/ports/channels.ts";
+import type { ControlSession } from "../../../control-plane/ports/nodes/channels.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { CONTROL_RATE } from "../../../shared/protocol/limits.ts";
 import type { NodeMessage } from "../../../shared/protocol/messages.ts";

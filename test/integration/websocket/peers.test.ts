@@ -5,10 +5,10 @@ import { WebSocket, WebSocketServer } from "ws";
 import { PendingRequests } from "../../../control-plane/app/inference/pending-requests.ts";
 import { ResponseReceiver } from "../../../control-plane/app/inference/response-receiver.ts";
 import { keyPair, keys } from "../../../control-plane/adapters/system/ed25519.ts";
-import { WebSocketPeerDialer } from "../../../control-plane/adapters/websocket/peer-dialer.ts";
-import { PeerServer } from "../../../control-plane/adapters/websocket/peer-server.ts";
-import type { KeyPair } from "../../../control-plane/ports/keys.ts";
-import type { PeerHandler } from "../../../control-plane/ports/peers.ts";
+import { WebSocketPeerDialer } from "../../../control-plane/adapters/websocket/peers/peer-dialer.ts";
+import { PeerServer } from "../../../control-plane/adapters/websocket/peers/peer-server.ts";
+import type { KeyPair } from "../../../control-plane/ports/access/keys.ts";
+import type { PeerHandler } from "../../../control-plane/ports/nodes/peers.ts";
 import { own } from "../../../shared/bytes/owned-bytes.ts";
 import { ResponseStream } from "../../../shared/inference/response-stream.ts";
 import {

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from "@jest/globals";
 import { WebSocket } from "ws";
 import { keys } from "../../../control-plane/adapters/system/ed25519.ts";
 import { NodeChannels } from "../../../control-plane/adapters/websocket/node-channels.ts";
-import type { NodeSessionHandler } from "../../../control-plane/ports/channels.ts";
+import type { NodeSessionHandler } from "../../../control-plane/ports/nodes/channels.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { channelPath, SUBPROTOCOL } from "../../../shared/protocol/limits.ts";

@@ -1,5 +1,5 @@
 import path from "node:path";
-import type { Node } from "../../../shared/api/v1/nodes.ts";
+import type { Node } from "../../../shared/api/v1/nodes/nodes.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import { startTestDatabase } from "../../support/postgres/postgres.ts";
 import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";

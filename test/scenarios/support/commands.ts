@@ -1,4 +1,4 @@
-import { rolloutAction } from "../../../shared/api/v1/rollouts.ts";
+import { rolloutAction } from "../../../shared/api/v1/rollouts/rollouts.ts";
 import type { Story } from "./story.ts";
 
 interface Entry {

@@ -14,7 +14,7 @@ import { NodeAdmin } from "../../../control-plane/app/nodes/node-admin.ts";
 import { RolloutAdmin } from "../../../control-plane/app/rollouts/rollout-admin.ts";
 import { ModelPush } from "../../../control-plane/app/transfer/model-push.ts";
 import type { NewEvent } from "../../../control-plane/ports/events.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
+import type { Logger } from "../../../shared/base/logging/logger.ts";
 import { seededRandom } from "../../../shared/base/random.ts";
 import { TIMINGS } from "../../support/fleet/fleet-builder.ts";
 import { silentLogger } from "../../support/silent-logger.ts";

@@ -6,7 +6,7 @@ import {
   type Unsent,
 } from "../../../shared/protocol/messages.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
-import type { ControlSession, NodeSessionHandler } from "../../../control-plane/ports/channels.ts";
+import type { ControlSession, NodeSessionHandler } from "../../../control-plane/ports/nodes/channels.ts";
 import { someCapabilities } from "../../integration/postgres/fixture.ts";
 
 /** A node whose agent does what the story says: it confirms its desired state and reports what it is told to. */

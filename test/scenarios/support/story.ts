@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type pg from "pg";
 import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
-import { deploymentSpec } from "../../../shared/api/v1/deployments.ts";
-import type { RolloutAction } from "../../../shared/api/v1/rollouts.ts";
+import { deploymentSpec } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { RolloutAction } from "../../../shared/api/v1/rollouts/rollouts.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
 import {
   alice,

@@ -3,7 +3,7 @@ import {
   densityOf,
   isWorth,
   type ReplicaValue,
-} from "../../../control-plane/core/scheduling/planning/replica-value.ts";
+} from "../../../control-plane/core/scheduling/planning/preemption/replica-value.ts";
 import { seededRandom, type Random } from "../../../shared/base/random.ts";
 import { lognormal } from "../engine/chance.ts";
 import { mean } from "../engine/measure.ts";

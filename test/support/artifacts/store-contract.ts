@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { beforeEach, describe, expect, it } from "@jest/globals";
-import type { ArtifactStore } from "../../../control-plane/ports/artifacts.ts";
+import type { ArtifactStore } from "../../../control-plane/ports/catalog/artifacts.ts";
 import { noise } from "../../unit/control-plane/core/catalog/onnx/onnx-bytes.ts";
 
 const MIB = 1024 * 1024;

@@ -1,5 +1,5 @@
-import { rolloutSpec } from "../../../shared/api/v1/rollout-spec.ts";
-import type { RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
+import { rolloutSpec } from "../../../shared/api/v1/rollouts/rollout-spec.ts";
+import type { RolloutRecord } from "../../../shared/api/v1/rollouts/rollouts.ts";
 import type { FleetRollout } from "../../../control-plane/core/fleet/types.ts";
 import { wavesOf } from "../../../control-plane/core/rollout/waves.ts";
 

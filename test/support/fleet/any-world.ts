@@ -9,7 +9,7 @@ import type {
 } from "../../../control-plane/core/fleet/types.ts";
 import { attemptOn } from "../../../control-plane/core/scheduling/needs/attempt.ts";
 import type { PlanContext } from "../../../control-plane/core/scheduling/context.ts";
-import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
+import type { NodeKind } from "../../../shared/api/v1/nodes/nodes.ts";
 import type { PlacementId } from "../../../shared/base/ids.ts";
 import { aDeployment, aFleet, aFleetSession, aNode, aPlacement, aVersion, NOW, TIMINGS } from "./fleet-builder.ts";
 

@@ -1,7 +1,7 @@
 import { versionOf } from "../../../control-plane/core/fleet/queries.ts";
 import { nodeState } from "../../../control-plane/core/fleet/node-status.ts";
 import type { Fleet, FleetDeployment, FleetNode, FleetPlacement } from "../../../control-plane/core/fleet/types.ts";
-import { nodeKind } from "../../../shared/api/v1/nodes.ts";
+import { nodeKind } from "../../../shared/api/v1/nodes/nodes.ts";
 import { NOW, TIMINGS } from "./fleet-builder.ts";
 
 const MIB = 1_048_576;

@@ -1,5 +1,5 @@
-import { deploymentSpec, type DeploymentSpec } from "../../../shared/api/v1/deployments.ts";
-import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
+import { deploymentSpec, type DeploymentSpec } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { ExplainRecord } from "../../../shared/api/v1/deployments/explain.ts";
 import type { NodeId, PlacementId } from "../../../shared/base/ids.ts";
 import { FleetState } from "../../../control-plane/core/fleet/fleet-state.ts";
 import { reduce } from "../../../control-plane/core/fleet/reduce.ts";

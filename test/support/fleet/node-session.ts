@@ -1,7 +1,7 @@
 import type { FleetCache } from "../../../control-plane/app/fleet/fleet-cache.ts";
 import { NodeSession } from "../../../control-plane/app/node-sessions/node-session.ts";
 import type { FleetNode } from "../../../control-plane/core/fleet/types.ts";
-import type { ControlChannel } from "../../../control-plane/ports/channels.ts";
+import type { ControlChannel } from "../../../control-plane/ports/nodes/channels.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { aFleet } from "./fleet-builder.ts";
 

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { rolloutAction } from "../../../shared/api/v1/rollouts.ts";
+import { rolloutAction } from "../../../shared/api/v1/rollouts/rollouts.ts";
 import { EIGHT_NODES, type RolloutWorld } from "./rollout-world.ts";
 
 const NAMES = EIGHT_NODES.map(({ name }) => name);

@@ -1,10 +1,10 @@
 import { factsOf, type RolloutFacts } from "../../../control-plane/core/rollout/facts.ts";
 import { toInstant } from "../../../shared/api/v1/common.ts";
-import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
+import type { NodeKind } from "../../../shared/api/v1/nodes/nodes.ts";
 import type { z } from "zod";
-import type { rolloutSpec } from "../../../shared/api/v1/rollout-spec.ts";
-import type { RolloutAction, RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
-import type { DeploymentSpec } from "../../../shared/api/v1/deployments.ts";
+import type { rolloutSpec } from "../../../shared/api/v1/rollouts/rollout-spec.ts";
+import type { RolloutAction, RolloutRecord } from "../../../shared/api/v1/rollouts/rollouts.ts";
+import type { DeploymentSpec } from "../../../shared/api/v1/deployments/deployments.ts";
 import type { PlacementId } from "../../../shared/base/ids.ts";
 import type {
   Disconnects,

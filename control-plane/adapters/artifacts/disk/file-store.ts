@@ -3,7 +3,7 @@ import { constants } from "node:fs";
 import { copyFile, link, mkdir, open, readdir, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { isSkerryError, SkerryError } from "../../../../shared/base/errors.ts";
-import type { ArtifactFile, ArtifactStore, FileState } from "../../../ports/artifacts.ts";
+import type { ArtifactFile, ArtifactStore, FileState } from "../../../ports/catalog/artifacts.ts";
 import { type DiskSpace, Reservations } from "../disk-room.ts";
 import { hasCode, readFully, syncDirectory, syncFile, unlessMissing } from "../files.ts";
 import { Layout } from "./layout.ts";

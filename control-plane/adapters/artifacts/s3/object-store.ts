@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { isSkerryError, messageOf, SkerryError } from "../../../../shared/base/errors.ts";
 import { Semaphore } from "../../../../shared/flow/semaphore.ts";
-import type { ArtifactFile, ArtifactStore, FileState } from "../../../ports/artifacts.ts";
+import type { ArtifactFile, ArtifactStore, FileState } from "../../../ports/catalog/artifacts.ts";
 import type { MeasuredStoreRequest } from "../../../ports/metrics.ts";
 import type { DiskSpace } from "../disk-room.ts";
 import { demandSha256 } from "../names.ts";

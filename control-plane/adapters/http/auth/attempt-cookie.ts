@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { cookieValue } from "./cookie-value.ts";
-import type { LoginAttempt } from "../../../ports/identity-provider.ts";
+import type { LoginAttempt } from "../../../ports/access/identity-provider.ts";
 
 /** A person at the provider's pages, in seconds. */
 const LIFE_SECONDS = 600;

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Clock } from "../../../../shared/base/clock.ts";
 import { isSkerryError, SkerryError } from "../../../../shared/base/errors.ts";
-import { TOKEN_PREFIX } from "../../../../shared/api/v1/login.ts";
+import { TOKEN_PREFIX } from "../../../../shared/api/v1/access/login.ts";
 import { bearerOf } from "../../../../shared/inference/http/message.ts";
 import type { Caller, CallerSession } from "../../../app/access/api-keys.ts";
 import type { Metrics } from "../../../ports/metrics.ts";

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { cookieValue } from "./cookie-value.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
-import { CSRF_HEADER } from "../../../../shared/api/v1/login.ts";
+import { CSRF_HEADER } from "../../../../shared/api/v1/access/login.ts";
 
 /** Bytes of a Cookie header that are looked at: ours is among the first of any page's cookies. */
 const MAX_HEADER = 4_096;

@@ -1,7 +1,7 @@
 import { OBJECT_NAME } from "../../../../shared/api/v1/common.ts";
 import type { Clock } from "../../../../shared/base/clock.ts";
 import type { ErrorCode } from "../../../../shared/base/errors.ts";
-import type { Logger } from "../../../../shared/base/logger.ts";
+import type { Logger } from "../../../../shared/base/logging/logger.ts";
 import type { Rate } from "../../../../shared/flow/token-bucket.ts";
 import type { TraceContext } from "../../../../shared/base/trace-context.ts";
 import type { InferenceResponse } from "../../../app/inference/inference-request.ts";

@@ -3,7 +3,7 @@ import { type Cancellation, cancellationOf } from "../../../../shared/flow/cance
 import { OBJECT_NAME } from "../../../../shared/api/v1/common.ts";
 import type { Clock } from "../../../../shared/base/clock.ts";
 import { type ErrorCode, SkerryError } from "../../../../shared/base/errors.ts";
-import type { Logger } from "../../../../shared/base/logger.ts";
+import type { Logger } from "../../../../shared/base/logging/logger.ts";
 import { asSkerryError, inferenceError } from "../../../../shared/inference/http/error-response.ts";
 import { forwardStream } from "../../../../shared/inference/http/forward-stream.ts";
 import { acceptsGzip, isWorthGzip, sendGzipped } from "../../../../shared/inference/http/compression.ts";

@@ -1,6 +1,6 @@
 import { canonicalJson, digestOf } from "../../../../shared/base/digest.ts";
 import { messageOf, SkerryError } from "../../../../shared/base/errors.ts";
-import type { Logger } from "../../../../shared/base/logger.ts";
+import type { Logger } from "../../../../shared/base/logging/logger.ts";
 import type { IdempotencyStore } from "../../../ports/idempotency.ts";
 import { invalidFields } from "../../../../shared/base/invalid-fields.ts";
 import type { RouteResponse } from "../server/route.ts";

@@ -1,4 +1,4 @@
-import type { MatchExpression, NodeSelector } from "../../../../shared/api/v1/node-selector.ts";
+import type { MatchExpression, NodeSelector } from "../../../../shared/api/v1/nodes/node-selector.ts";
 import { invalidFields } from "../../../../shared/base/invalid-fields.ts";
 
 const KEY = /^[A-Za-z0-9]([A-Za-z0-9._/-]{0,126}[A-Za-z0-9])?$/;

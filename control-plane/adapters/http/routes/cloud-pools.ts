@@ -1,4 +1,4 @@
-import { cloudPool, cloudPoolSpec } from "../../../../shared/api/v1/cloud-pools.ts";
+import { cloudPool, cloudPoolSpec } from "../../../../shared/api/v1/nodes/cloud-pools.ts";
 import { listOf, listQuery } from "../../../../shared/api/v1/common.ts";
 import { invalidFields } from "../../../../shared/base/invalid-fields.ts";
 import type { PoolAdmin } from "../../../app/cloud/pool-admin.ts";

@@ -6,10 +6,10 @@ import {
   deploymentSpec,
   placement,
   retryResponse,
-} from "../../../../shared/api/v1/deployments.ts";
-import { explainResponse } from "../../../../shared/api/v1/explain.ts";
+} from "../../../../shared/api/v1/deployments/deployments.ts";
+import { explainResponse } from "../../../../shared/api/v1/deployments/explain.ts";
 import { endpoint } from "../../../../shared/api/v1/inference.ts";
-import { planResponse, planRequest } from "../../../../shared/api/v1/plan.ts";
+import { planResponse, planRequest } from "../../../../shared/api/v1/deployments/plan.ts";
 import { NODE_NAME } from "../../../../shared/protocol/join-messages.ts";
 import { isInScope } from "../../../core/access/decide.ts";
 import type { DeploymentAdmin } from "../../../app/deployments/deployment-admin.ts";

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { listOf, pageQuery } from "../../../../shared/api/v1/common.ts";
 import { auditEntry, auditHead, event, eventCursor, eventsQuery } from "../../../../shared/api/v1/events.ts";
 import type { EventFeed } from "../../../app/events/event-feed.ts";
-import type { AuditStore } from "../../../ports/audit.ts";
+import type { AuditStore } from "../../../ports/access/audit.ts";
 import { invalidFields } from "../../../../shared/base/invalid-fields.ts";
 import { eventStream, STREAM_TYPE } from "../server/event-stream.ts";
 import { defineRoute, type RequestFacts, type Route } from "../server/route.ts";

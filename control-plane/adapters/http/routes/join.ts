@@ -1,5 +1,5 @@
 import { listOf, listQuery } from "../../../../shared/api/v1/common.ts";
-import { createdJoinToken, createJoinToken, joinToken, replaceNode } from "../../../../shared/api/v1/nodes.ts";
+import { createdJoinToken, createJoinToken, joinToken, replaceNode } from "../../../../shared/api/v1/nodes/nodes.ts";
 import type { Clock } from "../../../../shared/base/clock.ts";
 import { isSkerryError, SkerryError } from "../../../../shared/base/errors.ts";
 import {
@@ -12,7 +12,7 @@ import {
 } from "../../../../shared/protocol/join-messages.ts";
 import type { TokenAdmin } from "../../../app/nodes/token-admin.ts";
 import type { Metrics } from "../../../ports/metrics.ts";
-import type { Requester } from "../../../ports/audit.ts";
+import type { Requester } from "../../../ports/access/audit.ts";
 import type { Limits } from "../server/limits.ts";
 import { paginate } from "../rest/paginate.ts";
 import { definePublicRoute, defineRoute, type Route } from "../server/route.ts";

@@ -1,5 +1,5 @@
 import { listOf, listQuery } from "../../../../shared/api/v1/common.ts";
-import { apiKey, createApiKey, createdApiKey, rotateApiKey, whoami } from "../../../../shared/api/v1/keys.ts";
+import { apiKey, createApiKey, createdApiKey, rotateApiKey, whoami } from "../../../../shared/api/v1/access/keys.ts";
 import type { ApiKeys } from "../../../app/access/api-keys.ts";
 import { paginate } from "../rest/paginate.ts";
 import { defineRoute, type Route } from "../server/route.ts";

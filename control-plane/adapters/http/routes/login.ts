@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { deviceCode, deviceLogin, deviceSession, loginWays } from "../../../../shared/api/v1/login.ts";
+import { deviceCode, deviceLogin, deviceSession, loginWays } from "../../../../shared/api/v1/access/login.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import type { OpenedSession } from "../../../app/access/login-sessions.ts";
 import type { People } from "../../../app/access/people.ts";

@@ -1,5 +1,5 @@
 import { listOf } from "../../../../shared/api/v1/common.ts";
-import { approveNode, drainNode, node, nodesQuery, patchNode } from "../../../../shared/api/v1/nodes.ts";
+import { approveNode, drainNode, node, nodesQuery, patchNode } from "../../../../shared/api/v1/nodes/nodes.ts";
 import type { FleetWatches } from "../../../app/fleet/fleet-watches.ts";
 import type { NodeAdmin, NodeFacts } from "../../../app/nodes/node-admin.ts";
 import { nodeLabels } from "../../../app/nodes/node-dto.ts";

@@ -1,5 +1,10 @@
 import { listOf, pageQuery, watchQuery } from "../../../../shared/api/v1/common.ts";
-import { rollout, rolloutAction, rolloutActionBody, type RolloutAction } from "../../../../shared/api/v1/rollouts.ts";
+import {
+  rollout,
+  rolloutAction,
+  rolloutActionBody,
+  type RolloutAction,
+} from "../../../../shared/api/v1/rollouts/rollouts.ts";
 import type { FleetWatches } from "../../../app/fleet/fleet-watches.ts";
 import type { RolloutAdmin } from "../../../app/rollouts/rollout-admin.ts";
 import { paginate } from "../rest/paginate.ts";

@@ -1,5 +1,11 @@
 import { listOf, listQuery, toInstant } from "../../../../shared/api/v1/common.ts";
-import { openSession, session, sessionCode, sessionInfo, type Session } from "../../../../shared/api/v1/login.ts";
+import {
+  openSession,
+  session,
+  sessionCode,
+  sessionInfo,
+  type Session,
+} from "../../../../shared/api/v1/access/login.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import type { Caller } from "../../../app/access/api-keys.ts";
 import type { LoginSessions, OpenedSession } from "../../../app/access/login-sessions.ts";

@@ -1,5 +1,5 @@
 import type { Caller } from "../../../app/access/api-keys.ts";
-import type { Whoami } from "../../../../shared/api/v1/keys.ts";
+import type { Whoami } from "../../../../shared/api/v1/access/keys.ts";
 
 /** What a caller may know of itself. */
 export function whoamiOf({ keyId, name, role, models, deployments }: Caller): Whoami {

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { RequestFacts } from "./route.ts";
-import { callerAddress } from "../../../../shared/base/caller-address.ts";
+import { callerAddress } from "../../../../shared/base/network/caller-address.ts";
 import { textCauses } from "../../../../shared/base/plain-text.ts";
 import { invalidFields } from "../../../../shared/base/invalid-fields.ts";
 

@@ -1,7 +1,7 @@
 import type { JoinRequest, JoinResponse, PodJoinRequest } from "../../../../shared/protocol/join-messages.ts";
 import type { Clock } from "../../../../shared/base/clock.ts";
-import type { Logger } from "../../../../shared/base/logger.ts";
-import type { CertificateSource } from "../../../../shared/base/server-certificate.ts";
+import type { Logger } from "../../../../shared/base/logging/logger.ts";
+import type { CertificateSource } from "../../../../shared/base/network/server-certificate.ts";
 import type { CorsPolicy } from "../../../../shared/inference/http/cors.ts";
 import { InferenceStatistics } from "../../../../shared/inference/statistics.ts";
 import type { Random } from "../../../../shared/base/random.ts";
@@ -19,7 +19,7 @@ import type { ModelRepositoryApi } from "../../../app/catalog/model-repository-a
 import type { ModelStatusQuery } from "../../../app/inference/model-status-query.ts";
 import type { TrafficMeter } from "../../../app/traffic/traffic-meter.ts";
 import type { TokenAdmin } from "../../../app/nodes/token-admin.ts";
-import type { AuditStore, Requester } from "../../../ports/audit.ts";
+import type { AuditStore, Requester } from "../../../ports/access/audit.ts";
 import type { IdempotencyStore } from "../../../ports/idempotency.ts";
 import type { Metrics } from "../../../ports/metrics.ts";
 import type { Catalog } from "./route-catalog.ts";

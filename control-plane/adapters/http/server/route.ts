@@ -2,7 +2,7 @@ import { SkerryError } from "../../../../shared/base/errors.ts";
 import { z } from "zod";
 import type { Caller } from "../../../app/access/api-keys.ts";
 import type { Action } from "../../../core/access/actions.ts";
-import type { KeyHolder } from "../../../ports/audit.ts";
+import type { KeyHolder } from "../../../ports/access/audit.ts";
 import { causesOfIssues } from "../../../../shared/api/v1/field-causes.ts";
 import { invalidFields } from "../../../../shared/base/invalid-fields.ts";
 

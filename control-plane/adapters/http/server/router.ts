@@ -2,7 +2,7 @@ import express, { type Express, type Request, type Response } from "express";
 import type { Clock } from "../../../../shared/base/clock.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import { invalidFields } from "../../../../shared/base/invalid-fields.ts";
-import type { Logger } from "../../../../shared/base/logger.ts";
+import type { Logger } from "../../../../shared/base/logging/logger.ts";
 import { requestIdFrom } from "../../../../shared/base/request-id.ts";
 import { asSkerryError, inferenceError } from "../../../../shared/inference/http/error-response.ts";
 import { isCompressed } from "../../../../shared/inference/http/compression.ts";

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { Clock } from "../../../../shared/base/clock.ts";
-import type { CertificateSource } from "../../../../shared/base/server-certificate.ts";
+import type { CertificateSource } from "../../../../shared/base/network/server-certificate.ts";
 import { dropRest, serverOptions } from "../../../../shared/inference/http/server-options.ts";
 import { AddressConnections } from "./address-connections.ts";
 import { EarlyRequests, type Handler, type UpgradeHandler } from "./early-requests.ts";

@@ -1,10 +1,10 @@
 import { labelMap } from "../../../../shared/api/v1/common.ts";
-import { role, type ApiKeyInfo, type KeyLimits } from "../../../../shared/api/v1/keys.ts";
+import { role, type ApiKeyInfo, type KeyLimits } from "../../../../shared/api/v1/access/keys.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import { type ApiKey, Prisma } from "../../../../prisma/generated/client.ts";
 import type { GrantedDeployment } from "../../../core/access/decide.ts";
-import type { Actor } from "../../../ports/audit.ts";
-import type { GoodKey, KeyStore, NewKey, Rotation, StoredKey } from "../../../ports/keys.ts";
+import type { Actor } from "../../../ports/access/audit.ts";
+import type { GoodKey, KeyStore, NewKey, Rotation, StoredKey } from "../../../ports/access/keys.ts";
 import type { Database, Transaction } from "../database.ts";
 import { audit } from "../events/audit.ts";
 import { appendEvents } from "../events/events.ts";

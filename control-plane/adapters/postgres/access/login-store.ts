@@ -1,9 +1,9 @@
 import { z } from "zod";
-import { role } from "../../../../shared/api/v1/keys.ts";
-import type { SessionInfo } from "../../../../shared/api/v1/login.ts";
+import { role } from "../../../../shared/api/v1/access/keys.ts";
+import type { SessionInfo } from "../../../../shared/api/v1/access/login.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
-import type { Actor, KeyHolder, Requester } from "../../../ports/audit.ts";
-import type { LoginStore, NewCode, NewSession, StoredSession } from "../../../ports/logins.ts";
+import type { Actor, KeyHolder, Requester } from "../../../ports/access/audit.ts";
+import type { LoginStore, NewCode, NewSession, StoredSession } from "../../../ports/access/logins.ts";
 import type { Database, Transaction } from "../database.ts";
 import { audit } from "../events/audit.ts";
 import { appendEvents } from "../events/events.ts";

@@ -9,7 +9,7 @@ import { engineModel } from "../../../../shared/text/engine-model.ts";
 import { variantFacts } from "../../../../shared/protocol/model-files/variants.ts";
 import { textModel } from "../../../../shared/text/text-model.ts";
 import { bundleFile, runtime, type BundleFile } from "../../../../shared/protocol/model-files/bundle.ts";
-import type { UploadRow } from "../../../ports/catalog.ts";
+import type { UploadRow } from "../../../ports/catalog/catalog.ts";
 
 /** What a model is read with, for `toModel`. */
 export const WITH_MODEL = {

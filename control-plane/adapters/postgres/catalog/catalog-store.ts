@@ -7,8 +7,8 @@ import type {
   StoredVersion,
   UnfinishedUploadRow,
   UploadRow,
-} from "../../../ports/catalog.ts";
-import type { Actor } from "../../../ports/audit.ts";
+} from "../../../ports/catalog/catalog.ts";
+import type { Actor } from "../../../ports/access/audit.ts";
 import type { NewEvent } from "../../../ports/events.ts";
 import { moveAlias, type AliasMove } from "./alias-writes.ts";
 import { toModel, toModelVersion, toUploadRow, WITH_MODEL } from "./catalog-rows.ts";

@@ -2,7 +2,7 @@ import { Prisma } from "../../../../prisma/generated/client.ts";
 import type { Model } from "../../../../shared/api/v1/models.ts";
 import { canonicalJson } from "../../../../shared/base/digest.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
-import type { Actor } from "../../../ports/audit.ts";
+import type { Actor } from "../../../ports/access/audit.ts";
 import { toModel, WITH_MODEL } from "./catalog-rows.ts";
 import type { Transaction } from "../database.ts";
 import { audit } from "../events/audit.ts";

@@ -1,7 +1,7 @@
 import { Prisma } from "../../../../prisma/generated/client.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
-import type { CatalogStore } from "../../../ports/catalog.ts";
-import type { Actor } from "../../../ports/audit.ts";
+import type { CatalogStore } from "../../../ports/catalog/catalog.ts";
+import type { Actor } from "../../../ports/access/audit.ts";
 import type { NewEvent } from "../../../ports/events.ts";
 import type { Transaction } from "../database.ts";
 import { raiseDesiredRev } from "../fleet/desired-rev.ts";

@@ -1,6 +1,6 @@
 import { Prisma } from "../../../../prisma/generated/client.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
-import type { Actor } from "../../../ports/audit.ts";
+import type { Actor } from "../../../ports/access/audit.ts";
 import type { Transaction } from "../database.ts";
 import { audit } from "../events/audit.ts";
 import { appendEvents } from "../events/events.ts";

@@ -1,6 +1,6 @@
 import type * as Rows from "../../../../prisma/generated/client.ts";
 import type { BundleFile } from "../../../../shared/protocol/model-files/bundle.ts";
-import type { Actor } from "../../../ports/audit.ts";
+import type { Actor } from "../../../ports/access/audit.ts";
 import type { NewEvent } from "../../../ports/events.ts";
 import type { Transaction } from "../database.ts";
 import { audit } from "../events/audit.ts";

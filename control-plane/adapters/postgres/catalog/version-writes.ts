@@ -9,8 +9,8 @@ import {
   type Manifest,
 } from "../../../../shared/protocol/model-files/manifest.ts";
 import { REFERENCE, type VariantFacts } from "../../../../shared/protocol/model-files/variants.ts";
-import type { CatalogStore, CheckedModel, CheckedVariant, DeclaredVersion } from "../../../ports/catalog.ts";
-import type { Actor } from "../../../ports/audit.ts";
+import type { CatalogStore, CheckedModel, CheckedVariant, DeclaredVersion } from "../../../ports/catalog/catalog.ts";
+import type { Actor } from "../../../ports/access/audit.ts";
 import type { NewEvent } from "../../../ports/events.ts";
 import { toModelVersion } from "./catalog-rows.ts";
 import type { Transaction } from "../database.ts";

@@ -1,6 +1,6 @@
 import { auditEntry, type AuditHead } from "../../../../shared/api/v1/events.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
-import type { AuditRecorder, AuditRow, AuditStore, Notable } from "../../../ports/audit.ts";
+import type { AuditRecorder, AuditRow, AuditStore, Notable } from "../../../ports/access/audit.ts";
 import type { Database } from "../database.ts";
 import { audit } from "./audit.ts";
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { chainHash } from "../../../../shared/api/v1/audit-chain.ts";
-import type { Actor } from "../../../ports/audit.ts";
+import { chainHash } from "../../../../shared/api/v1/access/audit-chain.ts";
+import type { Actor } from "../../../ports/access/audit.ts";
 import type { Transaction } from "../database.ts";
 import { holdsLease } from "../fleet/leadership-store.ts";
 

@@ -1,5 +1,5 @@
 import { Prisma } from "../../../../prisma/generated/client.ts";
-import { CUT } from "../../../../shared/api/v1/audit-chain.ts";
+import { CUT } from "../../../../shared/api/v1/access/audit-chain.ts";
 import type { LeaderFence } from "../../../ports/plan.ts";
 import type { Retention, RetentionStore } from "../../../ports/retention.ts";
 import type { Database, Transaction } from "../database.ts";

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { NodeId } from "../../../../shared/base/ids.ts";
 import type { FleetKeys } from "../../../core/fleet/changes/fleet-keys.ts";
-import type { Clone } from "../../../ports/nodes.ts";
+import type { Clone } from "../../../ports/nodes/nodes.ts";
 import type { ChangeTopic } from "../../../ports/plan.ts";
 
 /** PostgreSQL takes 7,999 bytes. Names and ids are ASCII. */

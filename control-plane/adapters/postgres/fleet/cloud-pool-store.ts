@@ -1,5 +1,5 @@
-import { poolFindings, type PoolFindings } from "../../../../shared/api/v1/cloud-pools.ts";
-import type { CloudPoolStore } from "../../../ports/cloud-pool.ts";
+import { poolFindings, type PoolFindings } from "../../../../shared/api/v1/nodes/cloud-pools.ts";
+import type { CloudPoolStore } from "../../../ports/cloud/cloud-pool.ts";
 import type { LeaderFence, PlanOutcome } from "../../../ports/plan.ts";
 import type { Database } from "../database.ts";
 import { holdsLease } from "./leadership-store.ts";

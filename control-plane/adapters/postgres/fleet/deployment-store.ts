@@ -1,9 +1,9 @@
 import { Prisma } from "../../../../prisma/generated/client.ts";
-import { deploymentSpec, type DeploymentSpec } from "../../../../shared/api/v1/deployments.ts";
+import { deploymentSpec, type DeploymentSpec } from "../../../../shared/api/v1/deployments/deployments.ts";
 import { canonicalJson, digestOf } from "../../../../shared/base/digest.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
-import type { DeploymentStore } from "../../../ports/catalog.ts";
-import type { Actor } from "../../../ports/audit.ts";
+import type { DeploymentStore } from "../../../ports/catalog/catalog.ts";
+import type { Actor } from "../../../ports/access/audit.ts";
 import { RetryTransaction } from "../database-errors.ts";
 import type { Database, Transaction } from "../database.ts";
 import { raiseDesiredRev } from "./desired-rev.ts";

@@ -1,8 +1,8 @@
-import { cloudPoolSpec, type CloudPoolSpec } from "../../../../shared/api/v1/cloud-pools.ts";
+import { cloudPoolSpec, type CloudPoolSpec } from "../../../../shared/api/v1/nodes/cloud-pools.ts";
 import { canonicalJson } from "../../../../shared/base/digest.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
-import type { Actor } from "../../../ports/audit.ts";
-import type { DeclaredPool, PoolDeclarations } from "../../../ports/cloud-pool.ts";
+import type { Actor } from "../../../ports/access/audit.ts";
+import type { DeclaredPool, PoolDeclarations } from "../../../ports/cloud/cloud-pool.ts";
 import type { Database, Transaction } from "../database.ts";
 import { audit } from "../events/audit.ts";
 import { appendEvents } from "../events/events.ts";

@@ -1,4 +1,4 @@
-import { nodeKind, type NodeKind } from "../../../../shared/api/v1/nodes.ts";
+import { nodeKind, type NodeKind } from "../../../../shared/api/v1/nodes/nodes.ts";
 import type { Clock } from "../../../../shared/base/clock.ts";
 import type { Random } from "../../../../shared/base/random.ts";
 import { release } from "../../../../shared/bytes/owned-bytes.ts";

@@ -1,5 +1,5 @@
-import { nodeKind, type NodeKind } from "../../../../shared/api/v1/nodes.ts";
-import { RUNNING_PHASES } from "../../../../shared/api/v1/rollouts.ts";
+import { nodeKind, type NodeKind } from "../../../../shared/api/v1/nodes/nodes.ts";
+import { RUNNING_PHASES } from "../../../../shared/api/v1/rollouts/rollouts.ts";
 import type { VersionShare } from "../../routing/version-split.ts";
 import { isWanted, placementsOfDeployment } from "../queries.ts";
 import { aliasKey, type Fleet, type FleetDeployment, type FleetPlacement, type FleetRollout } from "../types.ts";

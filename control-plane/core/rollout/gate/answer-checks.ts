@@ -1,4 +1,4 @@
-import { fractionOfPercentage } from "../../../../shared/api/v1/gate.ts";
+import { fractionOfPercentage } from "../../../../shared/api/v1/rollouts/gate.ts";
 import { certain, NOT_ENOUGH, shareOf, type Check } from "./check.ts";
 import { compareWithLimit, type TestResult } from "./sequential-test.ts";
 

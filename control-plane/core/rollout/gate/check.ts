@@ -1,4 +1,4 @@
-import type { GateCheck, GateMeasures } from "../../../../shared/api/v1/gate.ts";
+import type { GateCheck, GateMeasures } from "../../../../shared/api/v1/rollouts/gate.ts";
 import type { GateEvidence } from "./evidence.ts";
 import type { TestResult } from "./sequential-test.ts";
 

@@ -1,4 +1,4 @@
-import type { NodeKind } from "../../../../shared/api/v1/nodes.ts";
+import type { NodeKind } from "../../../../shared/api/v1/nodes/nodes.ts";
 import { addHistograms, type LatencyHistogram } from "./latency-histogram.ts";
 
 /** What both versions of a deployment did during one wave, over all control planes. */

@@ -1,4 +1,4 @@
-import type { GateCheck, GateFinding, GateMeasures } from "../../../../shared/api/v1/gate.ts";
+import type { GateCheck, GateFinding, GateMeasures } from "../../../../shared/api/v1/rollouts/gate.ts";
 import { answerChecks } from "./answer-checks.ts";
 import { NOT_ENOUGH, type Check, type CheckContext, type CheckResult } from "./check.ts";
 import { requestsOfNew, type GateEvidence } from "./evidence.ts";

@@ -1,5 +1,5 @@
-import { fractionOfPercentage } from "../../../../shared/api/v1/gate.ts";
-import { nodeKind } from "../../../../shared/api/v1/nodes.ts";
+import { fractionOfPercentage } from "../../../../shared/api/v1/rollouts/gate.ts";
+import { nodeKind } from "../../../../shared/api/v1/nodes/nodes.ts";
 import { ERRORS, type ErrorCode } from "../../../../shared/base/errors.ts";
 import { NOT_ENOUGH, shareOf, type Check } from "./check.ts";
 import { errorsOf, requestsOfNew, type GateEvidence, type RequestEvidence, type VersionEvidence } from "./evidence.ts";

@@ -1,4 +1,4 @@
-import type { Tensor } from "../../../../shared/inference/datatypes.ts";
+import type { Tensor } from "../../../../shared/inference/tensors/datatypes.ts";
 
 /** How far the answers of two versions to one request are apart. */
 export interface AnswerComparison {

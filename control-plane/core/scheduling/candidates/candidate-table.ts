@@ -1,4 +1,4 @@
-import type { NodeKind } from "../../../../shared/api/v1/nodes.ts";
+import type { NodeKind } from "../../../../shared/api/v1/nodes/nodes.ts";
 import { Best } from "./best.ts";
 import { CROWDED, ERROR, offerAll, refusalsOf } from "./candidate-scan.ts";
 import { ownPlacements, type Candidate, type PlacementRequest } from "./candidate.ts";

@@ -1,4 +1,4 @@
-import type { NodeState } from "../../../../shared/api/v1/nodes.ts";
+import type { NodeState } from "../../../../shared/api/v1/nodes/nodes.ts";
 import { lastHeard } from "../../fleet/node-status.ts";
 import { isMassQuarantine, quarantineOf, type Quarantine } from "../../fleet/versions/quarantine.ts";
 import { pushRateAt } from "../../fleet/push-rate.ts";

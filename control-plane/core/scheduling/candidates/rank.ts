@@ -1,5 +1,5 @@
 import { versionKey } from "../../../../shared/base/version-key.ts";
-import type { ExplainRecord } from "../../../../shared/api/v1/explain.ts";
+import type { ExplainRecord } from "../../../../shared/api/v1/deployments/explain.ts";
 import { messageOf } from "../../../../shared/base/errors.ts";
 import { stableHash } from "../../hash.ts";
 import { ownPlacements, type Candidate, type PlacementRequest } from "./candidate.ts";

@@ -1,5 +1,5 @@
-import { nodeKind } from "../../../../shared/api/v1/nodes.ts";
-import type { NodeVerdict } from "../../../../shared/api/v1/explain.ts";
+import { nodeKind } from "../../../../shared/api/v1/nodes/nodes.ts";
+import type { NodeVerdict } from "../../../../shared/api/v1/deployments/explain.ts";
 import { isWanted, placementsOfDeployment, versionOf } from "../../fleet/queries.ts";
 import type { Fleet, FleetDeployment } from "../../fleet/types.ts";
 import { targetVersion } from "../../fleet/versions/versions.ts";

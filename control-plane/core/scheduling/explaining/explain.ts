@@ -1,5 +1,5 @@
-import type { ExplainRecord } from "../../../../shared/api/v1/explain.ts";
-import type { NodeKind } from "../../../../shared/api/v1/nodes.ts";
+import type { ExplainRecord } from "../../../../shared/api/v1/deployments/explain.ts";
+import type { NodeKind } from "../../../../shared/api/v1/nodes/nodes.ts";
 import type { PlacementRequest } from "../candidates/candidate.ts";
 import { counted } from "../format.ts";
 import type { Ranked, Rejection } from "../candidates/rank.ts";

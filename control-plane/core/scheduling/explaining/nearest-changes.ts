@@ -1,4 +1,4 @@
-import type { NodeKind } from "../../../../shared/api/v1/nodes.ts";
+import type { NodeKind } from "../../../../shared/api/v1/nodes/nodes.ts";
 import { versionOf } from "../../fleet/queries.ts";
 import type { Fleet, FleetDeployment } from "../../fleet/types.ts";
 import { targetVersion } from "../../fleet/versions/versions.ts";

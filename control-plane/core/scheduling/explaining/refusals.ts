@@ -1,4 +1,4 @@
-import { nodeKind } from "../../../../shared/api/v1/nodes.ts";
+import { nodeKind } from "../../../../shared/api/v1/nodes/nodes.ts";
 import { versionOf } from "../../fleet/queries.ts";
 import type { Fleet, FleetDeployment } from "../../fleet/types.ts";
 import type { Candidate } from "../candidates/candidate.ts";

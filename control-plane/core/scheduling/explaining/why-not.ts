@@ -1,4 +1,4 @@
-import type { ExplainResponse } from "../../../../shared/api/v1/explain.ts";
+import type { ExplainResponse } from "../../../../shared/api/v1/deployments/explain.ts";
 import { isWanted, nodeByName, placementsOfDeployment, versionOf } from "../../fleet/queries.ts";
 import type { Fleet, FleetDeployment } from "../../fleet/types.ts";
 import { targetVersion } from "../../fleet/versions/versions.ts";

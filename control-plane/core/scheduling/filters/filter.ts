@@ -1,4 +1,4 @@
-import type { VerdictKind } from "../../../../shared/api/v1/explain.ts";
+import type { VerdictKind } from "../../../../shared/api/v1/deployments/explain.ts";
 import type { FleetPlacement } from "../../fleet/types.ts";
 import type { Candidate, PlacementRequest, RequestKey } from "../candidates/candidate.ts";
 

@@ -1,4 +1,4 @@
-import type { NodeSelector } from "../../../../shared/api/v1/node-selector.ts";
+import type { NodeSelector } from "../../../../shared/api/v1/nodes/node-selector.ts";
 import { memo } from "../../memo.ts";
 import { changesToMatch, unmetRequirement } from "../selector.ts";
 import type { Filter } from "./filter.ts";

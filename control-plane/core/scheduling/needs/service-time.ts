@@ -1,4 +1,4 @@
-import type { NodeKind } from "../../../../shared/api/v1/nodes.ts";
+import type { NodeKind } from "../../../../shared/api/v1/nodes/nodes.ts";
 import { placementsOfDeployment } from "../../fleet/queries.ts";
 import type { Fleet } from "../../fleet/types.ts";
 

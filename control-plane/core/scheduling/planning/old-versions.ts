@@ -1,4 +1,4 @@
-import { nodeKind, type NodeKind } from "../../../../shared/api/v1/nodes.ts";
+import { nodeKind, type NodeKind } from "../../../../shared/api/v1/nodes/nodes.ts";
 import type { FleetPlacement } from "../../fleet/types.ts";
 import { candidateOf } from "../candidates/candidate-list.ts";
 import type { Candidate, PlacementRequest } from "../candidates/candidate.ts";

@@ -1,4 +1,4 @@
-import type { ExplainRecord } from "../../../../shared/api/v1/explain.ts";
+import type { ExplainRecord } from "../../../../shared/api/v1/deployments/explain.ts";
 import { versionKey } from "../../../../shared/base/version-key.ts";
 import { isWanted, placementsOfDeployment, versionOf } from "../../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetPlacement, FleetVersion } from "../../fleet/types.ts";
@@ -12,10 +12,10 @@ import { errorSharesOf } from "../error-shares.ts";
 import { memoryNeedMiB } from "../needs/memory.ts";
 import { serviceTimesOf } from "../needs/service-time.ts";
 import { variantSpeeds } from "../needs/variant-need.ts";
-import { makingRoom, preemptorsOf, preemptorSentence, withPreemptors } from "./preemptors.ts";
+import { makingRoom, preemptorsOf, preemptorSentence, withPreemptors } from "./preemption/preemptors.ts";
 import { planKind } from "./plan-kind.ts";
-import type { Preempted } from "./preempt.ts";
-import type { Decided } from "./victims.ts";
+import type { Preempted } from "./preemption/preempt.ts";
+import type { Decided } from "./preemption/victims.ts";
 import { replaceOldVersions } from "./old-versions.ts";
 import type { PlannedPlacement } from "./place-replicas.ts";
 

@@ -1,5 +1,5 @@
-import type { ExplainRecord } from "../../../../shared/api/v1/explain.ts";
-import type { NodeKind } from "../../../../shared/api/v1/nodes.ts";
+import type { ExplainRecord } from "../../../../shared/api/v1/deployments/explain.ts";
+import type { NodeKind } from "../../../../shared/api/v1/nodes/nodes.ts";
 import { mustLeave } from "../../fleet/drains.ts";
 import type { Fleet, FleetDeployment, FleetPlacement } from "../../fleet/types.ts";
 import { withinRange } from "../../scaling/replica-targets.ts";
@@ -10,11 +10,11 @@ import { STATIC_FILTERS } from "../profile.ts";
 import { isOfNeed } from "../needs/variant-need.ts";
 import { firstRefusal } from "../candidates/rank.ts";
 import { DISK_LOOK_MS, retryAt, retryOf } from "./attempts.ts";
-import { movesAmong } from "./movers.ts";
+import { movesAmong } from "./moves/movers.ts";
 import { placeReplicas } from "./place-replicas.ts";
-import { makeRoom } from "./preempt.ts";
-import { evictedBefore, withThrashing } from "./thrashing.ts";
-import { minimumOf, type Decided } from "./victims.ts";
+import { makeRoom } from "./preemption/preempt.ts";
+import { evictedBefore, withThrashing } from "./preemption/thrashing.ts";
+import { minimumOf, type Decided } from "./preemption/victims.ts";
 
 interface KindInput {
   readonly fleet: Fleet;

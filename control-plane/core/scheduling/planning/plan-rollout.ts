@@ -1,6 +1,6 @@
-import type { ExplainRecord } from "../../../../shared/api/v1/explain.ts";
-import type { NodeKind } from "../../../../shared/api/v1/nodes.ts";
-import type { RolloutRecord } from "../../../../shared/api/v1/rollouts.ts";
+import type { ExplainRecord } from "../../../../shared/api/v1/deployments/explain.ts";
+import type { NodeKind } from "../../../../shared/api/v1/nodes/nodes.ts";
+import type { RolloutRecord } from "../../../../shared/api/v1/rollouts/rollouts.ts";
 import { isWanted, placementsOfDeployment, versionOf } from "../../fleet/queries.ts";
 import type { FleetPlacement } from "../../fleet/types.ts";
 import { lacksVariant } from "../../fleet/versions/variants.ts";

@@ -1,4 +1,4 @@
-import type { ExplainRecord } from "../../../../shared/api/v1/explain.ts";
+import type { ExplainRecord } from "../../../../shared/api/v1/deployments/explain.ts";
 import type { PlacementId } from "../../../../shared/base/ids.ts";
 import type { FleetPlacement, PlacementAttempt } from "../../fleet/types.ts";
 

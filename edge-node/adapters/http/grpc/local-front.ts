@@ -1,7 +1,7 @@
 import type { IndexEntry, ModelMetadata, ServerMetadata } from "../../../../shared/api/v1/inference.ts";
 import type { Clock } from "../../../../shared/base/clock.ts";
 import { type ErrorCode, isSkerryError, SkerryError } from "../../../../shared/base/errors.ts";
-import type { Logger } from "../../../../shared/base/logger.ts";
+import type { Logger } from "../../../../shared/base/logging/logger.ts";
 import type { CallFacts, InferenceFront, InferOutcome } from "../../../../shared/inference/grpc/front.ts";
 import type { RequestBody } from "../../../../shared/inference/grpc/infer-messages.ts";
 import { refusalFromBody } from "../../../../shared/inference/grpc/status.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { nodeStreams } from "../../../../shared/api/v1/streams.ts";
+import { nodeStreams } from "../../../../shared/api/v1/nodes/streams.ts";
 import { MAX_STREAM_ITEM_BYTES } from "../../../../shared/protocol/streams.ts";
 import { failed, liveness, nodeStatus, pushedItem, readiness } from "./answers.ts";
 

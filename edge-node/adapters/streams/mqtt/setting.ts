@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { isLoopback } from "../../../../shared/base/loopback.ts";
+import { isLoopback } from "../../../../shared/base/network/loopback.ts";
 import { filterFault, templateFault } from "./topics.ts";
 
 const MAX_TOPICS = 16;

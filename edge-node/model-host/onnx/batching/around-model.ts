@@ -1,4 +1,4 @@
-import type { Tensor } from "../../../../shared/inference/datatypes.ts";
+import type { Tensor } from "../../../../shared/inference/tensors/datatypes.ts";
 import type { InferRequest } from "../../../../shared/inference/request.ts";
 import type { ResponseParameters } from "../../../../shared/inference/response.ts";
 

@@ -1,4 +1,4 @@
-import type { Tensor } from "../../../../shared/inference/datatypes.ts";
+import type { Tensor } from "../../../../shared/inference/tensors/datatypes.ts";
 
 /** In ms. A trial of a slower model would hold up its start. */
 const SLOW_MS = 50;

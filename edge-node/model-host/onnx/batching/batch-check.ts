@@ -1,6 +1,6 @@
 import { messageOf } from "../../../../shared/base/errors.ts";
-import { isDatatype, type Tensor } from "../../../../shared/inference/datatypes.ts";
-import { elementCount } from "../../../../shared/inference/shape.ts";
+import { isDatatype, type Tensor } from "../../../../shared/inference/tensors/datatypes.ts";
+import { elementCount } from "../../../../shared/inference/tensors/shape.ts";
 import { split, stack } from "./batch-rows.ts";
 import { noBenefitReason, whyTooSlow } from "./batch-benefit.ts";
 import { whySignatureForbids } from "./batchable.ts";

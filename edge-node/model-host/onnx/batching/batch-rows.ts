@@ -1,4 +1,4 @@
-import { type Tensor, type TensorData, zeroNumbers } from "../../../../shared/inference/datatypes.ts";
+import { type Tensor, type TensorData, zeroNumbers } from "../../../../shared/inference/tensors/datatypes.ts";
 import type { InferRequest } from "../../../../shared/inference/request.ts";
 
 /** Requests as one run, and one run as answers. Pure; rows keep their bits, both ways. */

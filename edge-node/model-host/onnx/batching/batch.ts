@@ -1,7 +1,7 @@
 import { isSkerryError } from "../../../../shared/base/errors.ts";
 import { decodeRequest, type Explanation } from "../../../../shared/inference/request.ts";
 import { freeBuffer } from "../../../../shared/bytes/owned-bytes.ts";
-import type { Tensor } from "../../../../shared/inference/datatypes.ts";
+import type { Tensor } from "../../../../shared/inference/tensors/datatypes.ts";
 import { type EncodedResponse, responseOf, errorResponse, runtimeFault } from "../response.ts";
 import { batchKey, rowsOf, split, stack } from "./batch-rows.ts";
 import type { AroundModel, PreparedRequest } from "./around-model.ts";

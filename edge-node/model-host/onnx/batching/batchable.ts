@@ -1,5 +1,5 @@
 import type { Signature } from "../../../../shared/inference/request.ts";
-import type { TensorSignature } from "../../../../shared/inference/shape.ts";
+import type { TensorSignature } from "../../../../shared/inference/tensors/shape.ts";
 
 /**
  * Why requests to a model with this signature may not share a run; undefined when they may, as far as a signature tells.

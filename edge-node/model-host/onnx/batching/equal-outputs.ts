@@ -1,4 +1,4 @@
-import type { Datatype, Tensor } from "../../../../shared/inference/datatypes.ts";
+import type { Datatype, Tensor } from "../../../../shared/inference/tensors/datatypes.ts";
 
 /**
  * Largest difference that is called equal, as a part of the largest value of the row. Kernels for one row and for many

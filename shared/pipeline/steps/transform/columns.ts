@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { TensorData } from "../../../inference/datatypes.ts";
+import type { TensorData } from "../../../inference/tensors/datatypes.ts";
 import { checkNumbers } from "../../limits.ts";
 import { defineStep, StepFault } from "../../step.ts";
 import { columnNames, need, numbersOf, textsOf } from "../../tables/columns.ts";

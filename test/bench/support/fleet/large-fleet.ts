@@ -1,5 +1,5 @@
 import type { Fleet, FleetDeployment, FleetNode, FleetVersion } from "../../../../control-plane/core/fleet/types.ts";
-import type { NodeKind } from "../../../../shared/api/v1/nodes.ts";
+import type { NodeKind } from "../../../../shared/api/v1/nodes/nodes.ts";
 import { seededRandom, type Random } from "../../../../shared/base/random.ts";
 import { aDeployment, aFleet, aNode, aVersion, NOW } from "../../../support/fleet/fleet-builder.ts";
 

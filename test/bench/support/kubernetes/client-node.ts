@@ -13,7 +13,7 @@ import { KeyedQueue, type Outcome } from "../../../../control-plane/app/kubernet
 import { isEqual } from "../../../../control-plane/core/fleet/changes/equal.ts";
 import { transitionsOf } from "../../../../control-plane/core/kubernetes/conditions.ts";
 import { statusIn } from "../../../../control-plane/core/kubernetes/model-deployment.ts";
-import { FINALIZER } from "../../../../control-plane/ports/custom-resources.ts";
+import { FINALIZER } from "../../../../control-plane/ports/cloud/custom-resources.ts";
 import { resource } from "../../../../shared/api/v1alpha1/resource.ts";
 import { systemClock } from "../../../../shared/base/clock.ts";
 import { systemRandom } from "../../../../shared/base/random.ts";

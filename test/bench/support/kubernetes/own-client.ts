@@ -4,7 +4,7 @@ import { CustomResourceClient } from "../../../../control-plane/adapters/kuberne
 import { ResourceController } from "../../../../control-plane/app/kubernetes/resource-controller.ts";
 import { StatusWriter } from "../../../../control-plane/app/kubernetes/status-writer.ts";
 import { statusIn } from "../../../../control-plane/core/kubernetes/model-deployment.ts";
-import { FINALIZER } from "../../../../control-plane/ports/custom-resources.ts";
+import { FINALIZER } from "../../../../control-plane/ports/cloud/custom-resources.ts";
 import { systemClock } from "../../../../shared/base/clock.ts";
 import { systemRandom } from "../../../../shared/base/random.ts";
 import { silentLogger } from "../../../support/silent-logger.ts";

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import type { Rollout } from "../../../../shared/api/v1/rollouts.ts";
-import { ROWS, scoresModel, scoreTable } from "../../../support/models/scores-model.ts";
+import type { Rollout } from "../../../../shared/api/v1/rollouts/rollouts.ts";
+import { ROWS, scoresModel, scoreTable } from "../../../support/models/onnx/scores-model.ts";
 import { startTestDatabase, type TestDatabase } from "../../../support/postgres/postgres.ts";
 import { SkerryCluster } from "../../../support/processes/skerry-cluster.ts";
 import { until } from "../../../support/processes/skerry-process.ts";

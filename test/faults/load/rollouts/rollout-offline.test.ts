@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "@jest/globals";
-import type { Rollout } from "../../../../shared/api/v1/rollouts.ts";
-import { constant, model } from "../../../support/models/onnx-builder.ts";
+import type { Rollout } from "../../../../shared/api/v1/rollouts/rollouts.ts";
+import { constant, model } from "../../../support/models/onnx/onnx-builder.ts";
 import { startTestDatabase, type TestDatabase } from "../../../support/postgres/postgres.ts";
 import { modelHostsOf } from "../../../support/processes/process-facts.ts";
 import { SkerryCluster, type ClusterNode } from "../../../support/processes/skerry-cluster.ts";

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import type { Rollout } from "../../../../shared/api/v1/rollouts.ts";
-import { unknownOperatorModel } from "../../../support/models/hostile-models.ts";
-import { identityModel } from "../../../support/models/onnx-models.ts";
+import type { Rollout } from "../../../../shared/api/v1/rollouts/rollouts.ts";
+import { unknownOperatorModel } from "../../../support/models/onnx/hostile-models.ts";
+import { identityModel } from "../../../support/models/onnx/onnx-models.ts";
 import { startTestDatabase, type TestDatabase } from "../../../support/postgres/postgres.ts";
 import { SkerryCluster } from "../../../support/processes/skerry-cluster.ts";
 import { until } from "../../../support/processes/skerry-process.ts";

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import type { PlannedDeployment, PlannedStep, PlanResponse } from "../../../../shared/api/v1/plan.ts";
+import type { PlannedDeployment, PlannedStep, PlanResponse } from "../../../../shared/api/v1/deployments/plan.ts";
 import { FakeApi } from "../support/fake-api.ts";
 import { runCli, type CliResult } from "../../../unit/cli/support/run-cli.ts";
 

@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { gateSpec } from "../../../../shared/api/v1/rollout-spec.ts";
-import type { Rollout } from "../../../../shared/api/v1/rollouts.ts";
+import { gateSpec } from "../../../../shared/api/v1/rollouts/rollout-spec.ts";
+import type { Rollout } from "../../../../shared/api/v1/rollouts/rollouts.ts";
 import { runCli, type CliResult } from "../../../unit/cli/support/run-cli.ts";
 import { FakeApi, json, type Asked } from "../support/fake-api.ts";
 import { listOf } from "../support/objects.ts";

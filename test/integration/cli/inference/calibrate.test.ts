@@ -4,7 +4,7 @@ import type { ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { EXIT } from "../../../../cli/exit-codes.ts";
-import type { Tensor } from "../../../../shared/inference/datatypes.ts";
+import type { Tensor } from "../../../../shared/inference/tensors/datatypes.ts";
 import { decodeRequest } from "../../../../shared/inference/request.ts";
 import { encodeResponse } from "../../../../shared/inference/response.ts";
 import { floats, npz } from "../../../unit/cli/support/npz.ts";

@@ -1,7 +1,7 @@
-import type { Deployment, Placement } from "../../../../shared/api/v1/deployments.ts";
-import { deploymentSpec } from "../../../../shared/api/v1/deployments.ts";
+import type { Deployment, Placement } from "../../../../shared/api/v1/deployments/deployments.ts";
+import { deploymentSpec } from "../../../../shared/api/v1/deployments/deployments.ts";
 import type { ModelVersion } from "../../../../shared/api/v1/models.ts";
-import type { Node } from "../../../../shared/api/v1/nodes.ts";
+import type { Node } from "../../../../shared/api/v1/nodes/nodes.ts";
 
 const createdAt = new Date(0).toISOString();
 

@@ -12,7 +12,7 @@ import { MODEL_FILE } from "../../../../shared/protocol/model-files/bundle.ts";
 import { INITIAL_CREDIT_BYTES } from "../../../../shared/protocol/limits.ts";
 import { bytesOf, piecesOf } from "../../../support/models/answer-bytes.ts";
 import { eventually } from "../../../support/eventually.ts";
-import { zerosModel } from "../../../support/models/onnx-models.ts";
+import { zerosModel } from "../../../support/models/onnx/onnx-models.ts";
 import { workFolder } from "../../../support/processes/compile-cache.ts";
 
 const MEBI = 1_048_576;

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { ProcessModelHosts } from "../../../../edge-node/adapters/host-process/model-hosts.ts";
 import type { HostSpec, HostResponse, ModelHost } from "../../../../edge-node/ports/model-hosts.ts";
-import { zeroNumbers, type NumericDatatype, type Tensor } from "../../../../shared/inference/datatypes.ts";
+import { zeroNumbers, type NumericDatatype, type Tensor } from "../../../../shared/inference/tensors/datatypes.ts";
 import { encodeRequest } from "../../../../shared/inference/request.ts";
 import { decodeResponse } from "../../../../shared/inference/response.ts";
 import { JSON_BODY } from "../../../../shared/protocol/frames/inference-frame.ts";
@@ -16,9 +16,9 @@ import {
   identityModel,
   reshapeModel,
   softmaxModel,
-} from "../../../support/models/onnx-models.ts";
-import { flatteningModel, graphModel, ROW_MIXERS, statefulModel } from "../../../support/models/row-models.ts";
-import { loopingRowsModel } from "../../../support/models/hostile-models.ts";
+} from "../../../support/models/onnx/onnx-models.ts";
+import { flatteningModel, graphModel, ROW_MIXERS, statefulModel } from "../../../support/models/onnx/row-models.ts";
+import { loopingRowsModel } from "../../../support/models/onnx/hostile-models.ts";
 import { bytesOf } from "../../../support/models/answer-bytes.ts";
 import { workFolder } from "../../../support/processes/compile-cache.ts";
 

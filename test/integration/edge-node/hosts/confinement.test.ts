@@ -9,7 +9,7 @@ import {
 import { ProcessModelHosts } from "../../../../edge-node/adapters/host-process/model-hosts.ts";
 import type { ModelHost } from "../../../../edge-node/ports/model-hosts.ts";
 import { MODEL_FILE } from "../../../../shared/protocol/model-files/bundle.ts";
-import { softmaxModel } from "../../../support/models/onnx-models.ts";
+import { softmaxModel } from "../../../support/models/onnx/onnx-models.ts";
 import { modelHostsOf } from "../../../support/processes/process-facts.ts";
 
 let directory: string;

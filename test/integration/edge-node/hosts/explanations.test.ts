@@ -8,7 +8,7 @@ import { exportOnnx } from "../../../../examples/digits/export-onnx.ts";
 import { SeededRandom } from "../../../../examples/digits/random.ts";
 import { MODEL_RECIPES } from "../../../../examples/digits/recipes.ts";
 import { readDigitSamples } from "../../../../examples/digits/samples.ts";
-import type { Tensor } from "../../../../shared/inference/datatypes.ts";
+import type { Tensor } from "../../../../shared/inference/tensors/datatypes.ts";
 import { decodeResponse } from "../../../../shared/inference/response.ts";
 import { Cancellation } from "../../../../shared/flow/cancellation.ts";
 import { MODEL_FILE } from "../../../../shared/protocol/model-files/bundle.ts";

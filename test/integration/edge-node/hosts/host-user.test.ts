@@ -12,7 +12,7 @@ import { ProcessModelHosts } from "../../../../edge-node/adapters/host-process/m
 import { SharedProcesses } from "../../../../edge-node/adapters/host-process/shared-processes.ts";
 import type { ModelHost } from "../../../../edge-node/ports/model-hosts.ts";
 import { MODEL_FILE } from "../../../../shared/protocol/model-files/bundle.ts";
-import { softmaxModel } from "../../../support/models/onnx-models.ts";
+import { softmaxModel } from "../../../support/models/onnx/onnx-models.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { modelHostsOf } from "../../../support/processes/process-facts.ts";
 

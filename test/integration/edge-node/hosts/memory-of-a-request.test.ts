@@ -7,7 +7,7 @@ import type { HostResponse, ModelHost } from "../../../../edge-node/ports/model-
 import { encodeRequest } from "../../../../shared/inference/request.ts";
 import { MODEL_FILE } from "../../../../shared/protocol/model-files/bundle.ts";
 import { until } from "../../../support/processes/skerry-process.ts";
-import { runBombModel } from "../../../support/models/hostile-models.ts";
+import { runBombModel } from "../../../support/models/onnx/hostile-models.ts";
 import { workFolder } from "../../../support/processes/compile-cache.ts";
 
 let directory: string;

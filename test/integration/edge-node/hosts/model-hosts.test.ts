@@ -6,11 +6,11 @@ import { ProcessModelHosts } from "../../../../edge-node/adapters/host-process/m
 import type { HostResponse, HostSpec, ModelHost } from "../../../../edge-node/ports/model-hosts.ts";
 import { encodeRequest } from "../../../../shared/inference/request.ts";
 import { decodeResponse } from "../../../../shared/inference/response.ts";
-import type { Tensor } from "../../../../shared/inference/datatypes.ts";
+import type { Tensor } from "../../../../shared/inference/tensors/datatypes.ts";
 import { Cancellation } from "../../../../shared/flow/cancellation.ts";
 import { JSON_BODY } from "../../../../shared/protocol/frames/inference-frame.ts";
 import { MODEL_FILE } from "../../../../shared/protocol/model-files/bundle.ts";
-import { type ElementType } from "../../../support/models/onnx-builder.ts";
+import { type ElementType } from "../../../support/models/onnx/onnx-builder.ts";
 import {
   identityModel,
   labelModel,
@@ -19,14 +19,14 @@ import {
   reshapeModel,
   softmaxModel,
   textToNumberModel,
-} from "../../../support/models/onnx-models.ts";
+} from "../../../support/models/onnx/onnx-models.ts";
 import {
   loadBombModel,
   loopModel,
   runBombModel,
   unknownOperatorModel,
-} from "../../../support/models/hostile-models.ts";
-import { randomModel, statefulModel } from "../../../support/models/row-models.ts";
+} from "../../../support/models/onnx/hostile-models.ts";
+import { randomModel, statefulModel } from "../../../support/models/onnx/row-models.ts";
 import { bytesOf } from "../../../support/models/answer-bytes.ts";
 import { workFolder } from "../../../support/processes/compile-cache.ts";
 

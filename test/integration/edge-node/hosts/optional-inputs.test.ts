@@ -11,7 +11,7 @@ import { encodeRequest } from "../../../../shared/inference/request.ts";
 import { decodeResponse } from "../../../../shared/inference/response.ts";
 import { MODEL_FILE } from "../../../../shared/protocol/model-files/bundle.ts";
 import { bytesOf } from "../../../support/models/answer-bytes.ts";
-import { scaleModel } from "../../../support/models/onnx-models.ts";
+import { scaleModel } from "../../../support/models/onnx/onnx-models.ts";
 import { workFolder } from "../../../support/processes/compile-cache.ts";
 
 let directory: string;

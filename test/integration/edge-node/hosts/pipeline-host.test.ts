@@ -5,10 +5,10 @@ import path from "node:path";
 import { parse } from "yaml";
 import { ProcessModelHosts } from "../../../../edge-node/adapters/host-process/model-hosts.ts";
 import type { HostResponse, ModelHost } from "../../../../edge-node/ports/model-hosts.ts";
-import { joinElements } from "../../../../shared/inference/binary-tensor.ts";
+import { joinElements } from "../../../../shared/inference/tensors/binary-tensor.ts";
 import { JSON_BODY } from "../../../../shared/protocol/frames/inference-frame.ts";
 import { bytesOf } from "../../../support/models/answer-bytes.ts";
-import { tinyEncoder } from "../../../support/models/tiny-encoder.ts";
+import { tinyEncoder } from "../../../support/models/text/tiny-encoder.ts";
 import { checkedPipeline } from "../../../support/models/pipeline-bundle.ts";
 import { workFolder } from "../../../support/processes/compile-cache.ts";
 

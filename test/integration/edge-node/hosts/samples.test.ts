@@ -5,7 +5,7 @@ import path from "node:path";
 import { ProcessModelHosts } from "../../../../edge-node/adapters/host-process/model-hosts.ts";
 import type { ModelHost } from "../../../../edge-node/ports/model-hosts.ts";
 import { MODEL_FILE, SAMPLES_FILE } from "../../../../shared/protocol/model-files/bundle.ts";
-import { softmaxModel, textToNumberModel } from "../../../support/models/onnx-models.ts";
+import { softmaxModel, textToNumberModel } from "../../../support/models/onnx/onnx-models.ts";
 import { floats, npy, npz } from "../../../unit/cli/support/npz.ts";
 import { workFolder } from "../../../support/processes/compile-cache.ts";
 

@@ -9,13 +9,13 @@ import { SharedHosts } from "../../../../edge-node/app/hosts/shared-hosts.ts";
 import { isHostFailure } from "../../../../edge-node/app/hosts/host-failure.ts";
 import type { HostExit, HostResponse, HostSpec, ModelHost } from "../../../../edge-node/ports/model-hosts.ts";
 import { systemClock } from "../../../../shared/base/clock.ts";
-import type { Tensor } from "../../../../shared/inference/datatypes.ts";
+import type { Tensor } from "../../../../shared/inference/tensors/datatypes.ts";
 import { encodeRequest } from "../../../../shared/inference/request.ts";
 import { decodeResponse } from "../../../../shared/inference/response.ts";
 import { MODEL_FILE } from "../../../../shared/protocol/model-files/bundle.ts";
 import { bytesOf, piecesOf } from "../../../support/models/answer-bytes.ts";
-import { loopModel, runBombModel } from "../../../support/models/hostile-models.ts";
-import { regressorModel, wideRowsModel, zerosModel } from "../../../support/models/onnx-models.ts";
+import { loopModel, runBombModel } from "../../../support/models/onnx/hostile-models.ts";
+import { regressorModel, wideRowsModel, zerosModel } from "../../../support/models/onnx/onnx-models.ts";
 import { silentLogger } from "../../../support/silent-logger.ts";
 import { workFolder } from "../../../support/processes/compile-cache.ts";
 

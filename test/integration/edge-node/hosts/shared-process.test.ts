@@ -7,7 +7,7 @@ import { SharedProcess } from "../../../../edge-node/adapters/host-process/share
 import { SharedProcesses } from "../../../../edge-node/adapters/host-process/shared-processes.ts";
 import type { SharedModel } from "../../../../edge-node/ports/shared-hosts.ts";
 import { MODEL_FILE, SAMPLES_FILE } from "../../../../shared/protocol/model-files/bundle.ts";
-import { runBombModel } from "../../../support/models/hostile-models.ts";
+import { runBombModel } from "../../../support/models/onnx/hostile-models.ts";
 import { npy, npz } from "../../../unit/cli/support/npz.ts";
 import { workFolder } from "../../../support/processes/compile-cache.ts";
 

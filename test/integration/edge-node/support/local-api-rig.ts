@@ -27,8 +27,8 @@ import { DEFAULT_BODIES_BYTES } from "../../../../shared/protocol/limits.ts";
 import { GrpcServer } from "../../../../shared/grpc-server/grpc-server.ts";
 import { LocalFront } from "../../../../edge-node/adapters/http/grpc/local-front.ts";
 import { MODEL_FILE } from "../../../../shared/protocol/model-files/bundle.ts";
-import { identityModel } from "../../../support/models/onnx-models.ts";
-import { loopModel } from "../../../support/models/hostile-models.ts";
+import { identityModel } from "../../../support/models/onnx/onnx-models.ts";
+import { loopModel } from "../../../support/models/onnx/hostile-models.ts";
 import { silentLogger } from "../../../support/silent-logger.ts";
 import { workFolder } from "../../../support/processes/compile-cache.ts";
 

@@ -6,9 +6,9 @@ import { InferenceSession, Tensor } from "onnxruntime-node";
 import { openDecoder, type OpenedDecoder } from "../../../../edge-node/model-host/generate/decoder-runtime.ts";
 import { type Control, GREEDY } from "../../../../edge-node/model-host/text/text-runtime.ts";
 import { seededRandom } from "../../../../shared/base/random.ts";
-import { writeServedDecoder } from "../../../support/models/served-decoder.ts";
-import { TOKENS } from "../../../support/models/tiny-alphabet.ts";
-import { tinyDecoder, type TinyDecoder } from "../../../support/models/tiny-decoder.ts";
+import { writeServedDecoder } from "../../../support/models/text/served-decoder.ts";
+import { TOKENS } from "../../../support/models/text/tiny-alphabet.ts";
+import { tinyDecoder, type TinyDecoder } from "../../../support/models/text/tiny-decoder.ts";
 
 /** What the rows of a decoder compute together, against the exported graph run by hand for one text. */
 

@@ -12,7 +12,7 @@ import { Cancellation } from "../../../../shared/flow/cancellation.ts";
 import { JSON_BODY } from "../../../../shared/protocol/frames/inference-frame.ts";
 import type { EncoderModel } from "../../../../shared/text/encoder-model.ts";
 import { piecesOf } from "../../../support/models/answer-bytes.ts";
-import { type TinyEncoder, VOCABULARY, writeTinyEncoder } from "../../../support/models/tiny-encoder.ts";
+import { type TinyEncoder, VOCABULARY, writeTinyEncoder } from "../../../support/models/text/tiny-encoder.ts";
 import { workFolder } from "../../../support/processes/compile-cache.ts";
 
 let directory: string;

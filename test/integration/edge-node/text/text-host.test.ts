@@ -18,8 +18,8 @@ import { GGUF_FILE, MODEL_FILE } from "../../../../shared/protocol/model-files/b
 import { JSON_BODY } from "../../../../shared/protocol/frames/inference-frame.ts";
 import { piecesOf } from "../../../support/models/answer-bytes.ts";
 import { eventually } from "../../../support/eventually.ts";
-import { writeServedDecoder } from "../../../support/models/served-decoder.ts";
-import { tinyGguf, type TinyModel } from "../../../support/models/tiny-gguf.ts";
+import { writeServedDecoder } from "../../../support/models/text/served-decoder.ts";
+import { tinyGguf, type TinyModel } from "../../../support/models/text/tiny-gguf.ts";
 import { workFolder } from "../../../support/processes/compile-cache.ts";
 
 let directory: string;

@@ -8,8 +8,8 @@ import { HttpServer } from "../../../../control-plane/adapters/http/server/serve
 import { LIMITS } from "../../../../control-plane/adapters/http/server/limits.ts";
 import { composeControlPlane, type ControlPlane } from "../../../../control-plane/compose.ts";
 import { readConfig } from "../../../../control-plane/config.ts";
-import { openTls } from "../../../../control-plane/open-tls.ts";
-import { deployment } from "../../../../shared/api/v1/deployments.ts";
+import { openTls } from "../../../../control-plane/compose/open-tls.ts";
+import { deployment } from "../../../../shared/api/v1/deployments/deployments.ts";
 import { systemClock } from "../../../../shared/base/clock.ts";
 import { systemRandom } from "../../../../shared/base/random.ts";
 import { startTestDatabase, type TestDatabase } from "../../../support/postgres/postgres.ts";

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
 import type { InferenceResponse, InferenceRequest } from "../../../../control-plane/app/inference/inference-request.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
-import type { Logger } from "../../../../shared/base/logger.ts";
+import type { Logger } from "../../../../shared/base/logging/logger.ts";
 import { silentLogger } from "../../../support/silent-logger.ts";
 import { anAnswer, openHttpApi, type OpenHttpApi } from "../support/open-http-api.ts";
 

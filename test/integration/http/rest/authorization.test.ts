@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { role, type Role } from "../../../../shared/api/v1/keys.ts";
+import { role, type Role } from "../../../../shared/api/v1/access/keys.ts";
 import type { Route } from "../../../../control-plane/adapters/http/server/route.ts";
 import { GrpcClient } from "../../../support/network/grpc-client.ts";
 import type { Answer } from "../support/http-call.ts";

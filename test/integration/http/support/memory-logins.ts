@@ -1,9 +1,9 @@
 import { toInstant } from "../../../../shared/api/v1/common.ts";
-import type { SessionInfo } from "../../../../shared/api/v1/login.ts";
+import type { SessionInfo } from "../../../../shared/api/v1/access/login.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import type { Clock } from "../../../../shared/base/clock.ts";
-import type { Actor } from "../../../../control-plane/ports/audit.ts";
-import type { LoginStore, NewSession, StoredSession } from "../../../../control-plane/ports/logins.ts";
+import type { Actor } from "../../../../control-plane/ports/access/audit.ts";
+import type { LoginStore, NewSession, StoredSession } from "../../../../control-plane/ports/access/logins.ts";
 
 interface Row {
   readonly id: string;

@@ -1,8 +1,8 @@
 import { requireVersion } from "../../../../control-plane/adapters/postgres/row-version.ts";
-import type { CloudPoolSpec } from "../../../../shared/api/v1/cloud-pools.ts";
+import type { CloudPoolSpec } from "../../../../shared/api/v1/nodes/cloud-pools.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import type { SettledPool } from "../../../../control-plane/app/cloud/pool-sources.ts";
-import type { DeclaredPool, PoolDeclarations } from "../../../../control-plane/ports/cloud-pool.ts";
+import type { DeclaredPool, PoolDeclarations } from "../../../../control-plane/ports/cloud/cloud-pool.ts";
 
 /** Declared pools in memory: the port's contract as far as the api can see it. */
 export class MemoryPools implements PoolDeclarations {

@@ -1,20 +1,20 @@
 import { toInstant } from "../../../../shared/api/v1/common.ts";
-import { CHAIN_START } from "../../../../shared/api/v1/audit-chain.ts";
+import { CHAIN_START } from "../../../../shared/api/v1/access/audit-chain.ts";
 import { requireVersion } from "../../../../control-plane/adapters/postgres/row-version.ts";
 import type { SkerryEvent } from "../../../../shared/api/v1/events.ts";
-import type { ApiKeyInfo } from "../../../../shared/api/v1/keys.ts";
-import type { JoinTokenInfo } from "../../../../shared/api/v1/nodes.ts";
+import type { ApiKeyInfo } from "../../../../shared/api/v1/access/keys.ts";
+import type { JoinTokenInfo } from "../../../../shared/api/v1/nodes/nodes.ts";
 import { canonicalJson } from "../../../../shared/base/digest.ts";
 import type { Clock } from "../../../../shared/base/clock.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import type { FleetDeployment, FleetRows } from "../../../../control-plane/core/fleet/types.ts";
-import type { DeploymentStore } from "../../../../control-plane/ports/catalog.ts";
-import type { Actor, AuditRow, AuditStore } from "../../../../control-plane/ports/audit.ts";
+import type { DeploymentStore } from "../../../../control-plane/ports/catalog/catalog.ts";
+import type { Actor, AuditRow, AuditStore } from "../../../../control-plane/ports/access/audit.ts";
 import type { EventStore, NewEvent } from "../../../../control-plane/ports/events.ts";
 import type { IdempotencyStore } from "../../../../control-plane/ports/idempotency.ts";
-import type { KeyStore, StoredKey } from "../../../../control-plane/ports/keys.ts";
-import type { NodeAdminStore } from "../../../../control-plane/ports/nodes.ts";
-import type { RolloutStore } from "../../../../control-plane/ports/rollouts.ts";
+import type { KeyStore, StoredKey } from "../../../../control-plane/ports/access/keys.ts";
+import type { NodeAdminStore } from "../../../../control-plane/ports/nodes/nodes.ts";
+import type { RolloutStore } from "../../../../control-plane/ports/rollouts/rollouts.ts";
 import { MemoryLogins } from "./memory-logins.ts";
 
 const WALL = 1_767_225_600_000;

@@ -1,7 +1,7 @@
 import { own } from "../../../../shared/bytes/owned-bytes.ts";
 import { randomBytes } from "node:crypto";
 import type { ClientRequest } from "node:http";
-import { keyLimits, role, type Role } from "../../../../shared/api/v1/keys.ts";
+import { keyLimits, role, type Role } from "../../../../shared/api/v1/access/keys.ts";
 import { JSON_BODY } from "../../../../shared/protocol/frames/inference-frame.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import { seededRandom } from "../../../../shared/base/random.ts";
@@ -29,7 +29,7 @@ import { ModelRepositoryApi } from "../../../../control-plane/app/catalog/model-
 import { ModelStatusQuery } from "../../../../control-plane/app/inference/model-status-query.ts";
 import { TrafficMeter } from "../../../../control-plane/app/traffic/traffic-meter.ts";
 import { TokenAdmin } from "../../../../control-plane/app/nodes/token-admin.ts";
-import type { Actor } from "../../../../control-plane/ports/audit.ts";
+import type { Actor } from "../../../../control-plane/ports/access/audit.ts";
 import { aDeployment, aNode, aPlacement, aVersion, TIMINGS } from "../../../support/fleet/fleet-builder.ts";
 import { silentLogger } from "../../../support/silent-logger.ts";
 import { TestClock } from "../../../support/test-clock.ts";

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type pg from "pg";
 import { createPostgres, type PostgresStores } from "../../../../control-plane/adapters/postgres/postgres.ts";
-import type { AuditRow } from "../../../../control-plane/ports/audit.ts";
-import { AuditChainCheck, chainHash, CUT } from "../../../../shared/api/v1/audit-chain.ts";
+import type { AuditRow } from "../../../../control-plane/ports/access/audit.ts";
+import { AuditChainCheck, chainHash, CUT } from "../../../../shared/api/v1/access/audit-chain.ts";
 import { isSkerryError } from "../../../../shared/base/errors.ts";
 import { systemClock } from "../../../../shared/base/clock.ts";
 import { systemRandom } from "../../../../shared/base/random.ts";

@@ -1,5 +1,5 @@
 import { expect, it } from "@jest/globals";
-import type { PoolFindings } from "../../../../shared/api/v1/cloud-pools.ts";
+import type { PoolFindings } from "../../../../shared/api/v1/nodes/cloud-pools.ts";
 import { alice, event, joinNode, lead, messagesOf, nodeOf } from "../fixture.ts";
 import { stores } from "../own-stores.ts";
 

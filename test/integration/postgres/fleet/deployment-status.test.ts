@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "@jest/globals";
 import type { PostgresStores } from "../../../../control-plane/adapters/postgres/postgres.ts";
-import type { DeploymentFindings } from "../../../../shared/api/v1/deployments.ts";
+import type { DeploymentFindings } from "../../../../shared/api/v1/deployments/deployments.ts";
 import { startTestDatabase, type TestDatabase } from "../../../support/postgres/postgres.ts";
 import { alice, lead, openStores, readyVersion, specOf } from "../fixture.ts";
 

@@ -1,4 +1,4 @@
-import { keyLimits } from "../../../../shared/api/v1/keys.ts";
+import { keyLimits } from "../../../../shared/api/v1/access/keys.ts";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type pg from "pg";
 import type { PostgresStores } from "../../../../control-plane/adapters/postgres/postgres.ts";

@@ -1,6 +1,6 @@
 import { expect, it } from "@jest/globals";
-import type { Actor } from "../../../../control-plane/ports/audit.ts";
-import { cloudPoolSpec, type CloudPoolSpec } from "../../../../shared/api/v1/cloud-pools.ts";
+import type { Actor } from "../../../../control-plane/ports/access/audit.ts";
+import { cloudPoolSpec, type CloudPoolSpec } from "../../../../shared/api/v1/nodes/cloud-pools.ts";
 import { alice, messagesOf } from "../fixture.ts";
 import { stores } from "../own-stores.ts";
 

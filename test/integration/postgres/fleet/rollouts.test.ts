@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from "@jest/globals";
 import type { PostgresStores } from "../../../../control-plane/adapters/postgres/postgres.ts";
 import { firstRecord } from "../../../../control-plane/core/rollout/start.ts";
 import type { RolloutWrite } from "../../../../control-plane/ports/plan.ts";
-import type { RolloutNode, RolloutRecord } from "../../../../shared/api/v1/rollouts.ts";
+import type { RolloutNode, RolloutRecord } from "../../../../shared/api/v1/rollouts/rollouts.ts";
 import { aDeployment } from "../../../support/fleet/fleet-builder.ts";
 import { startTestDatabase, type TestDatabase } from "../../../support/postgres/postgres.ts";
 import { alice, connect, joinNode, lead, openStores, placementOn, readyVersion, specOf } from "../fixture.ts";

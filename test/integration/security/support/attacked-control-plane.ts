@@ -6,7 +6,7 @@ import { LIMITS } from "../../../../control-plane/adapters/http/server/limits.ts
 import { HttpServer } from "../../../../control-plane/adapters/http/server/server.ts";
 import { composeControlPlane, type ControlPlane } from "../../../../control-plane/compose.ts";
 import { readConfig } from "../../../../control-plane/config.ts";
-import { openTls } from "../../../../control-plane/open-tls.ts";
+import { openTls } from "../../../../control-plane/compose/open-tls.ts";
 import { systemClock } from "../../../../shared/base/clock.ts";
 import { systemRandom } from "../../../../shared/base/random.ts";
 import { startTestDatabase, type TestDatabase } from "../../../support/postgres/postgres.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { findFiles } from "../../../../cli/models/find-files.ts";
-import { largeBundle } from "../../../support/models/large-model.ts";
+import { largeBundle } from "../../../support/models/onnx/large-model.ts";
 import { noise, onnx } from "../../control-plane/core/catalog/onnx/onnx-bytes.ts";
 
 let root: string;

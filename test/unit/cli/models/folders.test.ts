@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { findFiles } from "../../../../cli/models/find-files.ts";
-import { largeBundle } from "../../../support/models/large-model.ts";
-import { tinyDecoder } from "../../../support/models/tiny-decoder.ts";
-import { tinyEncoder, writeTinyEncoder } from "../../../support/models/tiny-encoder.ts";
+import { largeBundle } from "../../../support/models/onnx/large-model.ts";
+import { tinyDecoder } from "../../../support/models/text/tiny-decoder.ts";
+import { tinyEncoder, writeTinyEncoder } from "../../../support/models/text/tiny-encoder.ts";
 import { FLOAT, INT64, onnx, tensorType, value } from "../../control-plane/core/catalog/onnx/onnx-bytes.ts";
 
 let root: string;

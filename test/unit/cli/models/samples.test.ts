@@ -6,7 +6,7 @@ import { readSamples } from "../../../../cli/models/samples/read-samples.ts";
 import { compareOutput } from "../../../../shared/inference/samples/compare-outputs.ts";
 import type { NpyArray } from "../../../../shared/inference/samples/npy.ts";
 import { sampleRequests } from "../../../../cli/models/samples/sample-requests.ts";
-import type { Tensor } from "../../../../shared/inference/datatypes.ts";
+import type { Tensor } from "../../../../shared/inference/tensors/datatypes.ts";
 import { sampleInputs } from "../../../../shared/inference/samples/sample-inputs.ts";
 import { sampleRows } from "../../../../shared/inference/samples/sample-rows.ts";
 import { readNpz } from "../../../../shared/inference/samples/npz.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import type { Tensor } from "../../../../shared/inference/datatypes.ts";
+import type { Tensor } from "../../../../shared/inference/tensors/datatypes.ts";
 import { isDoubtful, isInDoubt, measured } from "../../../../shared/inference/measure-doubt.ts";
 
 const output = (rows: readonly (readonly number[])[]): Tensor => ({

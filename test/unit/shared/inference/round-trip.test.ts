@@ -1,6 +1,11 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import { DATATYPES, type Datatype, type Tensor, type TensorData } from "../../../../shared/inference/datatypes.ts";
+import {
+  DATATYPES,
+  type Datatype,
+  type Tensor,
+  type TensorData,
+} from "../../../../shared/inference/tensors/datatypes.ts";
 import { decodeRequest, encodeRequest } from "../../../../shared/inference/request.ts";
 import { decodeResponse, encodeResponse } from "../../../../shared/inference/response.ts";
 import { JSON_BODY } from "../../../../shared/protocol/frames/inference-frame.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import type { Tensor } from "../../../../shared/inference/datatypes.ts";
+import type { Tensor } from "../../../../shared/inference/tensors/datatypes.ts";
 import {
   isBeyond,
   isWithin,

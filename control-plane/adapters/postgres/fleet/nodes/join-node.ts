@@ -1,7 +1,7 @@
-import type { NodeKind } from "../../../../../shared/api/v1/nodes.ts";
+import type { NodeKind } from "../../../../../shared/api/v1/nodes/nodes.ts";
 import { SkerryError } from "../../../../../shared/base/errors.ts";
 import type { NodeId } from "../../../../../shared/base/ids.ts";
-import type { JoinAttempt, JoinedNode } from "../../../../ports/nodes.ts";
+import type { JoinAttempt, JoinedNode } from "../../../../ports/nodes/nodes.ts";
 import type { Transaction } from "../../database.ts";
 import { audit } from "../../events/audit.ts";
 import { appendEvents } from "../../events/events.ts";

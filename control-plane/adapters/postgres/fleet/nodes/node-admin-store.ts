@@ -1,9 +1,9 @@
-import { nodeKind, type JoinTokenInfo } from "../../../../../shared/api/v1/nodes.ts";
+import { nodeKind, type JoinTokenInfo } from "../../../../../shared/api/v1/nodes/nodes.ts";
 import { canonicalJson } from "../../../../../shared/base/digest.ts";
 import { SkerryError } from "../../../../../shared/base/errors.ts";
-import type { Actor } from "../../../../ports/audit.ts";
+import type { Actor } from "../../../../ports/access/audit.ts";
 import type { NewEvent } from "../../../../ports/events.ts";
-import type { NodeAdminStore } from "../../../../ports/nodes.ts";
+import type { NodeAdminStore } from "../../../../ports/nodes/nodes.ts";
 import type { Database, Transaction } from "../../database.ts";
 import { createToken, deleteToken, toJoinTokenInfo, type NewJoinToken } from "./join-tokens.ts";
 import { approveNode, rejectNode } from "./waiting-nodes.ts";

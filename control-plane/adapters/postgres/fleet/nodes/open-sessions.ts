@@ -1,4 +1,4 @@
-import type { SessionOpening } from "../../../../ports/nodes.ts";
+import type { SessionOpening } from "../../../../ports/nodes/nodes.ts";
 import type { Database } from "../../database.ts";
 import { CHANNEL } from "../../events/events.ts";
 import { fleetPayload } from "../change-payload.ts";

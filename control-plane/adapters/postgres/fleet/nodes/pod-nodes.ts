@@ -1,8 +1,8 @@
 import { SkerryError } from "../../../../../shared/base/errors.ts";
 import type { NodeId } from "../../../../../shared/base/ids.ts";
 import type { NewEvent } from "../../../../ports/events.ts";
-import type { JoinedNode, PodJoinAttempt, PodNode, PodNodeStore } from "../../../../ports/nodes.ts";
-import { KUBERNETES } from "../../../../ports/audit.ts";
+import type { JoinedNode, PodJoinAttempt, PodNode, PodNodeStore } from "../../../../ports/nodes/nodes.ts";
+import { KUBERNETES } from "../../../../ports/access/audit.ts";
 import type { LeaderFence } from "../../../../ports/plan.ts";
 import type { Database, Transaction } from "../../database.ts";
 import { audit } from "../../events/audit.ts";

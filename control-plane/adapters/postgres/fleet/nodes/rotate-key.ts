@@ -1,4 +1,4 @@
-import type { SessionStore } from "../../../../ports/nodes.ts";
+import type { SessionStore } from "../../../../ports/nodes/nodes.ts";
 import type { Transaction } from "../../database.ts";
 import { audit } from "../../events/audit.ts";
 import { appendEvents } from "../../events/events.ts";

@@ -15,7 +15,7 @@ import type {
   SessionOpening,
   SessionStore,
   TouchedSession,
-} from "../../../../ports/nodes.ts";
+} from "../../../../ports/nodes/nodes.ts";
 import type { Database, Transaction } from "../../database.ts";
 import { Gathered } from "../../gathered.ts";
 import { joinNode } from "./join-node.ts";

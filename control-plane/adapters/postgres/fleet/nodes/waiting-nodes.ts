@@ -1,5 +1,5 @@
 import { SkerryError } from "../../../../../shared/base/errors.ts";
-import type { NodeAdminStore } from "../../../../ports/nodes.ts";
+import type { NodeAdminStore } from "../../../../ports/nodes/nodes.ts";
 import type { Transaction } from "../../database.ts";
 import { audit } from "../../events/audit.ts";
 import { appendEvents } from "../../events/events.ts";

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { NOTHING_COUNTED } from "../../../../core/rollout/gate/evidence.ts";
 import type { Wave } from "../../../../core/rollout/gate/measured.ts";
-import type { RolloutEvidenceStore, WaveEvidence } from "../../../../ports/rollout-evidence.ts";
+import type { RolloutEvidenceStore, WaveEvidence } from "../../../../ports/rollouts/rollout-evidence.ts";
 import type { Database } from "../../database.ts";
 
 const counts = z.object({

@@ -1,6 +1,6 @@
-import { rolloutRecord } from "../../../../../shared/api/v1/rollouts.ts";
+import { rolloutRecord } from "../../../../../shared/api/v1/rollouts/rollouts.ts";
 import { toInstant } from "../../../../../shared/api/v1/common.ts";
-import type { RolloutRow, RolloutStore } from "../../../../ports/rollouts.ts";
+import type { RolloutRow, RolloutStore } from "../../../../ports/rollouts/rollouts.ts";
 import type { RolloutWrite } from "../../../../ports/plan.ts";
 import type { Database } from "../../database.ts";
 import { audit } from "../../events/audit.ts";

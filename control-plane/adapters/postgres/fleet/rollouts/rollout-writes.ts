@@ -1,5 +1,5 @@
 import { Prisma } from "../../../../../prisma/generated/client.ts";
-import { ENDED_PHASES, type RolloutRecord } from "../../../../../shared/api/v1/rollouts.ts";
+import { ENDED_PHASES, type RolloutRecord } from "../../../../../shared/api/v1/rollouts/rollouts.ts";
 import type { FleetKeys } from "../../../../core/fleet/changes/fleet-keys.ts";
 import { changedNodes, type ChangedNodes } from "../../../../core/rollout/changed-nodes.ts";
 import type { RolloutWrite } from "../../../../ports/plan.ts";

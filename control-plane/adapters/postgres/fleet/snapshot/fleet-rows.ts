@@ -1,6 +1,6 @@
 import type { z } from "zod";
-import type { DeploymentFindings, DeploymentSpec } from "../../../../../shared/api/v1/deployments.ts";
-import type { ExplainRecord } from "../../../../../shared/api/v1/explain.ts";
+import type { DeploymentFindings, DeploymentSpec } from "../../../../../shared/api/v1/deployments/deployments.ts";
+import type { ExplainRecord } from "../../../../../shared/api/v1/deployments/explain.ts";
 import type { PipelineFacts, TensorSpec } from "../../../../../shared/protocol/model-files/manifest.ts";
 import type { Capabilities } from "../../../../../shared/protocol/messages.ts";
 import type { EncoderModel } from "../../../../../shared/text/encoder-model.ts";

@@ -1,4 +1,4 @@
-import type { NodeKind } from "../../../../../shared/api/v1/nodes.ts";
+import type { NodeKind } from "../../../../../shared/api/v1/nodes/nodes.ts";
 import type { Digest } from "../../../../../shared/base/digest.ts";
 import type { NodeId, PlacementId } from "../../../../../shared/base/ids.ts";
 import type {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { rolloutRecord } from "../../../../../shared/api/v1/rollouts.ts";
+import { rolloutRecord } from "../../../../../shared/api/v1/rollouts/rollouts.ts";
 import { streamReport } from "../../../../../shared/protocol/messages.ts";
 
 /** A rollout as it is read; instants are of the database's clock, in ms since 1970. */

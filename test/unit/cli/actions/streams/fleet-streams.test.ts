@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { fleetStreams, keyOf, statesOf, sumOf } from "../../../../../cli/actions/streams/fleet-streams.ts";
-import type { Deployment } from "../../../../../shared/api/v1/deployments.ts";
-import type { Node } from "../../../../../shared/api/v1/nodes.ts";
+import type { Deployment } from "../../../../../shared/api/v1/deployments/deployments.ts";
+import type { Node } from "../../../../../shared/api/v1/nodes/nodes.ts";
 
 const aDeployment = (name: string, streams: readonly string[]): Deployment =>
   ({ name, spec: { streams: streams.map((each) => ({ name: each, source: "in", sink: "out" })) } }) as never;

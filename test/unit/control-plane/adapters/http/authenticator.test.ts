@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { keyLimits } from "../../../../../shared/api/v1/keys.ts";
+import { keyLimits } from "../../../../../shared/api/v1/access/keys.ts";
 import { Authenticator } from "../../../../../control-plane/adapters/http/auth/authenticator.ts";
 import { SessionCookie } from "../../../../../control-plane/adapters/http/auth/session-cookie.ts";
 import { LIMITS } from "../../../../../control-plane/adapters/http/server/limits.ts";

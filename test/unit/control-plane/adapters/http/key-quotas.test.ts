@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { KeyQuotas } from "../../../../../control-plane/adapters/http/auth/key-quotas.ts";
-import type { KeyLimits } from "../../../../../shared/api/v1/keys.ts";
+import type { KeyLimits } from "../../../../../shared/api/v1/access/keys.ts";
 import { TestClock } from "../../../../support/test-clock.ts";
 
 function someQuotas() {

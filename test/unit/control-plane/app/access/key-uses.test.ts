@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { KeyCache } from "../../../../../control-plane/app/access/key-cache.ts";
 import { KeyUses } from "../../../../../control-plane/app/access/key-uses.ts";
-import type { StoredKey } from "../../../../../control-plane/ports/keys.ts";
+import type { StoredKey } from "../../../../../control-plane/ports/access/keys.ts";
 import { SkerryError } from "../../../../../shared/base/errors.ts";
 import { silentLogger } from "../../../../support/silent-logger.ts";
 import { settle, TestClock } from "../../../../support/test-clock.ts";

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
 import { PoolAdmin } from "../../../../../control-plane/app/cloud/pool-admin.ts";
-import type { Actor } from "../../../../../control-plane/ports/audit.ts";
-import type { PoolDeclarations } from "../../../../../control-plane/ports/cloud-pool.ts";
-import { cloudPoolSpec } from "../../../../../shared/api/v1/cloud-pools.ts";
+import type { Actor } from "../../../../../control-plane/ports/access/audit.ts";
+import type { PoolDeclarations } from "../../../../../control-plane/ports/cloud/cloud-pool.ts";
+import { cloudPoolSpec } from "../../../../../shared/api/v1/nodes/cloud-pools.ts";
 import { MemoryPools } from "../../../../integration/http/support/memory-pools.ts";
 
 const actor: Actor = { name: "alice", role: "admin", keyId: "k-1", models: [], address: "127.0.0.1", requestId: "r-1" };

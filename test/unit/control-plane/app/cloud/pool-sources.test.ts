@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { PoolSources } from "../../../../../control-plane/app/cloud/pool-sources.ts";
-import type { DeclaredPool } from "../../../../../control-plane/ports/cloud-pool.ts";
-import { cloudPoolSpec } from "../../../../../shared/api/v1/cloud-pools.ts";
+import type { DeclaredPool } from "../../../../../control-plane/ports/cloud/cloud-pool.ts";
+import { cloudPoolSpec } from "../../../../../shared/api/v1/nodes/cloud-pools.ts";
 import { aSettledPool } from "../../../../integration/http/support/memory-pools.ts";
 
 const declared = (name: string, over: object = {}): DeclaredPool => ({

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { cascadeView, refuseCascade } from "../../../../../control-plane/app/deployments/cascade-view.ts";
 import { explainDeployment } from "../../../../../control-plane/app/deployments/explain-deployment.ts";
-import { explainResponse } from "../../../../../shared/api/v1/explain.ts";
+import { explainResponse } from "../../../../../shared/api/v1/deployments/explain.ts";
 import type { EngineModel } from "../../../../../shared/text/engine-model.ts";
 import type { TextModel } from "../../../../../shared/text/text-model.ts";
 import {

@@ -3,7 +3,7 @@ import type { z } from "zod";
 import { answerPlan } from "../../../../../control-plane/app/deployments/plan-question.ts";
 import type { Fleet } from "../../../../../control-plane/core/fleet/types.ts";
 import type { PlacementId } from "../../../../../shared/base/ids.ts";
-import { planRequest, planResponse, type PlanResponse } from "../../../../../shared/api/v1/plan.ts";
+import { planRequest, planResponse, type PlanResponse } from "../../../../../shared/api/v1/deployments/plan.ts";
 import {
   aDeployment,
   aFleet,

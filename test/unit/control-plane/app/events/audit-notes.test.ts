@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { AuditNotes } from "../../../../../control-plane/app/events/audit-notes.ts";
-import type { Logger } from "../../../../../shared/base/logger.ts";
+import type { Logger } from "../../../../../shared/base/logging/logger.ts";
 import { settle, TestClock } from "../../../../support/test-clock.ts";
 
 describe("the notes of the audit log's head", () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import type { RequestEvidence } from "../../../../../control-plane/core/rollout/gate/evidence.ts";
 import { bucketOf } from "../../../../../control-plane/core/rollout/gate/latency-histogram.ts";
-import type { RolloutRecord } from "../../../../../shared/api/v1/rollouts.ts";
+import type { RolloutRecord } from "../../../../../shared/api/v1/rollouts/rollouts.ts";
 import { Cancellation } from "../../../../../shared/flow/cancellation.ts";
 import { aRollout } from "../../../../support/fleet/a-rollout.ts";
 import { aDeployment } from "../../../../support/fleet/fleet-builder.ts";

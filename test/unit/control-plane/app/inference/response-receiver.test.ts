@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { forwardStream } from "../../../../../shared/inference/http/forward-stream.ts";
 import { type NodeStream, PendingRequests } from "../../../../../control-plane/app/inference/pending-requests.ts";
 import { ResponseReceiver } from "../../../../../control-plane/app/inference/response-receiver.ts";
-import type { InferenceChannel } from "../../../../../control-plane/ports/channels.ts";
+import type { InferenceChannel } from "../../../../../control-plane/ports/nodes/channels.ts";
 import { decodeInferenceFrame, INFERENCE_FRAME } from "../../../../../shared/protocol/frames/inference-frame.ts";
 import { INITIAL_CREDIT_BYTES, STREAM_STALL_MS } from "../../../../../shared/protocol/limits.ts";
 import { UNKNOWN_LENGTH } from "../../../../../shared/protocol/frames/stream-frame.ts";

@@ -9,7 +9,7 @@ import { type NodeSession, SessionRegistry } from "../../../../../control-plane/
 import { EvidenceMeter } from "../../../../../control-plane/app/rollouts/evidence-meter.ts";
 import { Telemetry } from "../../../../../control-plane/app/inference/telemetry.ts";
 import type { FleetDeployment, FleetNode } from "../../../../../control-plane/core/fleet/types.ts";
-import type { ControlChannel, InferenceChannel } from "../../../../../control-plane/ports/channels.ts";
+import type { ControlChannel, InferenceChannel } from "../../../../../control-plane/ports/nodes/channels.ts";
 import { Cancellation } from "../../../../../shared/flow/cancellation.ts";
 import type { PlacementId } from "../../../../../shared/base/ids.ts";
 import { seededRandom } from "../../../../../shared/base/random.ts";

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "@jest/globals";
 import { CloudPools } from "../../../../../control-plane/app/kubernetes/cloud-pools.ts";
 import { ResourceCache } from "../../../../../control-plane/app/kubernetes/resource-cache.ts";
-import { KUBERNETES } from "../../../../../control-plane/ports/audit.ts";
-import type { DeclaredPool } from "../../../../../control-plane/ports/cloud-pool.ts";
-import type { CustomResources } from "../../../../../control-plane/ports/custom-resources.ts";
-import { cloudPoolSpec, type PoolFindings } from "../../../../../shared/api/v1/cloud-pools.ts";
+import { KUBERNETES } from "../../../../../control-plane/ports/access/audit.ts";
+import type { DeclaredPool } from "../../../../../control-plane/ports/cloud/cloud-pool.ts";
+import type { CustomResources } from "../../../../../control-plane/ports/cloud/custom-resources.ts";
+import { cloudPoolSpec, type PoolFindings } from "../../../../../shared/api/v1/nodes/cloud-pools.ts";
 import { SkerryError } from "../../../../../shared/base/errors.ts";
 import { seededRandom } from "../../../../../shared/base/random.ts";
 import { silentLogger } from "../../../../support/silent-logger.ts";

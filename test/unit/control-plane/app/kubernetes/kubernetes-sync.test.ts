@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { KubernetesSync } from "../../../../../control-plane/app/kubernetes/kubernetes-sync.ts";
 import { ResourceController } from "../../../../../control-plane/app/kubernetes/resource-controller.ts";
 import { whileLeading } from "../../../../../control-plane/app/kubernetes/while-leading.ts";
-import type { CustomResources } from "../../../../../control-plane/ports/custom-resources.ts";
+import type { CustomResources } from "../../../../../control-plane/ports/cloud/custom-resources.ts";
 import type { LeaderFence } from "../../../../../control-plane/ports/plan.ts";
 import type { Resource } from "../../../../../shared/api/v1alpha1/resource.ts";
 import { seededRandom } from "../../../../../shared/base/random.ts";

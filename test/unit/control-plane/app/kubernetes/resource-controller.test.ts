@@ -1,9 +1,9 @@
 import { describe, expect, it } from "@jest/globals";
 import { ResourceController } from "../../../../../control-plane/app/kubernetes/resource-controller.ts";
-import type { CustomResources } from "../../../../../control-plane/ports/custom-resources.ts";
+import type { CustomResources } from "../../../../../control-plane/ports/cloud/custom-resources.ts";
 import type { Resource } from "../../../../../shared/api/v1alpha1/resource.ts";
 import { SkerryError } from "../../../../../shared/base/errors.ts";
-import type { Logger } from "../../../../../shared/base/logger.ts";
+import type { Logger } from "../../../../../shared/base/logging/logger.ts";
 import { seededRandom } from "../../../../../shared/base/random.ts";
 import { silentLogger } from "../../../../support/silent-logger.ts";
 import { TestClock } from "../../../../support/test-clock.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { StatusWriter } from "../../../../../control-plane/app/kubernetes/status-writer.ts";
-import type { ResourceEvent } from "../../../../../control-plane/ports/custom-resources.ts";
+import type { ResourceEvent } from "../../../../../control-plane/ports/cloud/custom-resources.ts";
 import type { Resource, ResourceCondition } from "../../../../../shared/api/v1alpha1/resource.ts";
 import { TestClock } from "../../../../support/test-clock.ts";
 

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "@jest/globals";
 import { CallerKeys } from "../../../../../control-plane/app/node-sessions/caller-keys.ts";
-import type { GoodKey } from "../../../../../control-plane/ports/keys.ts";
+import type { GoodKey } from "../../../../../control-plane/ports/access/keys.ts";
 import { type CallerKeysMessage, controlPlaneMessage } from "../../../../../shared/protocol/messages.ts";
 import { MAX_MESSAGE_BYTES } from "../../../../../shared/protocol/limits.ts";
 import { aFleet, aNode, aPlacement } from "../../../../support/fleet/fleet-builder.ts";

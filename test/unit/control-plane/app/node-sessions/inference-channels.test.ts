@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import type { NodeId } from "../../../../../shared/base/ids.ts";
-import type { ControlChannel, InferenceChannel } from "../../../../../control-plane/ports/channels.ts";
+import type { ControlChannel, InferenceChannel } from "../../../../../control-plane/ports/nodes/channels.ts";
 import { aSession } from "../../../../support/fleet/node-session.ts";
 import { settle, TestClock } from "../../../../support/test-clock.ts";
 

@@ -4,9 +4,9 @@ import { SessionRegistry } from "../../../../../control-plane/app/node-sessions/
 import { nodeState } from "../../../../../control-plane/core/fleet/node-status.ts";
 import { quarantineOf } from "../../../../../control-plane/core/fleet/versions/quarantine.ts";
 import type { FleetNode, FleetPlacement } from "../../../../../control-plane/core/fleet/types.ts";
-import type { Notable } from "../../../../../control-plane/ports/audit.ts";
+import type { Notable } from "../../../../../control-plane/ports/access/audit.ts";
 import type { NewEvent } from "../../../../../control-plane/ports/events.ts";
-import type { ControlSession, InferenceChannel } from "../../../../../control-plane/ports/channels.ts";
+import type { ControlSession, InferenceChannel } from "../../../../../control-plane/ports/nodes/channels.ts";
 import type { NodeId } from "../../../../../shared/base/ids.ts";
 import { seededRandom } from "../../../../../shared/base/random.ts";
 import { CLOSE } from "../../../../../shared/protocol/close-codes.ts";

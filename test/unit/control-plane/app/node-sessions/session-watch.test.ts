@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { SessionRegistry } from "../../../../../control-plane/app/node-sessions/node-session.ts";
 import { SessionWatch } from "../../../../../control-plane/app/node-sessions/session-watch.ts";
-import type { SessionStore } from "../../../../../control-plane/ports/nodes.ts";
+import type { SessionStore } from "../../../../../control-plane/ports/nodes/nodes.ts";
 import { CLOSE } from "../../../../../shared/protocol/close-codes.ts";
 import { INFERENCE_SILENCE_MS } from "../../../../../shared/protocol/limits.ts";
 import { aNode, NOW, TIMINGS } from "../../../../support/fleet/fleet-builder.ts";

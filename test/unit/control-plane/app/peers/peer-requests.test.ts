@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from "@jest/globals";
 import { SessionRegistry, type NodeSession } from "../../../../../control-plane/app/node-sessions/node-session.ts";
 import { PeerRequests } from "../../../../../control-plane/app/peers/peer-requests.ts";
-import type { PeerResponder } from "../../../../../control-plane/ports/peers.ts";
+import type { PeerResponder } from "../../../../../control-plane/ports/nodes/peers.ts";
 import { own } from "../../../../../shared/bytes/owned-bytes.ts";
 import { Cancellation } from "../../../../../shared/flow/cancellation.ts";
 import {

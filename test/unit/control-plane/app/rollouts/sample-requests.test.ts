@@ -7,8 +7,8 @@ import { EvidenceMeter } from "../../../../../control-plane/app/rollouts/evidenc
 import { gateVerdict } from "../../../../../control-plane/app/rollouts/gate-verdicts.ts";
 import { NOTHING_COUNTED } from "../../../../../control-plane/core/rollout/gate/evidence.ts";
 import { SampleRequests } from "../../../../../control-plane/app/rollouts/sample-requests.ts";
-import type { RolloutRecord } from "../../../../../shared/api/v1/rollouts.ts";
-import { gateSpec } from "../../../../../shared/api/v1/rollout-spec.ts";
+import type { RolloutRecord } from "../../../../../shared/api/v1/rollouts/rollouts.ts";
+import { gateSpec } from "../../../../../shared/api/v1/rollouts/rollout-spec.ts";
 import { own } from "../../../../../shared/bytes/owned-bytes.ts";
 import { JSON_BODY } from "../../../../../shared/protocol/frames/inference-frame.ts";
 import { aRollout } from "../../../../support/fleet/a-rollout.ts";

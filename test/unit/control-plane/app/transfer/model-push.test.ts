@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from "@jest/globals";
 import type { FleetCache } from "../../../../../control-plane/app/fleet/fleet-cache.ts";
 import { ModelPush } from "../../../../../control-plane/app/transfer/model-push.ts";
 import { type NodeSession, SessionRegistry } from "../../../../../control-plane/app/node-sessions/node-session.ts";
-import type { ControlChannel, TransferSession } from "../../../../../control-plane/ports/channels.ts";
+import type { ControlChannel, TransferSession } from "../../../../../control-plane/ports/nodes/channels.ts";
 import type { PlacementId } from "../../../../../shared/base/ids.ts";
 import type { ControlPlaneMessage, TransferOffer, Unsent } from "../../../../../shared/protocol/messages.ts";
 import { seededRandom } from "../../../../../shared/base/random.ts";

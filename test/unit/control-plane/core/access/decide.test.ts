@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { ACTIONS, type Action, rolesOf } from "../../../../../control-plane/core/access/actions.ts";
 import { decide, isInScope, type Resource } from "../../../../../control-plane/core/access/decide.ts";
-import { role } from "../../../../../shared/api/v1/keys.ts";
+import { role } from "../../../../../shared/api/v1/access/keys.ts";
 
 const ACTION_NAMES = Object.keys(ACTIONS) as Action[];
 const name: fc.Arbitrary<string> = fc.constantFrom("digits", "chat", "secret");

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { admits, type Breaker, CLOSED } from "../../../../../control-plane/core/cascade/breaker.ts";
 import { openingOf } from "../../../../../control-plane/core/cascade/opening.ts";
 import { UploadBudget } from "../../../../../control-plane/core/cascade/upload-budget.ts";
-import type { NodeKind } from "../../../../../shared/api/v1/nodes.ts";
+import type { NodeKind } from "../../../../../shared/api/v1/nodes/nodes.ts";
 
 type Conditions = Parameters<typeof openingOf>[0];
 

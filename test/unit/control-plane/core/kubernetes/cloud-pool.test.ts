@@ -5,7 +5,7 @@ import {
   cloudPoolStatusIn,
   refusedPoolStatus,
 } from "../../../../../control-plane/core/kubernetes/cloud-pool.ts";
-import type { PoolFindings } from "../../../../../shared/api/v1/cloud-pools.ts";
+import type { PoolFindings } from "../../../../../shared/api/v1/nodes/cloud-pools.ts";
 import { resource, type Resource } from "../../../../../shared/api/v1alpha1/resource.ts";
 
 const [EARLIER, NOW] = ["2026-01-01T00:00:00.000Z", "2026-01-01T00:01:00.000Z"];

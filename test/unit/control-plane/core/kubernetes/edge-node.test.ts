@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { absentStatus, isAsDeclared, joinedStatus } from "../../../../../control-plane/core/kubernetes/edge-node.ts";
-import type { Node } from "../../../../../shared/api/v1/nodes.ts";
+import type { Node } from "../../../../../shared/api/v1/nodes/nodes.ts";
 import type { Resource } from "../../../../../shared/api/v1alpha1/resource.ts";
 
 const NOW = "2026-01-05T10:00:00.000Z";

@@ -11,7 +11,7 @@ import { everyNode } from "../../../../../control-plane/core/scheduling/explaini
 import { refusalsOf } from "../../../../../control-plane/core/scheduling/explaining/refusals.ts";
 import { withSteps } from "../../../../../control-plane/core/what-if/virtual-fleet.ts";
 import { whatIf } from "../../../../../control-plane/core/what-if/what-if.ts";
-import { nodeKind, type NodeKind } from "../../../../../shared/api/v1/nodes.ts";
+import { nodeKind, type NodeKind } from "../../../../../shared/api/v1/nodes/nodes.ts";
 import { anyWorld, context, reversed } from "../../../../support/fleet/any-world.ts";
 import {
   haveAllRoom,

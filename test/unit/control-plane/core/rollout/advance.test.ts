@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { advance } from "../../../../../control-plane/core/rollout/advance.ts";
 import type { NodeView } from "../../../../../control-plane/core/rollout/view.ts";
-import type { RolloutNode } from "../../../../../shared/api/v1/rollouts.ts";
+import type { RolloutNode } from "../../../../../shared/api/v1/rollouts/rollouts.ts";
 import { aRollout } from "../../../../support/fleet/a-rollout.ts";
 
 const member: RolloutNode = {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { changedNodes } from "../../../../../control-plane/core/rollout/changed-nodes.ts";
-import type { RolloutNode } from "../../../../../shared/api/v1/rollouts.ts";
+import type { RolloutNode } from "../../../../../shared/api/v1/rollouts/rollouts.ts";
 
 const node = (nodeId: string, state: RolloutNode["state"]): RolloutNode => ({
   nodeId,

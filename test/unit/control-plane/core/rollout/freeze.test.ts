@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { frozenBy, windowText } from "../../../../../control-plane/core/rollout/freeze.ts";
-import { freezeWindow } from "../../../../../shared/api/v1/freeze-window.ts";
+import { freezeWindow } from "../../../../../shared/api/v1/rollouts/freeze-window.ts";
 
 const isFrozen = (window: object, at: string): boolean =>
   frozenBy([freezeWindow.parse(window)], Date.parse(at)) !== undefined;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import { ENDED_PHASES } from "../../../../../shared/api/v1/rollouts.ts";
+import { ENDED_PHASES } from "../../../../../shared/api/v1/rollouts/rollouts.ts";
 import { anything, happen } from "../../../../support/fleet/rollout-happenings.ts";
 import { EIGHT_NODES, RolloutWorld } from "../../../../support/fleet/rollout-world.ts";
 

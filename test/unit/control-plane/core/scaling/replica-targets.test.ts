@@ -4,7 +4,7 @@ import type { Demand } from "../../../../../control-plane/core/scaling/demand.ts
 import { PeakHold } from "../../../../../control-plane/core/scaling/peak-hold.ts";
 import { ReplicaScaling } from "../../../../../control-plane/core/scaling/replica-targets.ts";
 import type { FleetDeployment } from "../../../../../control-plane/core/fleet/types.ts";
-import type { DeploymentFindings } from "../../../../../shared/api/v1/deployments.ts";
+import type { DeploymentFindings } from "../../../../../shared/api/v1/deployments/deployments.ts";
 import {
   aDeployment,
   aFleet,

@@ -4,7 +4,7 @@ import { planFleet } from "../../../../../control-plane/core/reconcile/plan.ts";
 import type { PlanContext } from "../../../../../control-plane/core/scheduling/context.ts";
 import { changedFleet } from "../../../../../control-plane/core/what-if/fleet-changes.ts";
 import { whatIf } from "../../../../../control-plane/core/what-if/what-if.ts";
-import { planRequest } from "../../../../../shared/api/v1/plan.ts";
+import { planRequest } from "../../../../../shared/api/v1/deployments/plan.ts";
 import { anyChange, ChangingWorld } from "../../../../support/fleet/changing-world.ts";
 import { NOW, TIMINGS } from "../../../../support/fleet/fleet-builder.ts";
 

@@ -2,8 +2,8 @@ import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { DecoderTokenizer } from "../../../../../edge-node/model-host/generate/decoder-tokenizer.ts";
 import { TextAssembler } from "../../../../../edge-node/model-host/text/text-assembler.ts";
-import { TOKENS } from "../../../../support/models/tiny-alphabet.ts";
-import { tinyDecoder } from "../../../../support/models/tiny-decoder.ts";
+import { TOKENS } from "../../../../support/models/text/tiny-alphabet.ts";
+import { tinyDecoder } from "../../../../support/models/text/tiny-decoder.ts";
 
 const BYTE_TOKENS = 256;
 const file = (name: string): object => JSON.parse(Buffer.from(tinyDecoder()[name] ?? "").toString("utf8")) as object;

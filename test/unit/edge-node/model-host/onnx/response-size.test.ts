@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { ResponseSizes } from "../../../../../edge-node/model-host/onnx/response-size.ts";
-import type { Tensor } from "../../../../../shared/inference/datatypes.ts";
+import type { Tensor } from "../../../../../shared/inference/tensors/datatypes.ts";
 
 const DIMENSIONS = {
   inputs: [{ name: "x", datatype: "FP32", shape: ["n", 3, "h", "w"] }],

@@ -5,7 +5,7 @@ import type { TextPlan } from "../../../../../edge-node/model-host/text/text-pla
 import { GREEDY } from "../../../../../edge-node/model-host/text/text-runtime.ts";
 import { INITIAL_CREDIT_BYTES } from "../../../../../shared/protocol/limits.ts";
 import { eventually } from "../../../../support/eventually.ts";
-import { WordRuntime } from "../../../../support/models/word-runtime.ts";
+import { WordRuntime } from "../../../../support/models/text/word-runtime.ts";
 
 const planOf = (choices: number, how: Partial<TextPlan> = {}): TextPlan => ({
   question: { openai: "completion", request: { model: "m", prompt: "a", n: choices } },

@@ -4,7 +4,7 @@ import { TextAnswer } from "../../../../../edge-node/model-host/text/text-answer
 import type { TextPlan } from "../../../../../edge-node/model-host/text/text-plan.ts";
 import { GREEDY } from "../../../../../edge-node/model-host/text/text-runtime.ts";
 import { eventually } from "../../../../support/eventually.ts";
-import { WordRuntime } from "../../../../support/models/word-runtime.ts";
+import { WordRuntime } from "../../../../support/models/text/word-runtime.ts";
 
 interface Case {
   readonly logprobs: readonly number[];

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { ChatPrompt } from "../../../../../edge-node/model-host/text/prompt.ts";
 import { planText } from "../../../../../edge-node/model-host/text/text-plan.ts";
 import type { TextQuestion } from "../../../../../shared/openai/requests.ts";
-import { WordRuntime } from "../../../../support/models/word-runtime.ts";
+import { WordRuntime } from "../../../../support/models/text/word-runtime.ts";
 
 const completion = (prompt: string | string[]): TextQuestion => ({
   openai: "completion",

@@ -6,7 +6,7 @@ import { planText } from "../../../../../edge-node/model-host/text/text-plan.ts"
 import type { Control, MadeToken, Sampling } from "../../../../../edge-node/model-host/text/text-runtime.ts";
 import { decodeRequest } from "../../../../../shared/openai/decode-request.ts";
 import { textQuestion } from "../../../../../shared/openai/requests.ts";
-import { WordRuntime } from "../../../../support/models/word-runtime.ts";
+import { WordRuntime } from "../../../../support/models/text/word-runtime.ts";
 
 /** As Qwen's templates write tools and calls, in short. */
 const TEMPLATE = `{% if tools %}{{ tools | map(attribute="function") | list | tojson }}<tool_call>{"name", "arguments"}</tool_call>{% endif %}{% for m in messages %}[{{ m.role }}]{{ m.content }}{% for call in m.tool_calls or [] %}<tool_call>{{ call.function.name }}:{{ call.function.arguments.city }}</tool_call>{% endfor %}{% endfor %}`;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import type { Tensor } from "../../../../../shared/inference/datatypes.ts";
+import type { Tensor } from "../../../../../shared/inference/tensors/datatypes.ts";
 import { AgreementCount } from "../../../../../shared/inference/samples/agreement.ts";
 
 const floats = (shape: readonly number[], ...data: readonly number[]): Tensor => ({

@@ -6,7 +6,7 @@ import type { NewEvent } from "../../../../../../control-plane/ports/events.ts";
 import type { LeaderFence, PlanOutcome, PlanStore } from "../../../../../../control-plane/ports/plan.ts";
 import { firstRecord } from "../../../../../../control-plane/core/rollout/start.ts";
 import { aDeployment, aNode, aPlacement } from "../../../../../support/fleet/fleet-builder.ts";
-import type { DeploymentFindings } from "../../../../../../shared/api/v1/deployments.ts";
+import type { DeploymentFindings } from "../../../../../../shared/api/v1/deployments/deployments.ts";
 import { systemRandom } from "../../../../../../shared/base/random.ts";
 
 const fence: LeaderFence = { holder: "r-1", token: 7n };

@@ -9,7 +9,7 @@ import { EvidenceMeter } from "../../../../../../control-plane/app/rollouts/evid
 import { OPENS_AFTER } from "../../../../../../control-plane/core/cascade/breaker.ts";
 import type { NewEvent } from "../../../../../../control-plane/ports/events.ts";
 import type { CascadeOutcome } from "../../../../../../control-plane/ports/metrics.ts";
-import type { cascadeSpec } from "../../../../../../shared/api/v1/cascade-spec.ts";
+import type { cascadeSpec } from "../../../../../../shared/api/v1/deployments/cascade-spec.ts";
 import type { PlacementId } from "../../../../../../shared/base/ids.ts";
 import { seededRandom } from "../../../../../../shared/base/random.ts";
 import { own } from "../../../../../../shared/bytes/owned-bytes.ts";

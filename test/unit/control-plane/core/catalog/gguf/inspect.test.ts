@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { bytesSource } from "../../../../../../control-plane/core/catalog/byte-source.ts";
 import { inspectGguf } from "../../../../../../control-plane/core/catalog/gguf/inspect.ts";
-import { tinyGguf, type TinyModel } from "../../../../../support/models/tiny-gguf.ts";
+import { tinyGguf, type TinyModel } from "../../../../../support/models/text/tiny-gguf.ts";
 
 const inspect = (model?: TinyModel) => inspectGguf(bytesSource(tinyGguf(model)));
 

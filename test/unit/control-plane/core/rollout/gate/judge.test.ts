@@ -6,7 +6,7 @@ import {
 } from "../../../../../../control-plane/core/rollout/gate/evidence.ts";
 import { judge } from "../../../../../../control-plane/core/rollout/gate/judge.ts";
 import { bucketOf } from "../../../../../../control-plane/core/rollout/gate/latency-histogram.ts";
-import { gateSpec } from "../../../../../../shared/api/v1/rollout-spec.ts";
+import { gateSpec } from "../../../../../../shared/api/v1/rollouts/rollout-spec.ts";
 import { type Random, seededRandom } from "../../../../../../shared/base/random.ts";
 
 const { cos, exp, log, PI, sqrt } = Math;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { compareAnswers } from "../../../../../../control-plane/core/rollout/shadow/compare-answers.ts";
-import type { Tensor } from "../../../../../../shared/inference/datatypes.ts";
+import type { Tensor } from "../../../../../../shared/inference/tensors/datatypes.ts";
 
 const scores = (shape: readonly number[], ...values: readonly number[]): Tensor => ({
   name: "scores",

@@ -17,7 +17,7 @@ import { rank } from "../../../../../../control-plane/core/scheduling/candidates
 import { spread } from "../../../../../../control-plane/core/scheduling/scores/spread.ts";
 import type { Score } from "../../../../../../control-plane/core/scheduling/scores/score.ts";
 import { summaryOf } from "../../../../../../control-plane/core/scheduling/explaining/ranking-summary.ts";
-import { nodeKind } from "../../../../../../shared/api/v1/nodes.ts";
+import { nodeKind } from "../../../../../../shared/api/v1/nodes/nodes.ts";
 import { anyWorld, context, type World } from "../../../../../support/fleet/any-world.ts";
 import { aDeployment, aFleet, aNode, aPlacement, aVersion, NOW } from "../../../../../support/fleet/fleet-builder.ts";
 

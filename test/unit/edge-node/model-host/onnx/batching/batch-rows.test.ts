@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { batchKey, rowsOf, split, stack } from "../../../../../../edge-node/model-host/onnx/batching/batch-rows.ts";
-import type { Tensor } from "../../../../../../shared/inference/datatypes.ts";
+import type { Tensor } from "../../../../../../shared/inference/tensors/datatypes.ts";
 import type { InferRequest } from "../../../../../../shared/inference/request.ts";
 
 const floats = (shape: readonly number[], from = 0): Tensor => ({
