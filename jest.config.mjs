@@ -13,7 +13,8 @@ export default {
     ],
   },
   maxWorkers: 2,
-  testTimeout: 30_000,
+  // Longer than a test waits for anything, so that what it waited for in vain is named.
+  testTimeout: 60_000,
   // Jest runs a single file in its own process unless a limit is set, and then a leaked handle hangs the whole run.
   workerIdleMemoryLimit: "1GB",
 };

@@ -1,8 +1,11 @@
-/** Waits until `condition` holds, looking again after each turn of the event loop. Fails with `what` after `timeoutMs`. */
+/**
+ * Waits until `condition` holds, looking again after each turn of the event loop. Fails with `what` after `timeoutMs`, which is long:
+ * on a busy machine a process stands still for seconds.
+ */
 export async function eventually<Value>(
   what: string,
   condition: () => Value | undefined | false | Promise<Value | undefined | false>,
-  timeoutMs = 10_000,
+  timeoutMs = 25_000,
 ): Promise<Value> {
   const end = performance.now() + timeoutMs;
   for (;;) {
