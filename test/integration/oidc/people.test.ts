@@ -1,6 +1,4 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
-import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
@@ -16,6 +14,7 @@ import { systemRandom } from "../../../shared/base/random.ts";
 import { Browser } from "../../support/oidc/browser.ts";
 import { TestProvider } from "../../support/oidc/provider.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
+import { freePort } from "../../support/processes/skerry-process.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
 import { callAt, type Answer, type Call } from "../http/support/http-call.ts";
 import { runCli } from "../../unit/cli/support/run-cli.ts";
@@ -70,15 +69,6 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 beforeEach(() => provider.next({ person: "ana", groups: ["readers"] }));
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const address = probe.address();
-  probe.close();
-  await once(probe, "close");
-  return typeof address === "object" && address ? address.port : 0;
-}
 
 const ask = (method: string, path: string, call: Call = {}) => callAt(port, [method, path], call);
 const isCallback = (location: string): boolean => location.startsWith(`${server}/api/v1/login/oidc/callback`);

@@ -89,21 +89,37 @@ export class SkerryProcess {
   }
 }
 
-/** A loopback port that was free a moment ago. */
+/**
+ * Below the ports that Linux gives to whoever asks for any (32768 and above): until a program that was told one of these listens
+ * there, which takes seconds on a busy machine, nobody else is given it.
+ */
+const PORTS = { first: 15_000, count: 15_000 };
+const given = new Set<number>();
+
+/** A loopback port that is free, another one at each call. */
 export async function freePort(): Promise<number> {
+  for (let tries = 0; tries < 100; tries += 1) {
+    const port = PORTS.first + Math.floor(Math.random() * PORTS.count);
+    if (given.has(port) || !(await isFree(port))) continue;
+    given.add(port);
+    return port;
+  }
+  throw new Error(`no port from ${PORTS.first} to ${PORTS.first + PORTS.count - 1} is free`);
+}
+
+function isFree(port: number): Promise<boolean> {
   const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (typeof address !== "object" || address === null) throw new Error("the system gave no port");
-  return address.port;
+  return new Promise((resolve) => {
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });
 }
 
 /** Waits until `probe` gives something else than undefined or false. Looks every 20 ms; throws with `what` after `timeoutMs`. */
 export async function until<Value>(
   what: string,
   probe: () => Promise<Value | undefined | false> | Value | undefined | false,
-  timeoutMs = 20_000,
+  timeoutMs = 25_000,
 ): Promise<Value> {
   const end = performance.now() + timeoutMs;
   for (;;) {
