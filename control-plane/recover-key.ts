@@ -10,6 +10,8 @@ import { ApiKeys } from "./app/access/api-keys.ts";
 
 /** EX_CONFIG of sysexits.h. */
 const EXIT_CONFIG = 78;
+/** Longer than a control plane waits: an operator runs this once, perhaps as the database is busy. */
+const ANSWER_MS = 20_000;
 const silent: Logger = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /**
@@ -23,7 +25,7 @@ async function main(): Promise<number> {
     return EXIT_CONFIG;
   }
   const parts = { clock: systemClock, random: systemRandom, logger: silent };
-  const postgres = await createPostgres({ url, migrate: false, ...parts });
+  const postgres = await createPostgres({ url, migrate: false, answerMs: ANSWER_MS, ...parts });
   try {
     const apiKeys = new ApiKeys({ store: postgres.keys, keys, ...parts });
     const who = `${userInfo().username}@${hostname()}`;

@@ -16,7 +16,7 @@ let postgres: PostgresStores;
 beforeAll(async () => {
   database = await startTestDatabase();
   postgres = await openStores(database.url);
-}, 60_000);
+}, 120_000);
 afterAll(async () => {
   await postgres?.close();
   await database?.stop();
@@ -33,7 +33,7 @@ it("`keys recover` makes an admin key in the database, prints it once, and the a
   const [entry] = await postgres.audit.list({ before: null, limit: 1 });
   expect(entry).toMatchObject({ actor: expect.stringContaining("keys recover"), address: "database" });
   expect(stderr).not.toContain(stdout.trim());
-}, 60_000);
+}, 120_000);
 
 it("`keys recover` without a database says which setting it needs", async () => {
   const { exitCode, stderr } = await runCli(["keys", "recover"], { env: {} });
