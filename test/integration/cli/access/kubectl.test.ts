@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { OwnAuthority } from "../../../../control-plane/adapters/tls/own-authority.ts";
+import { eventually } from "../../../support/eventually.ts";
 import { FakeApi } from "../support/fake-api.ts";
 import { listOf, nodeNamed } from "../support/objects.ts";
 
@@ -47,9 +48,17 @@ async function plugin(script: string, ...args: readonly string[]) {
   return { exitCode, ...printed, asked: asked.split("\n").filter((line) => line !== "") };
 }
 
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
 describe("kubectl skerry", () => {
   it("speaks to the control plane of the cluster with its key, and ends what it started", async () => {
-    const forward = `echo "Forwarding from 127.0.0.1:${port} -> 7070"; echo $$ > "${folder}/pid"; exec sleep 60`;
+    const forward = `echo $$ > "${folder}/pid"; echo "Forwarding from 127.0.0.1:${port} -> 7070"; exec sleep 60`;
     const { exitCode, stdout, asked } = await plugin(
       forward,
       "-n",
@@ -68,7 +77,7 @@ describe("kubectl skerry", () => {
       "--namespace edge --context prod get secret skerry-admin --output jsonpath={.data.admin\\.key}",
     ]);
     const pid = Number(await readFile(`${folder}/pid`, "utf8"));
-    expect(() => process.kill(pid, 0)).toThrow("ESRCH");
+    await eventually("it has ended", () => !isRunning(pid));
   });
 
   it("speaks TLS where an authority is given", async () => {

@@ -136,7 +136,7 @@ describe("a started program", () => {
       "console.log('up'); process.on('SIGTERM', () => process.exit(3)); setInterval(() => {}, 1000)",
     );
     await until("it is up", () => lastLines(join(folder, "program.log"), 5).includes("up"));
-    expect(await child.stop(5000, systemClock)).toEqual({ how: "exit code 3", code: 3 });
+    expect(await child.stop(50_000, systemClock)).toEqual({ how: "exit code 3", code: 3 });
   });
 
   it("is killed when it does not end in time", async () => {

@@ -154,7 +154,7 @@ describe("changing commands", () => {
       },
     ];
     api.on("GET /api/v1/nodes/edge-a", nodeNamed("edge-a", { placements }));
-    const { exitCode, stderr } = await cli("nodes", "drain", "edge-a", "--wait", "--timeout", "600ms");
+    const { exitCode, stderr } = await cli("nodes", "drain", "edge-a", "--wait", "--timeout", "3s");
     expect(exitCode).toBe(2);
     expect(stderr).toContain("why      it still holds digits:1 ready");
   });
@@ -266,9 +266,9 @@ describe("changing commands", () => {
       api.on("GET /api/v1/deployments/digits", stalled);
       api.on("PUT /api/v1/deployments/digits", stalled);
       api.on("GET /api/v1/deployments/digits/placements", listOf());
-      const { exitCode, stderr } = await cli("apply", "-f", "-", "--wait", "--timeout", "600ms");
+      const { exitCode, stderr } = await cli("apply", "-f", "-", "--wait", "--timeout", "3s");
       expect(exitCode).toBe(2);
-      expect(stderr).toContain('error: deployment "digits" is not ready after 1 s');
+      expect(stderr).toContain('error: deployment "digits" is not ready after 3 s');
       expect(stderr).toContain("why      edge replica 1: edge-a lacks gpu=true");
       expect(stderr).toContain("skerry explain digits");
     });

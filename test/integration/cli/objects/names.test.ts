@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { runCli, type CliResult } from "../../../unit/cli/support/run-cli.ts";
+import { eventually } from "../../../support/eventually.ts";
 import { FakeApi } from "../support/fake-api.ts";
 import { listOf, nodeNamed } from "../support/objects.ts";
 
@@ -31,7 +32,11 @@ describe("an object that is not found", () => {
     [["pools", "get", "big-podz"], "cloud-pools", "big-pods"],
   ])("is the one that %j probably means", async (args, list, meant) => {
     api.on(`GET /api/v1/${list}`, listOf({ name: "other" }, { name: meant }));
-    const { exitCode, stderr } = await cli(...args);
+    // The names are asked for with 2 s, and without them there is no suggestion.
+    const { exitCode, stderr } = await eventually("the names came in time", async () => {
+      const result = await cli(...args);
+      return result.stderr.includes("did you mean") && result;
+    });
     expect(exitCode).toBe(5);
     expect(stderr).toContain(`fix      did you mean ${meant}?\n           the fix`);
   });
@@ -45,13 +50,21 @@ describe("an object that is not found", () => {
 });
 
 describe("names for the shell", () => {
+  /** A shell waits 0.7 s for names: where they come later there are none. */
+  const completed = (kind: string): Promise<CliResult> =>
+    eventually("the names came in time", async () => {
+      const result = await cli("complete", kind);
+      return result.stdout !== "" && result;
+    });
+
   it("are read once and then kept for a while", async () => {
     api.on("GET /api/v1/nodes", listOf(nodeNamed("edge-a"), nodeNamed("edge-b")));
-    expect(await cli("complete", "nodes")).toEqual({ exitCode: 0, stdout: "edge-a\nedge-b\n", stderr: "" });
+    expect(await completed("nodes")).toEqual({ exitCode: 0, stdout: "edge-a\nedge-b\n", stderr: "" });
+    const asked = api.asked.length;
     await cli("complete", "nodes");
-    expect(api.asked).toHaveLength(1);
+    expect(api.asked).toHaveLength(asked);
     await runCli(["complete", "nodes"], { env: { ...env, SKERRY_API_KEY: "sk_other" } });
-    expect(api.asked).toHaveLength(2);
+    expect(api.asked).toHaveLength(asked + 1);
   });
 
   it("are none, without a word, when the server refuses or is away or does not answer in time", async () => {
@@ -65,7 +78,7 @@ describe("names for the shell", () => {
 
   it("leave out what a shell would expand", async () => {
     api.on("GET /api/v1/nodes", listOf({ name: "$(touch x)" }, { name: "a b" }, { name: "edge-a" }));
-    expect((await cli("complete", "nodes")).stdout).toBe("edge-a\n");
+    expect((await completed("nodes")).stdout).toBe("edge-a\n");
   });
 
   it("are those of contexts, of the file alone", async () => {
