@@ -20,8 +20,8 @@ import { silentLogger } from "../../../support/silent-logger.ts";
 
 /** What no request of a test comes near, however busy the machine is. */
 const LIMIT_MS = 60_000;
-/** Faults that end by the limit of their request alone, which is therefore short. */
-const LIMITS_MS: Readonly<Record<string, number>> = { "no head": 300, "no event": 300 };
+/** Faults that end by the limit of their request alone, which is therefore short, but not too short for a head to come. */
+const LIMITS_MS: Readonly<Record<string, number>> = { "no head": 2_000, "no event": 2_000 };
 let engine: FaultyEngine;
 let engines: Engines;
 let host: ModelHost;
@@ -111,8 +111,8 @@ const AT = String.raw`openai engine at 127\.0\.0\.1:\d+`;
 
 describe("a host of an engine that misbehaves", () => {
   it.each([
-    ["no head", `^HostFailure, started: the ${AT} could not be asked: it did not answer within 300 ms$`],
-    ["no event", `^DEADLINE_EXCEEDED: the ${AT} did not begin its answer within 300 ms$`],
+    ["no head", `^HostFailure, started: the ${AT} could not be asked: it did not answer within 2000 ms$`],
+    ["no event", `^DEADLINE_EXCEEDED: the ${AT} did not begin its answer within 2000 ms$`],
     ["cut before the head", `^HostFailure, started: the ${AT} could not be asked`],
     ["cut within", `^part, then HOST_CRASHED: the ${AT} closed the connection within an answer$`],
     ["end within", `^part, then HOST_CRASHED: the ${AT} closed the connection within an answer$`],

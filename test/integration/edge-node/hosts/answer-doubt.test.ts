@@ -22,7 +22,7 @@ beforeAll(async () => {
   await mkdir(folder);
   await cp(MODEL, path.join(folder, MODEL_FILE));
   const hosts = new ProcessModelHosts({ workDirectory: workFolder(directory) });
-  const limits = { memMiB: 256, maxBatch: 32, queue: 64, timeoutMs: 10_000 };
+  const limits = { memMiB: 256, maxBatch: 32, queue: 64, timeoutMs: 60_000 };
   const spec = { placementId: "p", model: "digits-small", version: "1", directory: folder, limits };
   host = await hosts.start(spec, () => undefined, new AbortController().signal);
 });
@@ -35,7 +35,7 @@ afterAll(async () => {
 function ask(pixels: Float32Array, threshold?: number): Promise<HostResponse> {
   const inputs = [{ name: "image", datatype: "FP32", shape: [1, 1, 28, 28], data: [...pixels] }];
   const body = Buffer.from(JSON.stringify({ inputs }));
-  const asked = { body, headerLength: JSON_BODY, timeoutMs: 10_000, maxRows: 32 };
+  const asked = { body, headerLength: JSON_BODY, timeoutMs: 60_000, maxRows: 32 };
   return host.infer(threshold === undefined ? asked : { ...asked, doubt: { measure: "confidence", threshold } });
 }
 

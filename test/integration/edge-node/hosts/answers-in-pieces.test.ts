@@ -46,7 +46,7 @@ async function start(entry?: string): Promise<ModelHost> {
       model: "m",
       version: "7",
       directory: folderOf(models),
-      limits: { memMiB: 1_024, maxBatch: 1, queue: 64, timeoutMs: 10_000 },
+      limits: { memMiB: 1_024, maxBatch: 1, queue: 64, timeoutMs: 60_000 },
     },
     () => undefined,
     new AbortController().signal,
@@ -63,7 +63,7 @@ const zeros = (host: ModelHost, count: number, cancellation = new Cancellation()
       ],
       binaryOutput: true,
     }),
-    timeoutMs: 10_000,
+    timeoutMs: 60_000,
     maxRows: 1,
     cancellation,
   });
@@ -72,7 +72,7 @@ const pieces = (host: ModelHost, request: object, cancellation = new Cancellatio
   host.infer({
     body: Buffer.from(JSON.stringify(request)),
     headerLength: JSON_BODY,
-    timeoutMs: 10_000,
+    timeoutMs: 60_000,
     maxRows: 1,
     cancellation,
   });
@@ -115,7 +115,7 @@ describe("a large answer of a model host", () => {
   it("is read to its end from a host that has to stop", async () => {
     const host = await start();
     const answer = await zeros(host, 4 * MEBI);
-    const stopped = host.stop(10_000);
+    const stopped = host.stop(60_000);
     expect(Buffer.concat(await piecesOf(answer)).byteLength).toBeGreaterThan(16 * MEBI);
     await stopped;
   });

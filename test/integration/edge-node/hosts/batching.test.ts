@@ -42,7 +42,7 @@ async function start(file: Uint8Array, more: Partial<HostSpec> = {}): Promise<Mo
   const folder = path.join(directory, `model-${models}`);
   await mkdir(folder);
   await writeFile(path.join(folder, MODEL_FILE), file);
-  const limits = { memMiB: 256, maxBatch: 8, queue: 64, timeoutMs: 5_000 };
+  const limits = { memMiB: 256, maxBatch: 8, queue: 64, timeoutMs: 60_000 };
   const spec = { placementId: `p-${models}`, model: "m", version: "7", directory: folder, limits, ...more };
   const host = await hosts.start(spec, () => undefined, new AbortController().signal);
   running.push(host);
@@ -56,7 +56,7 @@ interface Body {
 
 /** In one turn of the event loop, so that they reach the host together. */
 const askTogether = (host: ModelHost, bodies: readonly Body[], maxRows: number): Promise<readonly HostResponse[]> =>
-  Promise.all(bodies.map((body) => host.infer({ ...body, timeoutMs: 5_000, maxRows })));
+  Promise.all(bodies.map((body) => host.infer({ ...body, timeoutMs: 60_000, maxRows })));
 
 const told = (answer: HostResponse): string => {
   const { status, code, headerLength } = answer;
@@ -234,7 +234,7 @@ describe("batching", () => {
       encodeRequest({
         inputs: [{ tensor: { name: "x", datatype: "INT64", shape: [1], data: BigInt64Array.of(count) }, binary: true }],
       });
-    const asked = [1n, 10n ** 12n, 1n].map((count) => host.infer({ ...turns(count), timeoutMs: 300, maxRows: 2 }));
+    const asked = [1n, 10n ** 12n, 1n].map((count) => host.infer({ ...turns(count), timeoutMs: 3_000, maxRows: 2 }));
     const ended = await Promise.allSettled(asked);
     expect(ended).toMatchObject([true, true, false].map((started) => ({ reason: { code: "HOST_CRASHED", started } })));
   });

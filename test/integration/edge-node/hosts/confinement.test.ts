@@ -24,11 +24,11 @@ beforeAll(async () => {
   const folder = path.join(directory, "model");
   await mkdir(folder);
   await writeFile(path.join(folder, MODEL_FILE), softmaxModel());
-  const limits = { memMiB: 256, maxBatch: 8, queue: 64, timeoutMs: 2_000 };
+  const limits = { memMiB: 256, maxBatch: 8, queue: 64, timeoutMs: 60_000 };
   const spec = { placementId: "p-1", model: "m", version: "1", directory: folder, limits };
   host = await hosts.start(spec, () => undefined, new AbortController().signal);
   [pid = 0] = await modelHostsOf(process.pid);
-}, 30_000);
+}, 60_000);
 
 afterAll(async () => {
   await host?.stop(0);

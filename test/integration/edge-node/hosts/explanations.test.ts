@@ -37,7 +37,7 @@ async function start(name: string, file?: Uint8Array): Promise<ModelHost> {
   await mkdir(folder, { recursive: true });
   const model = path.join(folder, MODEL_FILE);
   await (file === undefined ? cp(path.join(MODELS, `${name}.onnx`), model) : writeFile(model, file));
-  const limits = { memMiB: 512, maxBatch: 64, queue: 64, timeoutMs: 30_000 };
+  const limits = { memMiB: 512, maxBatch: 64, queue: 64, timeoutMs: 60_000 };
   const spec = { placementId: "p", model: name, version: "1", directory: folder, limits };
   const host = await hosts.start(spec, () => undefined, new AbortController().signal);
   running.push(host);
@@ -59,7 +59,7 @@ function ask(
   const data = rows.flatMap((row) => [...row]);
   const inputs = [{ name: "image", datatype: "FP32", shape: [rows.length, 1, 28, 28], data }];
   const body = Buffer.from(JSON.stringify({ parameters, inputs }));
-  return host.infer({ body, headerLength: JSON_BODY, timeoutMs: 30_000, maxRows: 64, ...how });
+  return host.infer({ body, headerLength: JSON_BODY, timeoutMs: 60_000, maxRows: 64, ...how });
 }
 
 const outputsOf = (answer: HostResponse): readonly Tensor[] =>

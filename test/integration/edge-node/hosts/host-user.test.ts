@@ -17,7 +17,7 @@ import { eventually } from "../../../support/eventually.ts";
 import { modelHostsOf } from "../../../support/processes/process-facts.ts";
 
 const UID = 61_000;
-const limits = { memMiB: 256, maxBatch: 8, queue: 64, timeoutMs: 2_000 };
+const limits = { memMiB: 256, maxBatch: 8, queue: 64, timeoutMs: 60_000 };
 
 let stateDir: string;
 let confinement: Confinement;
@@ -67,7 +67,7 @@ asRoot("a model host of a node that runs as root", () => {
     expect(status).toMatch(/CapEff:\t0+\n/);
     expect(status).toMatch(/Groups:\t *\n/);
     expect(host.rssMiB()).toBeGreaterThan(0);
-  }, 30_000);
+  }, 60_000);
 
   it("reads nothing else of the node's, and writes nothing", async () => {
     expect(can("-r", `artifacts/digest/${MODEL_FILE}`)).toBe(true);
@@ -99,7 +99,7 @@ asRoot("a model host of a node that runs as root", () => {
     await eventually("the process has its user", async () => (await uids()).includes(String(UID)));
     expect(await uids()).toEqual([String(UID)]);
     await host.stop(0);
-  }, 30_000);
+  }, 60_000);
 
   it("runs as root where its user cannot enter the state folder, and that is said", async () => {
     const closed = await mkdtemp(path.join(tmpdir(), "skerry-closed-"));

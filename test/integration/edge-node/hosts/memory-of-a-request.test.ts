@@ -26,7 +26,7 @@ afterEach(() => Promise.all(running.splice(0).map((host) => host.stop(0))));
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
 async function start(memMiB: number): Promise<ModelHost> {
-  const limits = { memMiB, maxBatch: 1, queue: 64, timeoutMs: 20_000 };
+  const limits = { memMiB, maxBatch: 1, queue: 64, timeoutMs: 60_000 };
   const spec = { placementId: "p", model: "bomb", version: "1", directory: path.join(directory, "model"), limits };
   const host = await hosts.start(spec, () => undefined, new AbortController().signal);
   running.push(host);
@@ -37,7 +37,7 @@ function ask(host: ModelHost, mebibytes: number): Promise<HostResponse> {
   const data = BigInt64Array.of(BigInt(mebibytes));
   const tensor = { name: "mebibytes", datatype: "INT64", shape: [1], data } as const;
   const request = encodeRequest({ inputs: [{ tensor, binary: true }] });
-  return host.infer({ ...request, timeoutMs: 20_000, maxRows: 1 });
+  return host.infer({ ...request, timeoutMs: 60_000, maxRows: 1 });
 }
 
 describe("a request that needs more memory than its model's limit", () => {

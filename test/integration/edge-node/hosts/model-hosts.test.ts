@@ -60,7 +60,7 @@ async function specOf(file: Uint8Array, limits: Partial<HostSpec["limits"]> = {}
     model: "m",
     version: "7",
     directory: folder,
-    limits: { memMiB: 256, maxBatch: 8, queue: 64, timeoutMs: 2_000, ...limits },
+    limits: { memMiB: 256, maxBatch: 8, queue: 64, timeoutMs: 60_000, ...limits },
   };
 }
 
@@ -80,7 +80,7 @@ const tensor = (name: string, datatype: Tensor["datatype"], shape: readonly numb
 function ask(
   host: ModelHost,
   tensors: readonly Tensor[],
-  { binary = true, timeoutMs = 5_000 }: { readonly binary?: boolean; readonly timeoutMs?: number } = {},
+  { binary = true, timeoutMs = 60_000 }: { readonly binary?: boolean; readonly timeoutMs?: number } = {},
 ): Promise<HostResponse> {
   const request = encodeRequest({ inputs: tensors.map((each) => ({ tensor: each, binary })), binaryOutput: binary });
   return host.infer({ ...request, timeoutMs, maxRows: host.noBatchReason === undefined ? 8 : 1 });
@@ -154,7 +154,7 @@ describe("a model host", () => {
     const cancellation = new Cancellation();
     const maxRows = host.noBatchReason === undefined ? 8 : 1;
     const infer = (more: { readonly cancellation?: Cancellation } = {}): Promise<HostResponse> =>
-      host.infer({ ...request, timeoutMs: 5_000, maxRows, ...more });
+      host.infer({ ...request, timeoutMs: 60_000, maxRows, ...more });
     // What is written in one turn of the event loop reaches the host at once.
     const asked = [infer(), infer({ cancellation }), infer()];
     cancellation.cancel();
@@ -168,7 +168,7 @@ describe("a model host", () => {
     const data = Array.from({ length: 20_000 }, (_, i) => i / 7);
     const json = JSON.stringify({ inputs: [{ name: "x", datatype: "FP32", shape: [data.length], data }] });
     const body = new TextEncoder().encode(json);
-    const answer = await host.infer({ body, headerLength: JSON_BODY, timeoutMs: 10_000, maxRows: 1 });
+    const answer = await host.infer({ body, headerLength: JSON_BODY, timeoutMs: 60_000, maxRows: 1 });
     expect(answer).toMatchObject({ status: 200, batchSize: 1 });
     expect(Math.min(answer.decodeUs, answer.encodeUs)).toBeGreaterThan(0);
     expect(answer.decodeUs + answer.encodeUs).toBeLessThanOrEqual(answer.computeUs);
@@ -224,7 +224,7 @@ describe("a model host", () => {
     const host = await start(identityModel("FP16", ["n"]));
     const half = [tensor("x", "FP16", [1], Float16Array.of(1))];
     const body = encodeRequest({ inputs: half.map((each) => ({ tensor: each, binary: true })), binaryOutput: false });
-    const refused = await host.infer({ ...body, timeoutMs: 5_000, maxRows: 1 });
+    const refused = await host.infer({ ...body, timeoutMs: 60_000, maxRows: 1 });
     expect(refused).toMatchObject({ status: 400, code: "INVALID_REQUEST" });
     expect(errorOf(refused)).toMatch(/output "y" is FP16, which has no JSON form/);
   });
@@ -233,13 +233,13 @@ describe("a model host", () => {
     const host = await start(identityModel("BOOL", ["n"]), { memMiB: 512 });
     const flags = tensor("x", "BOOL", [27_000_000], new Uint8Array(27_000_000));
     const body = encodeRequest({ inputs: [{ tensor: flags, binary: true }], binaryOutput: false });
-    const refused = await host.infer({ ...body, timeoutMs: 20_000, maxRows: 1 });
+    const refused = await host.infer({ ...body, timeoutMs: 60_000, maxRows: 1 });
     expect(refused).toMatchObject({ status: 400, code: "INVALID_REQUEST" });
     expect(errorOf(refused)).toBe(
       "the response would have at least 135000000 bytes; the limit is 134217728. Ask for binary outputs (`binary_data_output`: true), or for fewer rows or outputs",
     );
     expect(refused.computeUs).toBe(refused.decodeUs);
-    expect((await ask(host, [flags], { timeoutMs: 20_000 })).status).toBe(200);
+    expect((await ask(host, [flags], { timeoutMs: 60_000 })).status).toBe(200);
   });
 
   it("calls an index outside of a table the caller's fault", async () => {
@@ -261,11 +261,11 @@ describe("a model host", () => {
   it("is killed when a run outlasts its time, which blames the running request alone", async () => {
     const host = await start(loopModel({ forever: false }));
     const turns = (count: bigint): Tensor[] => [tensor("turns", "INT64", [], BigInt64Array.of(count))];
-    const hanging = ask(host, turns(10n ** 12n), { timeoutMs: 300 });
-    const waiting = ask(host, turns(0n), { timeoutMs: 300 });
+    const hanging = ask(host, turns(10n ** 12n), { timeoutMs: 3_000 });
+    const waiting = ask(host, turns(0n), { timeoutMs: 3_000 });
     await expect(hanging).rejects.toMatchObject({ code: "HOST_CRASHED", started: true });
     await expect(waiting).rejects.toMatchObject({ code: "HOST_CRASHED", started: false });
-    expect((await host.exited).reason).toBe("killed after 300 ms without an answer");
+    expect((await host.exited).reason).toBe("killed after 3000 ms without an answer");
   });
 
   it("stays inside its memory limit when a run asks for more", async () => {
@@ -281,7 +281,7 @@ describe("a model host", () => {
   it("lets the request under way end when it is asked to stop", async () => {
     const host = await start(loopModel({ forever: false }));
     const slow = ask(host, [tensor("turns", "INT64", [], BigInt64Array.of(100n))]);
-    await host.stop(10_000);
+    await host.stop(60_000);
     expect((await slow).status).toBe(200);
   });
 });

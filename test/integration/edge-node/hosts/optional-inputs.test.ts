@@ -38,7 +38,7 @@ async function publishAndStart(bytes: Uint8Array): Promise<ModelHost> {
   const folder = path.join(directory, `model-${models}`);
   await mkdir(folder);
   await writeFile(path.join(folder, MODEL_FILE), served);
-  const limits = { memMiB: 256, maxBatch: 8, queue: 64, timeoutMs: 5_000 };
+  const limits = { memMiB: 256, maxBatch: 8, queue: 64, timeoutMs: 60_000 };
   const spec = { placementId: "p", model: "m", version: "1", directory: folder, limits, defaults };
   const host = await hosts.start(spec, () => undefined, new AbortController().signal);
   running.push(host);
@@ -55,7 +55,7 @@ const ask = (host: ModelHost, given: Readonly<Record<string, readonly number[]>>
     },
     binary: true,
   }));
-  return host.infer({ ...encodeRequest({ inputs, binaryOutput: true }), timeoutMs: 5_000, maxRows: 8 });
+  return host.infer({ ...encodeRequest({ inputs, binaryOutput: true }), timeoutMs: 60_000, maxRows: 8 });
 };
 const valuesOf = (answer: HostResponse): readonly number[] =>
   [...(decodeResponse(bytesOf(answer), answer.headerLength).outputs[0]?.data ?? [])].map(Number);

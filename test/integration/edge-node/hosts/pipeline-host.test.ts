@@ -43,7 +43,7 @@ async function publishAndStart(
   const folder = path.join(directory, `model-${folders}`);
   const result = await checkedPipeline(folder, { ...document, ...changed }, files);
   expect(result).toMatchObject({ kind: "accepted" });
-  const limits = { memMiB: 512, maxBatch: 8, queue: 64, timeoutMs: 5_000 };
+  const limits = { memMiB: 512, maxBatch: 8, queue: 64, timeoutMs: 60_000 };
   const spec = { placementId: "p", model: "m", version: "1", directory: folder, limits, isPipeline: true };
   const host = await hosts.start(spec, () => undefined, new AbortController().signal);
   running.push(host);
@@ -60,7 +60,7 @@ async function ask(host: ModelHost, header: object, blobs: readonly Uint8Array[]
   const json = Buffer.from(JSON.stringify(header));
   const body = Buffer.concat([json, ...blobs]);
   const headerLength = blobs.length === 0 ? JSON_BODY : json.length;
-  return read(await host.infer({ body, headerLength, timeoutMs: 5_000, maxRows: 8 }));
+  return read(await host.infer({ body, headerLength, timeoutMs: 60_000, maxRows: 8 }));
 }
 
 const read = (answer: HostResponse): Answer => JSON.parse(Buffer.from(bytesOf(answer)).toString("utf8")) as Answer;
@@ -119,7 +119,7 @@ describe("a pipeline in its host", () => {
   });
 
   it("takes a picture as the raw body of a request", async () => {
-    const answer = await host.infer({ body: jpeg, headerLength: 0, timeoutMs: 5_000, maxRows: 8 });
+    const answer = await host.infer({ body: jpeg, headerLength: 0, timeoutMs: 60_000, maxRows: 8 });
     const bytes = Buffer.from(bytesOf(answer));
     const header = JSON.parse(bytes.subarray(0, answer.headerLength).toString("utf8")) as Answer;
     expect(header.outputs.map(({ name, datatype }) => `${name} ${datatype}`)).toEqual([

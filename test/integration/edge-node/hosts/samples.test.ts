@@ -34,7 +34,7 @@ async function warningsOf(model: Uint8Array, samples: Uint8Array): Promise<reado
     model: "m",
     version: "1",
     directory: folder,
-    limits: { memMiB: 256, maxBatch: 8, queue: 64, timeoutMs: 5_000 },
+    limits: { memMiB: 256, maxBatch: 8, queue: 64, timeoutMs: 60_000 },
     samples: SAMPLES_FILE,
     onWarning: (reason: string, message: string) => warnings.push(`${reason}: ${message}`),
   };

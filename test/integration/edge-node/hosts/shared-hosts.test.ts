@@ -53,7 +53,7 @@ async function specOf(file: Uint8Array, spec: Partial<HostSpec> = {}): Promise<H
     version: "1",
     directory: folder,
     mayShareHost: true,
-    limits: { memMiB: 256, maxBatch: 8, queue: 64, timeoutMs: 10_000, isolation: "shared" },
+    limits: { memMiB: 256, maxBatch: 8, queue: 64, timeoutMs: 60_000, isolation: "shared" },
     ...spec,
   };
 }
@@ -68,7 +68,7 @@ const start = async (file: Uint8Array): Promise<ModelHost> => startOf(await spec
 
 function ask(host: ModelHost, tensors: readonly Tensor[]): Promise<HostResponse> {
   const request = encodeRequest({ inputs: tensors.map((tensor) => ({ tensor, binary: true })), binaryOutput: true });
-  return host.infer({ ...request, timeoutMs: 10_000, maxRows: host.noBatchReason === undefined ? 8 : 1 });
+  return host.infer({ ...request, timeoutMs: 60_000, maxRows: host.noBatchReason === undefined ? 8 : 1 });
 }
 
 const rows = (...data: readonly number[]): Tensor => ({
@@ -154,7 +154,7 @@ describe("a shared model host", () => {
     const model = await start(zerosModel());
     const many: Tensor = { name: "x", datatype: "INT64", shape: [1], data: BigInt64Array.of(1_000_000n) };
     const answer = await ask(model, [many]);
-    const stopped = model.stop(20_000);
+    const stopped = model.stop(60_000);
     const body = Buffer.concat(await piecesOf(answer));
     await stopped;
     expect(decodeResponse(body, answer.headerLength).outputs[0]?.data).toHaveLength(1_000_000);

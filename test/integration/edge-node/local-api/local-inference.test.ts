@@ -150,7 +150,8 @@ describe("inference at a node's own API", () => {
   });
 
   it("forgets the requests of callers who went away", async () => {
-    const slow = infer(turns(5_000), {}, "loop");
+    // Some seconds, so that it still runs when the others have come.
+    const slow = infer(turns(15_000), {}, "loop");
     await eventually("the model is busy", () => rig.worker.inFlight === 1);
     const gone = Array.from({ length: 3 }, () => {
       const request = httpRequest({ port: rig.port, path: "/v2/models/loop/infer", method: "POST", agent: rig.agent });

@@ -23,7 +23,7 @@ beforeAll(async () => {
   directory = await mkdtemp(path.join(tmpdir(), "skerry-callers-"));
   await mkdir(path.join(directory, "model"));
   await writeFile(path.join(directory, "model", MODEL_FILE), loopModel({ forever: false }));
-  const limits = { memMiB: 256, maxBatch: 8, queue: 1_024, timeoutMs: 30_000 };
+  const limits = { memMiB: 256, maxBatch: 8, queue: 1_024, timeoutMs: 120_000 };
   const placement = { placementId: "p-1", model: "loop", version: "1", limits };
   const hosts = new ProcessModelHosts({ workDirectory: workFolder(directory) });
   const spec = { ...placement, directory: path.join(directory, "model") };
@@ -55,7 +55,7 @@ describe(`${CALLERS} callers of a model of 5 ms`, () => {
   it("are all answered when their deadline allows the wait", async () => {
     const codes: string[] = [];
     const call = async (): Promise<void> => {
-      for (let round = 0; round < ROUNDS; round += 1) codes.push(await ask(30_000));
+      for (let round = 0; round < ROUNDS; round += 1) codes.push(await ask(120_000));
     };
     await Promise.all(Array.from({ length: CALLERS }, call));
     expect(codes).toEqual(Array.from({ length: CALLERS * ROUNDS }, () => "OK"));

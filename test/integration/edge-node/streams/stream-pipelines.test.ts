@@ -29,7 +29,7 @@ const DOCUMENT = {
     { hysteresis: { rise: 10, fall: 5, above: "high", below: "low", over: "stream" } },
   ],
 };
-const LIMITS = { memMiB: 512, maxBatch: 8, queue: 64, timeoutMs: 5_000 };
+const LIMITS = { memMiB: 512, maxBatch: 8, queue: 64, timeoutMs: 60_000 };
 
 let directory: string;
 let host: ModelHost;
@@ -76,7 +76,7 @@ async function ask(stream: string | undefined, ...rows: readonly string[]): Prom
     placementId: "p",
     body,
     headerLength: JSON_BODY,
-    deadlineMs: 5_000,
+    deadlineMs: 60_000,
     edgeOnly: false,
     priority: 0,
     cancellation: new Cancellation(),

@@ -32,7 +32,7 @@ import { loopModel } from "../../../support/models/onnx/hostile-models.ts";
 import { silentLogger } from "../../../support/silent-logger.ts";
 import { workFolder } from "../../../support/processes/compile-cache.ts";
 
-const LIMITS = { memMiB: 512, maxBatch: 8, queue: 64, timeoutMs: 20_000 };
+const LIMITS = { memMiB: 512, maxBatch: 8, queue: 64, timeoutMs: 60_000 };
 
 export const aPlacement = (
   name: string,

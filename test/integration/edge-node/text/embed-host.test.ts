@@ -40,7 +40,7 @@ async function start(name: string, model: TinyEncoder = {}): Promise<ModelHost> 
       model: "tiny",
       version: "1",
       directory: folder,
-      limits: { memMiB: 1_024, maxBatch: 32, queue: 64, timeoutMs: 10_000 },
+      limits: { memMiB: 1_024, maxBatch: 32, queue: 64, timeoutMs: 60_000 },
       encoder: await encoderIn(folder),
     },
     () => undefined,
@@ -75,7 +75,7 @@ const ask = (request: object, { of = host, maxRows = 32, cancellation }: How = {
   of.infer({
     body: Buffer.from(JSON.stringify({ openai: "embedding", request: { model: "tiny", ...request } })),
     headerLength: JSON_BODY,
-    timeoutMs: 10_000,
+    timeoutMs: 60_000,
     maxRows,
     ...(cancellation && { cancellation }),
   });
@@ -203,7 +203,7 @@ describe("the host of an encoder", () => {
   });
 
   it("refuses tensors and questions for text", async () => {
-    const asked = { headerLength: JSON_BODY, timeoutMs: 10_000, maxRows: 1 };
+    const asked = { headerLength: JSON_BODY, timeoutMs: 60_000, maxRows: 1 };
     for (const body of ['{"inputs": []}', '{"openai": "chat", "request": {}}', "{"]) {
       const { code, body: said } = await host.infer({ ...asked, body: Buffer.from(body) });
       expect([code, Buffer.from(said as Uint8Array).toString("utf8")]).toEqual([
@@ -259,7 +259,7 @@ describe("the host of an encoder", () => {
   it("answers what it has taken before it stops", async () => {
     const of = await start("stopping");
     const answer = answerTo({ input: TEXTS }, { of });
-    await of.stop(5_000);
+    await of.stop(60_000);
     expect((await answer).status).toBe(200);
   });
 });

@@ -50,7 +50,7 @@ async function start(name: string, model: Tiny, memMiB = 1_024): Promise<ModelHo
     model: "tiny",
     version: "1",
     directory: folder,
-    limits: { memMiB, maxBatch: 1, queue: 64, timeoutMs: 10_000 },
+    limits: { memMiB, maxBatch: 1, queue: 64, timeoutMs: 60_000 },
     text: await FORMATS[format](folder, model),
   };
   return hosts.start(spec, () => undefined, new AbortController().signal);
@@ -62,7 +62,7 @@ const ask = (request: object, { api = "completion", cancellation, tenant }: Ques
   of.infer({
     body: Buffer.from(JSON.stringify({ openai: api, tenant, request: { model: "tiny", temperature: 0, ...request } })),
     headerLength: JSON_BODY,
-    timeoutMs: 10_000,
+    timeoutMs: 60_000,
     maxRows: 4,
     ...(cancellation && { cancellation }),
   });
@@ -209,7 +209,7 @@ describe.each(["gguf", "onnx"] as const)("the host of a text model in %s", (each
     });
     const textOf = async (question: object): Promise<string> => {
       const body = Buffer.from(JSON.stringify(question));
-      const answer = await host.infer({ body, headerLength: JSON_BODY, timeoutMs: 10_000, maxRows: 4 });
+      const answer = await host.infer({ body, headerLength: JSON_BODY, timeoutMs: 60_000, maxRows: 4 });
       return Buffer.concat(await piecesOf<HostTrailer>(answer)).toString("utf8");
     };
     const common = { id: "7", model_name: "tiny", model_version: "1" };
@@ -263,7 +263,7 @@ describe.each(["gguf", "onnx"] as const)("the host of a text model in %s", (each
       const answer = await host.infer({
         body: Buffer.from(JSON.stringify(question)),
         headerLength: JSON_BODY,
-        timeoutMs: 10_000,
+        timeoutMs: 60_000,
         maxRows: 4,
       });
       const body: unknown = JSON.parse(Buffer.concat(await piecesOf<HostTrailer>(answer)).toString("utf8"));
@@ -318,7 +318,7 @@ describe.each(["gguf", "onnx"] as const)("the host of a text model in %s", (each
 
   it("refuses a request in tensors", async () => {
     const body = Buffer.from('{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[1]}]}');
-    const answer = await host.infer({ body, headerLength: JSON_BODY, timeoutMs: 10_000, maxRows: 4 });
+    const answer = await host.infer({ body, headerLength: JSON_BODY, timeoutMs: 60_000, maxRows: 4 });
     expect(answer.code).toBe("INVALID_REQUEST");
   });
 
