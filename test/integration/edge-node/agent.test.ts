@@ -46,7 +46,8 @@ describe("Agent", () => {
     expect(present.hello.capabilities.runtime).toMatch(/^onnxruntime \d+\.\d+/);
     await eventually("a third heartbeat", () => present.confirmedHeartbeats.length >= 3);
     expect(present.confirmedHeartbeats).toEqual([true, true, true]);
-    expect(present.received.map(({ type }) => type).slice(0, 3)).toEqual(["heartbeat", "load", "heartbeat"]);
+    // The load is said every second, so a slow answer to the first heartbeat has more of them behind it.
+    expect(present.received.map(({ type }) => type).slice(0, 2)).toEqual(["heartbeat", "load"]);
     expect(present.of("load")[0]?.diskFreeMiB).toBeGreaterThan(0);
   });
 
@@ -110,10 +111,10 @@ describe("Agent", () => {
     for (const index of desired.keys()) present.delta(desired.slice(0, index + 1));
     const isReady = ({ placementId }: { placementId: string }): boolean =>
       present.reports.get(placementId)?.state === "ready";
-    await eventually("all are ready, and reported so", () => desired.every(isReady), 30_000);
+    await eventually("all are ready, and reported so", () => desired.every(isReady), 90_000);
     expect(controlPlane.sessions).toHaveLength(1);
     expect(present.isOpen).toBe(true);
-  }, 40_000);
+  }, 120_000);
 
   it("keeps the old version serving until the new one is ready, and takes only the new bytes", async () => {
     const present = await session();
@@ -297,10 +298,10 @@ describe("Agent", () => {
     first.terminate();
     controlPlane.timings.suspectMs = 1_500;
     controlPlane.timings.heartbeatMs = 300;
-    await eventually("a second session", () => controlPlane.sessions.length === 2);
-    const second = await session();
+    const second = await eventually("another session", () => controlPlane.session !== first && controlPlane.session);
     second.freeze();
-    await eventually("a third session", () => controlPlane.sessions.length === 3);
+    // Not counted: on a busy machine a session of these times may end without being frozen.
+    await eventually("one after it", () => controlPlane.sessions.at(-1) !== second);
     expect(second.isOpen).toBe(false);
   });
 

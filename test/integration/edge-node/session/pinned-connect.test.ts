@@ -37,7 +37,7 @@ async function dial(
   await new Promise<void>((resolve) => server?.listen(0, host === "localhost" ? "127.0.0.1" : host, resolve));
   const { port } = server.address() as AddressInfo;
   const url = new URL(`wss://${host}:${port}`);
-  const socket = await pinnedConnect({ pin, isNetworkTrusted: false }, url, AbortSignal.timeout(5_000));
+  const socket = await pinnedConnect({ pin, isNetworkTrusted: false }, url, AbortSignal.timeout(30_000));
   socket.destroy();
 }
 
@@ -65,7 +65,7 @@ describe("pinnedConnect", () => {
   });
 
   it("dials without TLS on loopback only, unless the network is trusted", async () => {
-    const signal = AbortSignal.timeout(50);
+    const signal = AbortSignal.timeout(30_000);
     const plain = (url: string, pin: string): Promise<unknown> =>
       pinnedConnect({ pin, isNetworkTrusted: false }, new URL(url), signal);
     await expect(plain("ws://192.0.2.7", "none")).rejects.toThrow(/loopback only.*SKERRY_TRUSTED_NETWORK/);

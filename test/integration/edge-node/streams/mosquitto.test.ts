@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from "@jest/globals";
 import path from "node:path";
 import { mqttSink, mqttSource } from "../../../../edge-node/adapters/streams/mqtt/setting.ts";
 import { eventually } from "../../../support/eventually.ts";
@@ -9,6 +9,7 @@ const program = findMosquitto();
 const describeWithMosquitto = program === undefined ? describe.skip : describe;
 const caFile = path.join(import.meta.dirname, "../../../support/network/tls/ca.pem");
 const MINUTE = 60_000;
+jest.setTimeout(3 * MINUTE);
 
 const rig = new StreamsRig();
 let broker: Mosquitto;

@@ -60,7 +60,7 @@ export class StreamsRig {
     this.receiver.statusOf = () => undefined;
     await this.receiver.start();
     const sources = { push: { http: {} }, ...endpoints.sources };
-    const sinks = { hook: { webhook: { url: this.receiver.url, timeoutMs: 1_000 } }, ...endpoints.sinks };
+    const sinks = { hook: { webhook: { url: this.receiver.url, timeoutMs: 30_000 } }, ...endpoints.sinks };
     await this.local.open({ placements: [aPlacement("same", this.local.identity, { streams: specs })] }, undefined, {
       streams: (node) => {
         this.#streams = new Streams({
