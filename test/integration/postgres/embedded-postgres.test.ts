@@ -2,11 +2,14 @@ import { spawn } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { afterAll, beforeAll, describe, expect, it, jest } from "@jest/globals";
 import { startEmbeddedPostgres } from "../../../cli/dev/embedded-postgres.ts";
 import { readPostmasterFile } from "../../../cli/dev/postmaster.ts";
 import { until } from "../../support/processes/skerry-process.ts";
 import { connect } from "./fixture.ts";
+
+// Each start is an initialisation or a start of PostgreSQL: a second each, and ten on a busy machine.
+jest.setTimeout(180_000);
 
 const MODULE = path.resolve(import.meta.dirname, "../../../cli/dev/embedded-postgres.ts");
 let directory: string;

@@ -116,7 +116,7 @@ describe("sessions in browsers", () => {
     const { caller } = await here.logins.open(ana, actor);
     const { id } = caller.session;
     const leftMs = async (): Promise<number> => (await stores.logins.find(id))?.expiresInMs ?? NaN;
-    await sql.query("UPDATE login_sessions SET idle_until = now() + interval '10 s' WHERE id = $1", [id]);
+    await sql.query("UPDATE login_sessions SET idle_until = now() + interval '10 min' WHERE id = $1", [id]);
     await stores.logins.touch(id, 3_600_000);
     expect(await leftMs()).toBeGreaterThan(3_500_000);
     await sql.query("UPDATE login_sessions SET idle_until = now() - interval '1 s' WHERE id = $1", [id]);

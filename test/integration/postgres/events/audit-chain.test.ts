@@ -146,7 +146,7 @@ describe("the chain of the audit log", () => {
     const url = new URL(database.url);
     url.username = role;
     url.password = "secret-of-the-test";
-    const parts = { clock: systemClock, random: systemRandom, logger: silentLogger };
+    const parts = { clock: systemClock, random: systemRandom, logger: silentLogger, answerMs: 20_000 };
     const open = () => createPostgres({ url: url.href, migrationUrl: database.url, ...parts });
     const [service, again] = await Promise.all([open(), open()]);
     await again.close();

@@ -99,13 +99,16 @@ describe("a session", () => {
   it("shows in the fleet with what the node reported", async () => {
     const before = performance.now();
     await opened({ replica: "r-7" });
-    const rows = await stores.fleet.load(performance.now());
+    const asked = performance.now();
+    const rows = await stores.fleet.load(asked);
+    const tookMs = performance.now() - asked;
     const node = rows.nodes.find(({ id }) => id === nodeId);
     expect(node).toMatchObject({
       capabilities: someCapabilities,
       session: { epoch: 1, open: true, replica: "r-7", agentVersion: "0.1.0", isReady: false },
     });
-    expect(node?.session?.lastSeen).toBeGreaterThan(before - 5);
+    // Ages are counted from when the rows were asked for: what the answer takes makes them older.
+    expect(node?.session?.lastSeen).toBeGreaterThan(before - tookMs - 5);
     expect(node?.session?.lastSeen).toBeLessThanOrEqual(performance.now());
   });
 
@@ -209,9 +212,9 @@ describe("touch", () => {
     expect(await silence()).toBeGreaterThan(3_000_000);
     await touch({ nodeId, epoch: 1, ageMs: 5_000.4 });
     expect(await silence()).toBeGreaterThan(4_700); // two clocks are compared to within 250 ms
-    expect(await silence()).toBeLessThan(10_000);
+    expect(await silence()).toBeLessThan(50_000);
     await touch({ nodeId, epoch: 1, ageMs: 60_000 });
-    expect(await silence()).toBeLessThan(10_000);
+    expect(await silence()).toBeLessThan(50_000);
     await stores.sessions.touch(SELF, [], { areAll: true });
   });
 

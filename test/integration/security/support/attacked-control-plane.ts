@@ -13,6 +13,9 @@ import { startTestDatabase, type TestDatabase } from "../../../support/postgres/
 import { silentLogger } from "../../../support/silent-logger.ts";
 import { callAt, type Answer, type Call } from "../../http/support/http-call.ts";
 
+/** So long the database is waited for, which others keep busy. */
+const PATIENT_MS = 20_000;
+
 /** The machine's clock with a calendar that is off; what fills up with time can be made to wait. */
 class SkewedClock {
   skewMs = 0;
@@ -40,7 +43,11 @@ export class AttackedControlPlane {
     const config = readConfig(env);
     const common = { clock: this.clock, random: systemRandom, logger: silentLogger };
     const http = new HttpServer({ clock: this.clock, limits: LIMITS });
-    const postgres: PostgresStores = await createPostgres({ url: this.database.url, ...common });
+    const postgres: PostgresStores = await createPostgres({
+      url: this.database.url,
+      answerMs: PATIENT_MS,
+      ...common,
+    });
     const tls = await openTls(config, common);
     const controlPlane: ControlPlane = await composeControlPlane(config, { postgres, http, tls, ...common });
     await controlPlane.start();
