@@ -63,7 +63,15 @@ describe("a ModelDeployment of two field managers", () => {
     const shown = async (): Promise<number | undefined> => (await skerry.show("shared")).status?.activeVersion;
     await lie(90);
     await until("it is taken back", async () => (await shown()) === 1, 30_000);
-    const told = await skerry.kubectl(["describe", "mdep", "shared"]);
+    // An event is written a moment after what it is about.
+    const told = await until(
+      "its event is there",
+      async () => {
+        const text = await skerry.kubectl(["describe", "mdep", "shared"]);
+        return text.includes("StatusConflict") && text;
+      },
+      30_000,
+    );
     expect(told).toMatch(/Warning\s+StatusConflict\s.*conflict with "audit".*\.status\.activeVersion/);
     const startedAt = performance.now();
     for (let version = 91; version < 106; version += 1) await lie(version);

@@ -125,6 +125,8 @@ describe("docs/kubernetes.md, from nothing to a served model", () => {
     // The one node that has the model is connected to one of the control planes: the other one forwards.
     for (const url of await addresses()) {
       const target = `export SKERRY_SERVER=${url} SKERRY_API_KEY="$(cat admin.key)"\n`;
+      // One of them hears of it a moment after the other.
+      await run(`${target}skerry deployments get digits --wait`);
       expect(await run(target + infer)).toContain("skerry-node-");
     }
     await kubernetes.kubectl(["-n", "skerry", "delete", "mdep", "digits", "--timeout=60s"]);

@@ -123,6 +123,8 @@ describe("the component tls", () => {
     await skerry(url, "apply", "-f", spec, "--wait");
     const blank = path.join(directory, "blank.f32");
     await writeFile(blank, Buffer.alloc(28 * 28 * 4));
+    // The other control plane hears of it a moment later.
+    for (const each of urls) await skerry(each, "deployments", "get", "digits", "--wait");
     for (const each of urls)
       expect(await skerry(each, "infer", "digits", "--input", `image=@${blank}`)).toContain("probabilities");
   }, 120_000);

@@ -51,10 +51,14 @@ async function another(
   const child = cluster.addControlPlane(port, { SKERRY_DATA_DIR: folder, ...env });
   others.push(child);
   const url = `http://127.0.0.1:${port}`;
-  await until("the other control plane has started or ended", async () => {
-    if (child.child.exitCode !== null) return true;
-    return (await fetch(`${url}/readyz?for=admin`).catch(() => undefined))?.ok === true;
-  });
+  await until(
+    "the other control plane has started or ended",
+    async () => {
+      if (child.child.exitCode !== null) return true;
+      return (await fetch(`${url}/readyz?for=admin`).catch(() => undefined))?.ok === true;
+    },
+    60_000,
+  );
   return { url, process: child };
 }
 
@@ -124,7 +128,7 @@ describe("the bucket is away", () => {
     await cluster.publish("late", file);
     const sent = proxy.counters.bytesDown;
     await cluster.deploy({ name: "late", model: "late", version: 1, limits: { memMiB: 1_024 } });
-    await until("some of it is on its way", async () => proxy.counters.bytesDown - sent > 10 * MIB);
+    await until("some of it is on its way", async () => proxy.counters.bytesDown - sent > 10 * MIB, 60_000);
     await server.kill();
     const lookup = { inputs: [{ name: "index", datatype: "INT64", shape: [1], data: [0] }] };
     expect((await cluster.infer("shared", lookup)).status).toBe(200);
