@@ -8,7 +8,7 @@ import { eventually } from "../../support/eventually.ts";
 
 const MODULE = path.resolve(import.meta.dirname, "../../../shared/base/logging/exit-with-log.ts");
 /** Longer than the second that last lines may take, and much shorter than for ever. */
-const LIMIT_MS = 10_000;
+const LIMIT_MS = 30_000;
 
 /**
  * A process with a log like ours. It tells on stdout when it is up, and ends at SIGTERM with two lines: while the first is

@@ -120,7 +120,9 @@ describe("node sockets behind a trusted proxy", () => {
     const real = await dial("192.0.2.1");
     const others: Dialled[] = [];
     for (let index = 0; index < 8; index += 1) others.push(await dial("192.0.2.66"));
-    await eventually("the oldest of the other address are gone", () => others[1]?.closedBy !== undefined);
+    await eventually("the oldest of the other address are gone", () =>
+      others.slice(0, 2).every(({ closedBy }) => closedBy !== undefined),
+    );
     expect(others.map(({ closedBy }) => closedBy !== undefined)).toEqual([true, true, ...Array(6).fill(false)]);
     expect(real.closedBy).toBeUndefined();
   });

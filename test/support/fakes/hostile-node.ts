@@ -44,7 +44,7 @@ export class HostileNode {
         random: systemRandom,
         logger: silentLogger,
       },
-      AbortSignal.timeout(10_000),
+      AbortSignal.timeout(30_000),
     );
     return new HostileNode(identity, clock);
   }
@@ -70,7 +70,7 @@ export class HostileNode {
         placements: [],
       },
       () => undefined,
-      AbortSignal.timeout(10_000),
+      AbortSignal.timeout(30_000),
     );
     this.#epoch = link.welcome.epoch ?? this.#epoch;
     return link;

@@ -115,6 +115,7 @@ describe("the TCP proxy", () => {
     proxy.cut("hello");
     await until("the link is forgotten", () => proxy.counters.open === 0);
     await until("the dialler knows", isClosed);
+    await until("the server knows", () => served[0]?.end !== "open");
     expect(served[0]?.end).toBe("reset");
   });
 });

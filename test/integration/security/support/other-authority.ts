@@ -28,7 +28,7 @@ export async function dialMiddle(by: "pin" | "authority"): Promise<string> {
   const policy = by === "pin" ? { pin } : { pin: "none", authorities: authority };
   try {
     const url = new URL(`wss://localhost:${port}`);
-    const socket = await pinnedConnect({ ...policy, isNetworkTrusted: false }, url, AbortSignal.timeout(5_000));
+    const socket = await pinnedConnect({ ...policy, isNetworkTrusted: false }, url, AbortSignal.timeout(30_000));
     socket.destroy();
     return "connected";
   } catch (error) {
