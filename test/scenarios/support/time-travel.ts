@@ -64,7 +64,7 @@ export async function agingStatement(sql: pg.Client): Promise<(seconds: number) 
   return (seconds) =>
     rows
       .map(({ table_name: table, columns }) => {
-        const changes = columns.map((column) => `"${column}" = "${column}" - interval '${seconds} seconds'`);
+        const changes = columns.map((column) => `"${column}" = "${column}" - interval '${seconds.toFixed(6)} seconds'`);
         return `UPDATE "${table}" SET ${changes.join(", ")};`;
       })
       .join("\n");
