@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { type ClusterNode, SkerryCluster } from "../../support/processes/skerry-cluster.ts";
 import { until } from "../../support/processes/skerry-process.ts";
+import { secretOf } from "../../support/secret-of.ts";
 
 let database: TestDatabase;
 let cluster: SkerryCluster;
@@ -55,7 +56,7 @@ describe("a node whose own address asks for keys", () => {
     expect(await statusWith(lost.key)).toBe(401);
     const file = path.join(node.stateDir, "callers.json");
     expect((await stat(file)).mode & 0o777).toBe(0o600);
-    expect(await readFile(file, "utf8")).not.toContain(till.key.split("_")[2]);
+    expect(await readFile(file, "utf8")).not.toContain(secretOf(till.key));
 
     cluster.restartControlPlane();
     await cluster.whenControlPlaneReady();
