@@ -5,11 +5,10 @@ import { GeneratedAnswer } from "../../../shared/openai/generate.ts";
 import type { TokenLogprob } from "../../../shared/openai/logprobs.ts";
 import type { Usage } from "../../../shared/text/usage.ts";
 import type { AnswerInPieces } from "../link/event-link.ts";
-import { Doubt } from "./doubt.ts";
-import { ReaderWait } from "./reader-wait.ts";
+import { AnswerWriter } from "./answer-writer.ts";
 import { TextAssembler } from "./text-assembler.ts";
 import type { TextPlan } from "./text-plan.ts";
-import type { MadeToken, TextRuntime } from "./text-runtime.ts";
+import type { TextRuntime } from "./text-runtime.ts";
 import { TokenLog } from "./token-log.ts";
 import { ToolCallReader } from "./tool-calls.ts";
 
@@ -23,7 +22,6 @@ const ENDLESS_SPACE = "\n\n\n\n";
  * silent while it is made, and a stream while what comes is held back, such as a call of a tool.
  */
 const BOUNDS: Bounds = { readerMs: 30_000, tokenMs: 30_000, signMs: 5_000 };
-const encoder = new TextEncoder();
 
 interface Bounds {
   readonly readerMs: number;
@@ -69,8 +67,6 @@ interface Shown {
  * Answers one request: its choices are generated side by side, and go out as they come or, unless it streams, at the end.
  * They take all places of the model but one, so that a request of many choices keeps nobody else out.
  *
- * Where the model's doubt is measured the answer is held back until then: it may be given up for another model's.
- *
  * It fails as a whole: when one choice does, when its reader is too slow, or when no token comes for too long. From then on
  * nothing is written, and the other choices end within a step.
  */
@@ -79,18 +75,12 @@ export class TextAnswer {
   readonly #events: StreamedAnswer | GeneratedAnswer;
   readonly #facts: ConstructorParameters<typeof StreamedAnswer>[0];
   readonly #choices: Written[];
-  #pieces: AnswerInPieces | undefined;
-  /** Of the first choice, while it is measured. */
-  #doubt: Doubt | undefined;
-  /** What was written meanwhile. */
-  #held = "";
-  #wroteAt = -Infinity;
   #outputTokens = 0;
   #cachedTokens = 0;
   readonly #bounds: Bounds;
   readonly #failed = Promise.withResolvers<never>();
   #hasFailed = false;
-  readonly #wait: ReaderWait;
+  readonly #writer: AnswerWriter;
 
   constructor(parts: Parts) {
     const { question, includesUsage, choices } = parts.plan;
@@ -98,13 +88,14 @@ export class TextAnswer {
     const id = `${api === "chat" ? "chatcmpl" : "cmpl"}-${randomBytes(ID_BYTES).toString("hex")}`;
     this.#parts = parts;
     this.#bounds = { ...BOUNDS, ...parts.bounds };
-    this.#wait = new ReaderWait({
+    this.#writer = new AnswerWriter({
+      doubt: question.doubt,
       readerMs: this.#bounds.readerMs,
-      onTooLong: (error) => this.#fail(error),
+      begin: parts.begin,
+      isOver: () => this.#isOver,
       onStep: parts.onStep,
+      onTooLong: (error) => this.#fail(error),
     });
-    const { doubt } = parts.plan.question;
-    this.#doubt = doubt && new Doubt(doubt);
     // `send` rejects with it; a failure after that is no unhandled rejection.
     this.#failed.promise.catch(() => undefined);
     this.#facts = { api, id, created: Math.floor(Date.now() / 1_000), model: question.request.model };
@@ -123,7 +114,7 @@ export class TextAnswer {
 
   /** Undefined until the first token. */
   get pieces(): AnswerInPieces | undefined {
-    return this.#pieces;
+    return this.#writer.pieces;
   }
 
   /** The tokens that it took, as far as it came. */
@@ -141,7 +132,7 @@ export class TextAnswer {
     try {
       await Promise.race([this.#sendAll(), this.#failed.promise]);
     } finally {
-      this.#wait.stop();
+      this.#writer.stop();
     }
   }
 
@@ -149,10 +140,12 @@ export class TextAnswer {
     const { plan, isCancelled } = this.#parts;
     await this.#generateAll();
     if (isCancelled()) return;
-    if (plan.streams) return this.#write(this.#events.end(this.usage));
+    if (plan.streams) return this.#writer.write(this.#events.end(this.usage));
     const [first] = this.#choices;
     const isGenerated = this.#events instanceof GeneratedAnswer && first !== undefined;
-    await this.#write(isGenerated ? this.#events.whole(first) : wholeAnswer(this.#facts, this.#choices, this.usage));
+    await this.#writer.write(
+      isGenerated ? this.#events.whole(first) : wholeAnswer(this.#facts, this.#choices, this.usage),
+    );
   }
 
   async #generateAll(): Promise<void> {
@@ -171,7 +164,7 @@ export class TextAnswer {
     if (this.#hasFailed) return;
     this.#hasFailed = true;
     this.#failed.reject(error instanceof Error ? error : new Error(String(error)));
-    this.#pieces?.wake();
+    this.#writer.pieces?.wake();
   }
 
   /** Nobody needs a further token. */
@@ -211,7 +204,7 @@ export class TextAnswer {
         if (made === 1) await this.#begin(index);
         if (written.logprobs !== undefined) log.push(next);
         await show(assembler.push(next.token));
-        if (index === 0) await this.#measure(next);
+        if (index === 0) await this.#writer.measure(next);
         watch.came();
         if (assembler.isStopped || this.#isOver) break;
         if (made === plan.maxTokens) {
@@ -224,7 +217,7 @@ export class TextAnswer {
     }
     if (this.#isOver) return;
     if (made === 0) await this.#begin(index);
-    if (index === 0) await this.#endMeasure();
+    if (index === 0) await this.#writer.endMeasure();
     await show(assembler.finish());
     if (reader) {
       const { text, calls } = reader.finish();
@@ -234,37 +227,20 @@ export class TextAnswer {
     if (assembler.isStopped) reason = "stop";
     if (reason === "stop" && written.calls.length > 0) reason = "tool_calls";
     written.reason = reason;
-    if (plan.streams) await this.#write(this.#events.finish(index, reason));
+    if (plan.streams) await this.#writer.write(this.#events.finish(index, reason));
   }
 
   async #begin(index: number): Promise<void> {
     if (this.#isOver) return;
-    if (this.#doubt === undefined) this.#pieces ??= this.#parts.begin({ isDoubtful: false });
-    if (this.#parts.plan.streams) await this.#write(this.#events.begin(index));
-  }
-
-  async #measure({ logprob = 0 }: MadeToken): Promise<void> {
-    if (this.#doubt === undefined) return;
-    this.#parts.onStep();
-    if (this.#doubt.add(logprob)) await this.#endMeasure();
-  }
-
-  /** Begins the answer with what was held back. */
-  async #endMeasure(): Promise<void> {
-    if (this.#doubt === undefined || this.#isOver) return;
-    const { isDoubtful } = this.#doubt;
-    this.#doubt = undefined;
-    this.#pieces = this.#parts.begin({ isDoubtful });
-    const held = this.#held;
-    this.#held = "";
-    await this.#write(held);
+    this.#writer.begin();
+    if (this.#parts.plan.streams) await this.#writer.write(this.#events.begin(index));
   }
 
   /** From its first token on a choice fails when none follows for too long. Returns what to call with each token. */
   #watchTokens(): { readonly came: () => void; readonly stop: () => void } {
     const { tokenMs } = this.#bounds;
     const onLate = (): void => {
-      if (this.#wait.isWaiting) timer?.refresh();
+      if (this.#writer.isWaiting) timer?.refresh();
       else this.#fail(new SkerryError("DEADLINE_EXCEEDED", `no token came for ${tokenMs} ms within the answer`));
     };
     let timer: NodeJS.Timeout | undefined;
@@ -272,40 +248,22 @@ export class TextAnswer {
   }
 
   async #show(index: number, written: Written, { text, logprobs }: Shown): Promise<void> {
-    const isSilent = performance.now() - this.#wroteAt >= this.#bounds.signMs;
+    const isSilent = this.#writer.silentMs >= this.#bounds.signMs;
     if (this.#parts.plan.streams) {
-      if (text !== "" || isSilent) await this.#write(this.#events.text(index, text, logprobs, written.length));
+      if (text !== "" || isSilent) await this.#writer.write(this.#events.text(index, text, logprobs, written.length));
       written.length += text.length;
       return;
     }
     written.text += text;
     if (logprobs !== undefined) written.logprobs?.push(...logprobs);
     // JSON allows it before the answer.
-    if (isSilent) await this.#write(" ");
+    if (isSilent) await this.#writer.write(" ");
   }
 
   async #call(index: number, written: Written, calls: readonly ToolCall[]): Promise<void> {
     if (calls.length === 0) return;
     if (this.#parts.plan.streams && this.#events instanceof StreamedAnswer)
-      await this.#write(this.#events.calls(index, calls, written.calls.length));
+      await this.#writer.write(this.#events.calls(index, calls, written.calls.length));
     written.calls.push(...calls);
-  }
-
-  /** Waits for the reader: a slow one delays this answer alone. */
-  async #write(text: string): Promise<void> {
-    this.#wroteAt = performance.now();
-    if (text === "" || this.#isOver) return;
-    if (this.#doubt !== undefined) {
-      this.#held += text;
-      return;
-    }
-    const pieces = this.#pieces;
-    if (pieces === undefined) throw new Error("an answer is written before it began");
-    let rest = encoder.encode(text);
-    while (rest.byteLength > 0 && !this.#isOver) {
-      const sent = pieces.write(rest);
-      rest = rest.subarray(sent);
-      if (sent === 0) await this.#wait.until(pieces.granted());
-    }
   }
 }
