@@ -3,10 +3,11 @@ import { messageOf, type ErrorCode } from "../../../shared/base/errors.ts";
 import { Cancellation } from "../../../shared/flow/cancellation.ts";
 import { DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
 import { handLimit, isWorthStarting, type QueueView } from "../../core/admission.ts";
-import { RunStatistics } from "../../core/run-statistics.ts";
-import type { HostResponse, HostStream, ModelHost } from "../../ports/model-hosts.ts";
+import type { RunStatistics } from "../../core/run-statistics.ts";
+import type { ModelHost } from "../../ports/model-hosts.ts";
 import type { WorkerRequest } from "../../ports/serving.ts";
 import { blameOf, type Outcome, streamOf } from "./request-outcome.ts";
+import { ServiceTimes } from "./service-times.ts";
 
 interface Entry {
   readonly request: WorkerRequest;
@@ -39,15 +40,12 @@ const SLOTS = 1;
 const MAX_ROWS = 65_535;
 
 /**
- * The requests of one placement: which wait, which run, and what is known about how long they take. Every request is
- * settled exactly once: by its answer, its deadline, its caller who went away, or the end of the placement.
+ * The requests of one placement: which wait, and which run. Every request is settled exactly once: by its answer, its
+ * deadline, its caller who went away, or the end of the placement.
  */
 export class PlacementQueue {
   readonly host: ModelHost;
-  /** Of runs; of a host that runs several requests at once, of the times until their answers begin. */
-  readonly statistics: RunStatistics;
-  /** Of whole answers, where they begin long before they end. */
-  readonly #whole: RunStatistics;
+  readonly #times: ServiceTimes;
   readonly #clock: Clock;
   /** Highest priority first; among equals, first come. */
   readonly #waiting: Entry[] = [];
@@ -61,17 +59,12 @@ export class PlacementQueue {
   readonly #onEmpty: (() => void)[] = [];
   /** Set while requests wait for company. */
   #cancelGathering: (() => void) | undefined;
-  /** When the last answer came: from there the service time of the next one counts. */
-  #lastEndAt = 0;
-  /** The answers of the batch in the host, as far as they have come, and when the host was free to begin it. */
-  #batchProgress = { freeAt: 0, ms: 0, answers: 0 };
 
   constructor(placement: ServedPlacement, host: ModelHost, clock: Clock) {
     this.#placement = placement;
     this.host = host;
     this.#clock = clock;
-    this.statistics = new RunStatistics(host.warmUs / 1_000);
-    this.#whole = new RunStatistics(host.warmUs / 1_000);
+    this.#times = new ServiceTimes(host, clock);
     host.sharedSlots?.onFreed(() => this.#startNext());
   }
 
@@ -106,9 +99,14 @@ export class PlacementQueue {
     return others > 0 && this.#handed + others >= slots;
   }
 
+  /** Of runs; of a host that runs several requests at once, of the times until their answers begin. */
+  get statistics(): RunStatistics {
+    return this.#times.runs;
+  }
+
   /** Mean time of a run for a request, in ms; where answers begin long before they end, until one begins. */
   get meanMs(): number {
-    return this.statistics.meanMs(this.#clock.now());
+    return this.#times.meanMs;
   }
 
   view(): QueueView {
@@ -118,7 +116,7 @@ export class PlacementQueue {
       inFlight: this.#inFlight,
       ahead: this.#waiting.length + this.#handed,
       slots,
-      ...(beginsEarly ? { meanMs: this.#whole.meanMs(this.#clock.now()), headMs: meanMs } : { meanMs }),
+      ...(beginsEarly ? { meanMs: this.#times.wholeMeanMs, headMs: meanMs } : { meanMs }),
       batch: this.#batch,
       queueLimit: this.#placement.limits.queue,
     };
@@ -256,13 +254,11 @@ export class PlacementQueue {
       const stream = answer.body instanceof Uint8Array ? undefined : answer.body;
       if (entry.isSettled) stream?.cancel(); // its deadline passed while it ran: nobody reads it
       if (stream !== undefined && stream.length === undefined) {
-        if (this.host.slots !== undefined) this.statistics.add(this.#clock.now() - startedAt, 1, this.#clock.now());
+        this.#times.streamBegan(startedAt);
         entry.settle({ kind: "answered", answer, queueMs });
-        return await this.#learnAtEnd(stream);
+        return await this.#times.streamEnded(stream);
       }
-      const inHostMs = this.host.slots === undefined ? this.#learn(startedAt, answer) : 0;
-      // What a host of several slots refuses at once tells nothing of its runs.
-      if (this.host.slots !== undefined && answer.code === undefined) this.#learnAlone(startedAt);
+      const inHostMs = this.#times.answered(startedAt, answer);
       entry.settle({ kind: "answered", answer, queueMs: queueMs + inHostMs });
     } catch (error) {
       entry.settle({ kind: "dropped", why: messageOf(error), queueMs, ...blameOf(error) });
@@ -271,47 +267,6 @@ export class PlacementQueue {
       this.#isAlone = false;
       this.#startNext();
     }
-  }
-
-  /** A whole answer of a host that runs several requests at once, each by itself. */
-  #learnAlone(startedAt: number): void {
-    const now = this.#clock.now();
-    this.statistics.add(now - startedAt, 1, now);
-    this.#whole.add(now - startedAt, 1, now);
-  }
-
-  /** The run of an answer without a length goes on until its end. Resolves then. */
-  async #learnAtEnd(stream: HostStream): Promise<void> {
-    const end = await stream.ended;
-    const now = this.#clock.now();
-    this.#lastEndAt = now;
-    // Not the time that passed: part of that is the reader's.
-    const statistics = this.host.slots === undefined ? this.statistics : this.#whole;
-    if (end.kind === "complete") statistics.add(end.trailer.computeUs / 1_000, 1, now);
-  }
-
-  /**
-   * Takes an answer into the statistics; returns how long its request waited in the host for the batch before. The host
-   * answers in order, so a batch began when its first request was handed over or when the batch before ended. The answers
-   * of a batch come one after the other: the first brings nearly all of its time, the last one closes the sum. An explanation
-   * is a batch of its own whose time says nothing about a run: were it counted, the router would avoid the placement.
-   */
-  #learn(startedAt: number, { batchSize: requests, isExplained }: HostResponse): number {
-    const now = this.#clock.now();
-    const batch = this.#batchProgress;
-    if (isExplained === true) {
-      this.#lastEndAt = now;
-      this.#batchProgress = { freeAt: now, ms: 0, answers: 0 };
-      return Math.max(0, batch.freeAt - startedAt);
-    }
-    batch.ms += now - Math.max(startedAt, this.#lastEndAt);
-    batch.answers += 1;
-    this.#lastEndAt = now;
-    if (batch.answers >= requests) {
-      this.statistics.add(batch.ms, batch.answers, now);
-      this.#batchProgress = { freeAt: now, ms: 0, answers: 0 };
-    }
-    return Math.max(0, batch.freeAt - startedAt);
   }
 }
 
