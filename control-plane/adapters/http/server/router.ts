@@ -1,5 +1,4 @@
 import express, { type Express, type Request, type Response } from "express";
-import type { Clock } from "../../../../shared/base/clock.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import { invalidFields } from "../../../../shared/base/invalid-fields.ts";
 import type { Logger } from "../../../../shared/base/logging/logger.ts";
@@ -10,32 +9,20 @@ import { readJson } from "../../../../shared/inference/http/json-body.ts";
 import { isInferenceProtocol, pathOf } from "../../../../shared/inference/http/path.ts";
 import type { Caller } from "../../../app/access/api-keys.ts";
 import type { IdempotencyStore } from "../../../ports/idempotency.ts";
-import type { Resource } from "../../../core/access/decide.ts";
-import type { Metrics } from "../../../ports/metrics.ts";
 import { bodyStream } from "./body-stream.ts";
-import { authorize } from "../auth/authorize.ts";
-import type { Authenticator } from "../auth/authenticator.ts";
-import { addressOf, callerSignal, factsOf, isLocal, queryOf } from "./exchange.ts";
+import { RequestAdmission, type RequestAdmissionParts } from "../auth/request-admission.ts";
+import { addressOf, callerSignal, factsOf, queryOf } from "./exchange.ts";
 import { splitReason, takesReason } from "../rest/change-reason.ts";
 import { once } from "../rest/idempotency.ts";
 import { isForPerson, sendErrorPage } from "./error-page.ts";
 import { STREAM_TYPE } from "./event-stream.ts";
-import type { Limits } from "./limits.ts";
 import { problemResponse } from "./problem.ts";
-import { type BrowserPage, type Method, type RouteResponse, type Route, unknownModel } from "./route.ts";
+import { type BrowserPage, type Method, type RouteResponse, type Route } from "./route.ts";
 import { sendError, sendResponse } from "./send.ts";
-import { TokenBuckets } from "../../../../shared/flow/token-buckets.ts";
 
-export interface RouterParts {
-  readonly authenticator: Authenticator;
-  /** The model of a deployment; undefined: there is no such deployment. */
-  readonly modelOf: (deployment: string) => string | undefined;
+export interface RouterParts extends RequestAdmissionParts {
   readonly idempotency: IdempotencyStore;
-  readonly metrics: Metrics;
   readonly logger: Logger;
-  readonly clock: Clock;
-  readonly limits: Limits;
-  readonly trustedProxies: number;
   /** Aborted when the server stops: endless answers end. */
   readonly stopping: AbortSignal;
   /** Check every answer against its schema: for tests and dev mode. */
@@ -46,11 +33,7 @@ export interface RouterParts {
 export function createRouter(routes: readonly Route[], parts: RouterParts): Express {
   const app = express();
   app.disable("x-powered-by").disable("etag").set("query parser", false).set("case sensitive routing", true);
-  const buckets = new TokenBuckets(parts.limits.requestsPerKey, parts.clock);
-  const credentials = new TokenBuckets(parts.limits.credentialsPerKey, parts.clock);
-  const strangers = new TokenBuckets(parts.limits.requestsPerStranger, parts.clock);
-  /** By key, while bytes come. */
-  const uploads = new Map<string, number>();
+  const admission = new RequestAdmission(parts);
   app.use((request, response, next) => {
     if (isDecodable(pathOf(request))) return next();
     return refuse(
@@ -84,7 +67,7 @@ export function createRouter(routes: readonly Route[], parts: RouterParts): Expr
     let caller: Caller | undefined;
     let answeredAt: number | undefined;
     try {
-      caller = await admit(route, request);
+      caller = await admission.admit(route, request);
       const keyEnd = new AbortController();
       const ends = route.streams.includes(STREAM_TYPE)
         ? AbortSignal.any([parts.stopping, keyEnd.signal])
@@ -118,49 +101,6 @@ export function createRouter(routes: readonly Route[], parts: RouterParts): Expr
       };
       parts.logger[route.method === "GET" || route.method === "HEAD" ? "debug" : "info"](fields, "request");
     }
-  }
-
-  async function admit(route: Route, request: Request): Promise<Caller | undefined> {
-    const address = addressOf(request, parts.trustedProxies);
-    if (route.access === "public" && route.path.startsWith("/api/v1/")) admitStranger(address);
-    if (route.access === "public" || (route.isOpenOnLoopback && isLocal(request))) return undefined;
-    const caller = await parts.authenticator.authenticateRequest(request, address);
-    const resource = resourceOf(request.params);
-    authorize(caller, route.access, {
-      what: `${route.method} ${route.path}`,
-      resource,
-      ...(resource?.kind === "model" &&
-        isInferenceProtocol(route.path) && { unknown: () => unknownModel(resource.name) }),
-    });
-    if (!buckets.take(caller.keyId)) {
-      parts.metrics.limitReached("requests");
-      throw new SkerryError("RATE_LIMITED", `key ${caller.name} sends too many requests`, {
-        retryAfterMs: buckets.waitMs(caller.keyId),
-      });
-    }
-    if (route.answersSecret && !credentials.take(caller.keyId)) {
-      parts.metrics.limitReached("credentials");
-      throw new SkerryError("RATE_LIMITED", `key ${caller.name} makes too many keys and tokens`, {
-        retryAfterMs: credentials.waitMs(caller.keyId),
-      });
-    }
-    return caller;
-  }
-
-  /** A request without a key may cost a query of PostgreSQL or a question to the identity provider. Probes cost nothing. */
-  function admitStranger(address: string): void {
-    if (strangers.take(address)) return;
-    parts.metrics.limitReached("strangers");
-    throw new SkerryError("RATE_LIMITED", "too many requests without a key came from this address", {
-      retryAfterMs: strangers.waitMs(address),
-    });
-  }
-
-  /** What the path names, of the objects that have a scope. */
-  function resourceOf({ model, deployment }: Request["params"]): Resource | undefined {
-    if (typeof model === "string") return { kind: "model", name: model };
-    if (typeof deployment !== "string") return undefined;
-    return { kind: "deployment", name: deployment, model: parts.modelOf(deployment) };
   }
 
   async function run(
@@ -198,7 +138,7 @@ export function createRouter(routes: readonly Route[], parts: RouterParts): Expr
     const body = hasBody ? await readJson(request, { limits, clock, isInferenceProtocol: isV2 }) : {};
     const call = route.prepare({ params: request.params, query, body, facts: { ...facts, reason }, caller });
     const key = request.headers["idempotency-key"];
-    if (route.takesBytes && caller) return uploading(caller, call);
+    if (route.takesBytes && caller) return admission.upload(caller, call);
     if (route.method !== "POST" || typeof key !== "string" || !caller) return call();
     const keyed = {
       keyId: caller.keyId,
@@ -207,23 +147,6 @@ export function createRouter(routes: readonly Route[], parts: RouterParts): Expr
       answersSecret: route.answersSecret,
     };
     return once(keyed, call, { store: idempotency, logger, usualStatus: route.statuses[0] });
-  }
-
-  /** Each upload holds a file open, and a share of the disk's time: one key must not have them all. */
-  async function uploading<Result>({ keyId, name }: Caller, send: () => Promise<Result>): Promise<Result> {
-    const running = uploads.get(keyId) ?? 0;
-    if (running >= parts.limits.uploadsPerKey) {
-      parts.metrics.limitReached("uploads");
-      throw new SkerryError("RATE_LIMITED", `${running} uploads of key ${name} are under way`, { retryAfterMs: 1_000 });
-    }
-    uploads.set(keyId, running + 1);
-    try {
-      return await send();
-    } finally {
-      const left = (uploads.get(keyId) ?? 1) - 1;
-      if (left === 0) uploads.delete(keyId);
-      else uploads.set(keyId, left);
-    }
   }
 
   function refuse(request: Request, response: Response, error: SkerryError): void {
