@@ -29,16 +29,11 @@ import { FleetCache } from "./app/fleet/fleet-cache.ts";
 import { InferenceService } from "./app/inference/inference-service.ts";
 import { ModelCatalog } from "./app/catalog/model-catalog.ts";
 import { EvidenceMeter } from "./app/rollouts/evidence-meter.ts";
-import { countCrash } from "./app/rollouts/host-crashes.ts";
-import { ModelPush } from "./app/transfer/model-push.ts";
 import { NodeAdmin } from "./app/nodes/node-admin.ts";
-import { CallerKeys } from "./app/node-sessions/caller-keys.ts";
-import { NodeSessions } from "./app/node-sessions/node-sessions.ts";
 import { NodeJoin } from "./app/nodes/node-join.ts";
 import { SessionRegistry } from "./app/node-sessions/node-session.ts";
 import { Readiness } from "./app/fleet/readiness.ts";
 import { RolloutAdmin } from "./app/rollouts/rollout-admin.ts";
-import { SessionWatch } from "./app/node-sessions/session-watch.ts";
 import { ModelRepositoryApi } from "./app/catalog/model-repository-api.ts";
 import { ModelStatusQuery } from "./app/inference/model-status-query.ts";
 import { Telemetry } from "./app/inference/telemetry.ts";
@@ -46,6 +41,7 @@ import { TrafficMeter } from "./app/traffic/traffic-meter.ts";
 import { TokenAdmin } from "./app/nodes/token-admin.ts";
 import { composeCloud } from "./compose/compose-cloud.ts";
 import { composeControlLoop } from "./compose/compose-control-loop.ts";
+import { composeNodes } from "./compose/compose-nodes.ts";
 import { composePeers, composeSockets } from "./compose/compose-peers.ts";
 import type { Config } from "./config.ts";
 import { openArtifacts } from "./compose/open-artifacts.ts";
@@ -115,48 +111,23 @@ export async function composeControlPlane(
   const peers = composePeers(ofPeers);
   const { paths } = peers;
   const evidence = new EvidenceMeter(metrics);
-  const push = new ModelPush({
+  const { push, callerKeys, gateway, watch } = composeNodes(config, {
+    self,
+    postgres,
     artifacts,
-    catalog: postgres.catalog,
-    registry,
     fleet,
-    keys,
-    random,
+    registry,
+    telemetry,
+    evidence,
+    recorder,
+    timings,
     clock,
+    random,
     logger,
-    recordEvent,
     onSuspect: (artifact) => catalog.suspect(artifact),
     onPushed: ({ received }) => metrics.bytesPushed(received),
-  });
-  const callerKeys = new CallerKeys({ store: postgres.keys, fleet, clock, logger });
-  const gateway = new NodeSessions({
-    replica,
-    sessions: postgres.sessions,
-    keys,
-    registry,
-    fleet,
-    push,
-    telemetry,
-    timings,
-    peerUrl: config.peerUrl,
-    heartbeatMs: config.heartbeatMs,
-    clock,
-    random,
-    logger,
-    recorder,
-    audit: postgres.audit,
-    callerKeys,
-    onHostEnded: (placement) => countCrash(placement, { fleet, meter: evidence }),
     onStreamsLeft: (placementId) => void inference.handOverStreams(placementId),
-  });
-  const watch = new SessionWatch({
-    replica: self,
-    registry,
-    fleet,
-    sessions: postgres.sessions,
-    timings,
     isLifeRecorded: () => leadership.isRenewing,
-    clock,
   });
   const sockets = composeSockets({
     ...ofPeers,
