@@ -8,7 +8,7 @@ import { readAuthorities, readKeys, readStreams, readToken } from "./config-file
 import { proxyFor } from "./adapters/system/proxy-setting.ts";
 import type { TrustedKeys } from "./core/placements/trust.ts";
 import { type EngineSetting, parseEngine } from "../shared/text/engine-setting.ts";
-import { MAX_ENGINES } from "../shared/protocol/messages.ts";
+import { MAX_ENGINES } from "../shared/protocol/messages/capabilities.ts";
 import { NODE_NAME } from "../shared/protocol/join-messages.ts";
 import type { JoinToken } from "../shared/protocol/proofs.ts";
 

@@ -1,4 +1,5 @@
-import { deployment, deploymentSpec, type Deployment } from "../../shared/api/v1/deployments/deployments.ts";
+import { deployment, type Deployment } from "../../shared/api/v1/deployments/deployments.ts";
+import { deploymentSpec } from "../../shared/api/v1/deployments/deployment-spec.ts";
 import { applySpec } from "../actions/deployments/apply.ts";
 import { type ApiClient, decode } from "../api/client.ts";
 import { isApiFailure } from "../api/problem.ts";

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import { cloudPoolSpec, type CloudPoolSpec } from "../../shared/api/v1/nodes/cloud-pools.ts";
-import { deploymentSpec, type DeploymentSpec } from "../../shared/api/v1/deployments/deployments.ts";
+import { deploymentSpec, type DeploymentSpec } from "../../shared/api/v1/deployments/deployment-spec.ts";
 import { unknownFieldMessage } from "../../shared/api/v1/known-fields.ts";
 import { EXIT } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";

@@ -1,10 +1,5 @@
-import {
-  deployment,
-  type Deployment,
-  LIMITS_CHANGING,
-  placement,
-  type Placement,
-} from "../../shared/api/v1/deployments/deployments.ts";
+import { deployment, type Deployment, LIMITS_CHANGING } from "../../shared/api/v1/deployments/deployments.ts";
+import { placement, type Placement } from "../../shared/api/v1/deployments/placements.ts";
 import { type ApiClient, decode } from "../api/client.ts";
 import { readList } from "../api/lists.ts";
 import { EXIT } from "../exit-codes.ts";

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { messageOf } from "../../shared/base/errors.ts";
 import type { PipelineModel } from "../../shared/protocol/model-files/manifest.ts";
 import { MAX_PIPELINE_BYTES, modelFilesOf, readDocument, stepFilesOf } from "../../shared/pipeline/document.ts";
-import { type GraphSignature, planPipeline } from "../../shared/pipeline/plan.ts";
+import { type GraphSignature, planPipeline } from "../../shared/pipeline/planner.ts";
 import { allOutputs, rawInputs } from "../../shared/pipeline/signatures.ts";
 import { isStepFault, StepFault } from "../../shared/pipeline/step.ts";
 import { buildPipelineManifest, type NamedFile } from "../core/catalog/build-manifest.ts";

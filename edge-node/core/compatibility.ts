@@ -1,4 +1,4 @@
-import type { Capabilities } from "../../shared/protocol/messages.ts";
+import type { Capabilities } from "../../shared/protocol/messages/capabilities.ts";
 import type { Manifest } from "../../shared/protocol/model-files/manifest.ts";
 
 /** Why this node's runtime cannot run a model, for a person; undefined when it can, as far as its manifest tells. */

@@ -1,13 +1,11 @@
 import type { Owned } from "../../shared/protocol/frames/body-assembly.ts";
-import type { RequestFrame, ResponseFrame } from "../../shared/protocol/frames/inference-frame.ts";
-import type {
-  Attach,
-  Capabilities,
-  ControlPlaneMessage,
-  NodeMessage,
-  TransferMessage,
-  Unsent,
-} from "../../shared/protocol/messages.ts";
+import type { RequestFrame } from "../../shared/protocol/frames/request-frame.ts";
+import type { ResponseFrame } from "../../shared/protocol/frames/response-frame.ts";
+import type { Attach, NodeMessage } from "../../shared/protocol/messages/node-messages.ts";
+import type { Capabilities } from "../../shared/protocol/messages/capabilities.ts";
+import type { ControlPlaneMessage } from "../../shared/protocol/messages/control-plane-messages.ts";
+import type { TransferMessage } from "../../shared/protocol/messages/transfer-messages.ts";
+import type { Unsent } from "../../shared/protocol/messages/envelope.ts";
 import type { TransferFrame } from "../../shared/protocol/frames/transfer-frame.ts";
 import type { HostStream } from "./model-hosts.ts";
 import type { QueueFigures } from "./serving.ts";

@@ -1,6 +1,7 @@
 import type { DesiredState } from "../../shared/protocol/desired.ts";
 import type { Manifest } from "../../shared/protocol/model-files/manifest.ts";
-import type { CallerKey, DesiredPlacement } from "../../shared/protocol/messages.ts";
+import type { CallerKey } from "../../shared/protocol/messages/caller-keys.ts";
+import type { DesiredPlacement } from "../../shared/protocol/messages/desired-placement.ts";
 
 /** What survives a restart beside the artifacts. */
 export interface NodeState {

@@ -1,4 +1,4 @@
-import type { Capabilities } from "../../shared/protocol/messages.ts";
+import type { Capabilities } from "../../shared/protocol/messages/capabilities.ts";
 
 export interface SystemProbe {
   capabilities(): Promise<Capabilities>;

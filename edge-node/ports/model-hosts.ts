@@ -4,7 +4,7 @@ import type { ResponseStream } from "../../shared/inference/response-stream.ts";
 import type { RunSize } from "../../shared/inference/run-size.ts";
 import type { AnswerDoubt } from "../../shared/protocol/answer-doubt.ts";
 import type { InputDefault, TensorSpec } from "../../shared/protocol/model-files/manifest.ts";
-import type { DesiredPlacement } from "../../shared/protocol/messages.ts";
+import type { DesiredPlacement } from "../../shared/protocol/messages/desired-placement.ts";
 import type { PlacementFailure, RunSharing } from "../../shared/protocol/placement.ts";
 import type { Usage } from "../../shared/text/usage.ts";
 import type { EncoderModel } from "../../shared/text/encoder-model.ts";

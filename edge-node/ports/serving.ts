@@ -1,7 +1,7 @@
 import type { OwnedBytes } from "../../shared/bytes/owned-bytes.ts";
 import type { Cancellation } from "../../shared/flow/cancellation.ts";
 import type { PipelineFacts, TensorSpec } from "../../shared/protocol/model-files/manifest.ts";
-import type { PlacementLoad } from "../../shared/protocol/messages.ts";
+import type { PlacementLoad } from "../../shared/protocol/messages/load-report.ts";
 import type { StreamOfRequest } from "../../shared/protocol/kept-streams.ts";
 import type { DesiredStream } from "../../shared/protocol/streams.ts";
 import type { PlacementState } from "../../shared/protocol/placement.ts";

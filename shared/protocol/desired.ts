@@ -1,5 +1,5 @@
 import { canonicalJson, digestOf, type Digest } from "../base/digest.ts";
-import type { DesiredPlacement } from "./messages.ts";
+import type { DesiredPlacement } from "./messages/desired-placement.ts";
 
 /** What one node should hold: a level, not a list of commands. Placements are sorted by id. */
 export interface DesiredState {

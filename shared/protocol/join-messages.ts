@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { count, id } from "./messages.ts";
+import { count, id } from "./messages/envelope.ts";
 
 /** How a node joins, over HTTP: before it has an identity, and so before any channel. */
 

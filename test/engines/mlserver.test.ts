@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import type { Placement } from "../../shared/api/v1/deployments/deployments.ts";
+import type { Placement } from "../../shared/api/v1/deployments/placements.ts";
 import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
 import { MlServer } from "../support/processes/engines/mlserver.ts";
 import { type ClusterNode, SkerryCluster } from "../support/processes/skerry-cluster.ts";

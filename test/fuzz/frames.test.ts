@@ -6,9 +6,9 @@ import {
   encodeMessages,
   INFERENCE_FRAME,
   JSON_BODY,
-  type RequestFrame,
-  type ResponseFrame,
 } from "../../shared/protocol/frames/inference-frame.ts";
+import type { RequestFrame } from "../../shared/protocol/frames/request-frame.ts";
+import type { ResponseFrame } from "../../shared/protocol/frames/response-frame.ts";
 import {
   encodeCredit,
   encodeResponseHead,
@@ -22,7 +22,9 @@ import {
   TRANSFER_FRAME,
 } from "../../shared/protocol/frames/transfer-frame.ts";
 import { MAX_BODIES_IN_FLIGHT_BYTES, MAX_MESSAGE_BYTES } from "../../shared/protocol/limits.ts";
-import { controlPlaneMessage, nodeMessage, transferMessage } from "../../shared/protocol/messages.ts";
+import { controlPlaneMessage } from "../../shared/protocol/messages/control-plane-messages.ts";
+import { nodeMessage } from "../../shared/protocol/messages/node-messages.ts";
+import { transferMessage } from "../../shared/protocol/messages/transfer-messages.ts";
 import { fuzz, PATIENCE_MS } from "./support/fuzz.ts";
 import { below, mutate } from "./support/mutate.ts";
 

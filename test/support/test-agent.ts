@@ -12,7 +12,8 @@ import { pinnedConnect } from "../../edge-node/adapters/system/pinned-connect.ts
 import { WebSocketDialer } from "../../edge-node/adapters/websocket/dialer.ts";
 import type { TrustedKeys } from "../../edge-node/core/placements/trust.ts";
 import { systemClock } from "../../shared/base/clock.ts";
-import type { Capabilities, DesiredPlacement } from "../../shared/protocol/messages.ts";
+import type { Capabilities } from "../../shared/protocol/messages/capabilities.ts";
+import type { DesiredPlacement } from "../../shared/protocol/messages/desired-placement.ts";
 import { parseJoinToken } from "../../shared/protocol/proofs.ts";
 import { seededRandom } from "../../shared/base/random.ts";
 import type { ArtifactFixture } from "./models/artifact-fixture.ts";

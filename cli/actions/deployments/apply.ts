@@ -1,5 +1,6 @@
 import type { CloudPoolSpec } from "../../../shared/api/v1/nodes/cloud-pools.ts";
-import { deployment, type Deployment, type DeploymentSpec } from "../../../shared/api/v1/deployments/deployments.ts";
+import { deployment, type Deployment } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { DeploymentSpec } from "../../../shared/api/v1/deployments/deployment-spec.ts";
 import { type ApiClient, type ApiResponse, decode } from "../../api/client.ts";
 import { isApiFailure } from "../../api/problem.ts";
 import { isMachineFormat, printRaw } from "../../output/format.ts";

@@ -1,10 +1,5 @@
-import {
-  deployment,
-  type Deployment,
-  lastingDeployment,
-  placement,
-  type Placement,
-} from "../../../shared/api/v1/deployments/deployments.ts";
+import { deployment, type Deployment, lastingDeployment } from "../../../shared/api/v1/deployments/deployments.ts";
+import { placement, type Placement } from "../../../shared/api/v1/deployments/placements.ts";
 import { cascadeRules } from "../../../shared/api/v1/deployments/cascade-spec.ts";
 import { type ApiClient, decode } from "../../api/client.ts";
 import { type ListOptions, readList } from "../../api/lists.ts";

@@ -1,5 +1,5 @@
 import { keyIdOf } from "../../../shared/protocol/model-files/release.ts";
-import { lastingPlacement, placement, type Placement } from "../../../shared/api/v1/deployments/deployments.ts";
+import { lastingPlacement, placement, type Placement } from "../../../shared/api/v1/deployments/placements.ts";
 import { model, type Model, modelVersion, type ModelVersion } from "../../../shared/api/v1/models.ts";
 import { readList } from "../../api/lists.ts";
 import { watchList } from "../../api/watch-list.ts";

@@ -3,7 +3,7 @@ import type { WebSocket } from "ws";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { CLOSE, type CloseCode } from "../../../shared/protocol/close-codes.ts";
 import { STAGING_MS, TRANSFER_SILENCE_MS } from "../../../shared/protocol/limits.ts";
-import { transferMessage } from "../../../shared/protocol/messages.ts";
+import { transferMessage } from "../../../shared/protocol/messages/transfer-messages.ts";
 import type { TransferChannel, TransferSession } from "../../ports/nodes/channels.ts";
 import { parseMessage } from "./parse-message.ts";
 import { SocketWatch } from "./socket-watch.ts";

@@ -1,6 +1,6 @@
 import { isServing } from "../../core/fleet/queries.ts";
-import type { DeploymentSpec } from "../../../shared/api/v1/deployments/deployments.ts";
-import { deploymentSpec } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { DeploymentSpec } from "../../../shared/api/v1/deployments/deployment-spec.ts";
+import { deploymentSpec } from "../../../shared/api/v1/deployments/deployment-spec.ts";
 import { sleep, type Clock } from "../../../shared/base/clock.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";

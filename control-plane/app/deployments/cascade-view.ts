@@ -1,5 +1,5 @@
 import { cascadeRules, type CascadeSpec } from "../../../shared/api/v1/deployments/cascade-spec.ts";
-import type { DeploymentSpec } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { DeploymentSpec } from "../../../shared/api/v1/deployments/deployment-spec.ts";
 import type { ExplainResponse } from "../../../shared/api/v1/deployments/explain.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import { scoredOutputs } from "../../../shared/inference/explain/explainers.ts";

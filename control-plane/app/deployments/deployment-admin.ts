@@ -1,4 +1,6 @@
-import type { Deployment, DeploymentSpec, Placement } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { Deployment } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { DeploymentSpec } from "../../../shared/api/v1/deployments/deployment-spec.ts";
+import type { Placement } from "../../../shared/api/v1/deployments/placements.ts";
 import type { ExplainResponse } from "../../../shared/api/v1/deployments/explain.ts";
 import type { Endpoint } from "../../../shared/api/v1/inference.ts";
 import type { PlanRequest, PlanResponse } from "../../../shared/api/v1/deployments/plan.ts";

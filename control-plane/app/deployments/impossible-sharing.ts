@@ -1,4 +1,4 @@
-import type { DeploymentSpec } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { DeploymentSpec } from "../../../shared/api/v1/deployments/deployment-spec.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import { versionOf } from "../../core/fleet/queries.ts";
 import { aliasKey, type Fleet } from "../../core/fleet/types.ts";

@@ -1,4 +1,4 @@
-import type { Placement } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { Placement } from "../../../shared/api/v1/deployments/placements.ts";
 import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
 import type { Fleet, FleetPlacement } from "../../core/fleet/types.ts";
 import { age } from "../nodes/node-dto.ts";

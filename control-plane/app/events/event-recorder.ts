@@ -2,7 +2,7 @@ import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logging/logger.ts";
 import { TokenBucket, type Rate } from "../../../shared/flow/token-bucket.ts";
-import type { NodeMessage } from "../../../shared/protocol/messages.ts";
+import type { NodeMessage } from "../../../shared/protocol/messages/node-messages.ts";
 import type { EventStore, NewEvent } from "../../ports/events.ts";
 
 /** Lines of one node's log that become events. A node that restarts a crashing model host says a few in a minute. */

@@ -1,9 +1,5 @@
-import {
-  lastingDeployment,
-  lastingPlacement,
-  type Deployment,
-  type Placement,
-} from "../../../shared/api/v1/deployments/deployments.ts";
+import { lastingDeployment, type Deployment } from "../../../shared/api/v1/deployments/deployments.ts";
+import { lastingPlacement, type Placement } from "../../../shared/api/v1/deployments/placements.ts";
 import { lastingNode, type Node } from "../../../shared/api/v1/nodes/nodes.ts";
 import type { Rollout } from "../../../shared/api/v1/rollouts/rollouts.ts";
 import type { Clock } from "../../../shared/base/clock.ts";

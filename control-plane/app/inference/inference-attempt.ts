@@ -1,10 +1,6 @@
 import type { Clock } from "../../../shared/base/clock.ts";
-import {
-  encodeCancel,
-  encodeMessages,
-  INFERENCE_FRAME,
-  type ResponseFrame,
-} from "../../../shared/protocol/frames/inference-frame.ts";
+import { encodeCancel, encodeMessages, INFERENCE_FRAME } from "../../../shared/protocol/frames/inference-frame.ts";
+import type { ResponseFrame } from "../../../shared/protocol/frames/response-frame.ts";
 import type { StreamEnd } from "../../../shared/inference/response-stream.ts";
 import type { TrailersFrame } from "../../../shared/protocol/frames/stream-frame.ts";
 import { retryAfterQueueMs } from "../../../shared/inference/http/error-response.ts";

@@ -1,7 +1,8 @@
 import { versionKey } from "../../../shared/base/version-key.ts";
 import { own, type OwnedBytes } from "../../../shared/bytes/owned-bytes.ts";
 import { ERRORS, type ErrorCode } from "../../../shared/base/errors.ts";
-import { JSON_BODY, type ResponseFrame } from "../../../shared/protocol/frames/inference-frame.ts";
+import { JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";
+import type { ResponseFrame } from "../../../shared/protocol/frames/response-frame.ts";
 import type { PlacementFigures } from "../../core/routing/placement-stats.ts";
 import type { NodeStream } from "./pending-requests.ts";
 import type { InferenceResponse, RouteNote, RouteReason } from "./inference-request.ts";

@@ -1,7 +1,7 @@
 import { ChurnMap } from "../../../shared/bytes/churn-map.ts";
 import type { ResponseStream } from "../../../shared/inference/response-stream.ts";
 import type { Owned } from "../../../shared/protocol/frames/body-assembly.ts";
-import type { ResponseFrame } from "../../../shared/protocol/frames/inference-frame.ts";
+import type { ResponseFrame } from "../../../shared/protocol/frames/response-frame.ts";
 import { STREAM_STALL_MS } from "../../../shared/protocol/limits.ts";
 import type { ResponseHeadFrame, TrailersFrame } from "../../../shared/protocol/frames/stream-frame.ts";
 

@@ -2,7 +2,8 @@ import { assertNever } from "../../../shared/base/assert-never.ts";
 import { ResponseStream } from "../../../shared/inference/response-stream.ts";
 import { type Assembled, BodyAssembly } from "../../../shared/protocol/frames/body-assembly.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
-import { INFERENCE_FRAME, type ResponseFrame } from "../../../shared/protocol/frames/inference-frame.ts";
+import { INFERENCE_FRAME } from "../../../shared/protocol/frames/inference-frame.ts";
+import type { ResponseFrame } from "../../../shared/protocol/frames/response-frame.ts";
 import { INITIAL_CREDIT_BYTES } from "../../../shared/protocol/limits.ts";
 import {
   type DataFrame,

@@ -1,4 +1,4 @@
-import type { PlacementLoad } from "../../../shared/protocol/messages.ts";
+import type { PlacementLoad } from "../../../shared/protocol/messages/load-report.ts";
 import { AnswerTimes } from "../../core/routing/answer-times.ts";
 import { RetryBudget } from "../../core/routing/retry-budget.ts";
 import { PlacementStats } from "../../core/routing/placement-stats.ts";

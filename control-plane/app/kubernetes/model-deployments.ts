@@ -1,5 +1,6 @@
 import { toInstant } from "../../../shared/api/v1/common.ts";
-import type { Deployment, Placement } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { Deployment } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { Placement } from "../../../shared/api/v1/deployments/placements.ts";
 import type { ModelDeploymentStatus } from "../../../shared/api/v1alpha1/model-deployment.ts";
 import type { Resource } from "../../../shared/api/v1alpha1/resource.ts";
 import type { Clock } from "../../../shared/base/clock.ts";

@@ -2,7 +2,7 @@ import type { Clock } from "../../../shared/base/clock.ts";
 import { digestOf } from "../../../shared/base/digest.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logging/logger.ts";
-import { type CallerKey, MAX_KEYS_PER_MESSAGE } from "../../../shared/protocol/messages.ts";
+import { type CallerKey, MAX_KEYS_PER_MESSAGE } from "../../../shared/protocol/messages/caller-keys.ts";
 import { keysForNode } from "../../core/access/keys-for-node.ts";
 import { isWanted, placementsOn } from "../../core/fleet/queries.ts";
 import type { FleetPlacement } from "../../core/fleet/types.ts";

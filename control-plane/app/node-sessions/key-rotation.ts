@@ -1,7 +1,7 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logging/logger.ts";
-import type { KeyRotate } from "../../../shared/protocol/messages.ts";
+import type { KeyRotate } from "../../../shared/protocol/messages/node-messages.ts";
 import { keyRotationText } from "../../../shared/protocol/proofs.ts";
 import type { Keys } from "../../ports/access/keys.ts";
 import type { SessionStore } from "../../ports/nodes/nodes.ts";

@@ -5,7 +5,7 @@ import type { Logger } from "../../../shared/base/logging/logger.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { commonFeatures } from "../../../shared/protocol/features.ts";
 import { LOAD_MS } from "../../../shared/protocol/limits.ts";
-import type { Hello } from "../../../shared/protocol/messages.ts";
+import type { Hello } from "../../../shared/protocol/messages/node-messages.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import { documentsTouched } from "../../core/fleet/changes/change-set.ts";
 import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";

@@ -1,7 +1,8 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import type { Logger } from "../../../shared/base/logging/logger.ts";
-import type { Hello, PlacementReport } from "../../../shared/protocol/messages.ts";
+import type { Hello } from "../../../shared/protocol/messages/node-messages.ts";
+import type { PlacementReport } from "../../../shared/protocol/messages/placement-report.ts";
 import { PLACEMENT_FAILURES } from "../../../shared/protocol/placement.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import { placementsOn } from "../../core/fleet/queries.ts";

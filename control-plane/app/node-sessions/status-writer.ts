@@ -1,7 +1,7 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logging/logger.ts";
-import type { PlacementReport } from "../../../shared/protocol/messages.ts";
+import type { PlacementReport } from "../../../shared/protocol/messages/placement-report.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import type { NewEvent } from "../../ports/events.ts";
 import type { SessionStore } from "../../ports/nodes/nodes.ts";

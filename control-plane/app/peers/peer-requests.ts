@@ -9,9 +9,9 @@ import {
   encodeMessages,
   INFERENCE_FRAME,
   JSON_BODY,
-  type RequestFrame,
-  type ResponseFrame,
 } from "../../../shared/protocol/frames/inference-frame.ts";
+import type { RequestFrame } from "../../../shared/protocol/frames/request-frame.ts";
+import type { ResponseFrame } from "../../../shared/protocol/frames/response-frame.ts";
 import { DRAIN_MS, MAX_MESSAGE_BYTES } from "../../../shared/protocol/limits.ts";
 import type { NodeTimings } from "../../core/fleet/node-status.ts";
 import type { PeerHandler, PeerResponder } from "../../ports/nodes/peers.ts";

@@ -6,7 +6,7 @@ import type { Logger } from "../../../shared/base/logging/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { TICKET_MS } from "../../../shared/protocol/limits.ts";
-import type { NodeMessage } from "../../../shared/protocol/messages.ts";
+import type { NodeMessage } from "../../../shared/protocol/messages/node-messages.ts";
 import { planOffers, type Offer } from "../../core/transfer/plan-offers.ts";
 import type { ArtifactStore } from "../../ports/catalog/artifacts.ts";
 import type { CatalogStore } from "../../ports/catalog/catalog.ts";

@@ -6,7 +6,7 @@ import {
 } from "../../../shared/protocol/model-files/manifest.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { MAX_TRANSFER_MESSAGE_BYTES } from "../../../shared/protocol/limits.ts";
-import type { TransferMessage } from "../../../shared/protocol/messages.ts";
+import type { TransferMessage } from "../../../shared/protocol/messages/transfer-messages.ts";
 import {
   encodeTransferHeader,
   TRANSFER_FRAME,

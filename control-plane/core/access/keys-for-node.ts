@@ -1,4 +1,4 @@
-import type { CallerKey, CallerLimitsOfKey } from "../../../shared/protocol/messages.ts";
+import type { CallerKey, CallerLimitsOfKey } from "../../../shared/protocol/messages/caller-keys.ts";
 import type { FleetPlacement } from "../fleet/types.ts";
 import type { GrantedDeployment } from "./decide.ts";
 

@@ -1,4 +1,4 @@
-import type { Residency } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { Residency } from "../../../shared/api/v1/deployments/deployment-spec.ts";
 import type { NodeKind } from "../../../shared/api/v1/nodes/nodes.ts";
 import { admits, type Breaker } from "./breaker.ts";
 import type { UploadBudget } from "./upload-budget.ts";

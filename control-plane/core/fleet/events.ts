@@ -1,5 +1,6 @@
 import type { NodeId } from "../../../shared/base/ids.ts";
-import type { Capabilities, PlacementReport } from "../../../shared/protocol/messages.ts";
+import type { Capabilities } from "../../../shared/protocol/messages/capabilities.ts";
+import type { PlacementReport } from "../../../shared/protocol/messages/placement-report.ts";
 import type { FleetKeys } from "./changes/fleet-keys.ts";
 import type { FleetLoad, FleetRows, RecordedSession } from "./types.ts";
 

@@ -1,6 +1,6 @@
 import { assertNever } from "../../../shared/base/assert-never.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
-import type { PlacementReport } from "../../../shared/protocol/messages.ts";
+import type { PlacementReport } from "../../../shared/protocol/messages/placement-report.ts";
 import { ChangeCollector, type ChangeSet } from "./changes/change-set.ts";
 import { isEqual } from "./changes/equal.ts";
 import type { FleetEvent } from "./events.ts";

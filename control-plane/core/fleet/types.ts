@@ -1,12 +1,14 @@
 import type { VersionRelease } from "../../../shared/protocol/model-files/release.ts";
-import type { DeploymentFindings, DeploymentSpec } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { DeploymentFindings } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { DeploymentSpec } from "../../../shared/api/v1/deployments/deployment-spec.ts";
 import type { ExplainRecord } from "../../../shared/api/v1/deployments/explain.ts";
 import type { NodeKind } from "../../../shared/api/v1/nodes/nodes.ts";
 import type { RolloutRecord } from "../../../shared/api/v1/rollouts/rollouts.ts";
 import type { NodeId, PlacementId } from "../../../shared/base/ids.ts";
 import type { Digest } from "../../../shared/base/digest.ts";
 import type { PipelineFacts, TensorSpec } from "../../../shared/protocol/model-files/manifest.ts";
-import type { Capabilities, PlacementLoad, StreamReport } from "../../../shared/protocol/messages.ts";
+import type { Capabilities } from "../../../shared/protocol/messages/capabilities.ts";
+import type { PlacementLoad, StreamReport } from "../../../shared/protocol/messages/load-report.ts";
 import type { PlacementFailure, PlacementState, RunSharing, WantedState } from "../../../shared/protocol/placement.ts";
 import type { VariantFacts } from "../../../shared/protocol/model-files/variants.ts";
 import type { EncoderModel } from "../../../shared/text/encoder-model.ts";

@@ -1,4 +1,6 @@
-import type { Deployment, DeploymentSpec, Placement } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { Deployment } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { DeploymentSpec } from "../../../shared/api/v1/deployments/deployment-spec.ts";
+import type { Placement } from "../../../shared/api/v1/deployments/placements.ts";
 import {
   MAX_LISTED_PLACEMENTS,
   modelDeploymentSpec,

@@ -1,8 +1,8 @@
 import { versionKey } from "../../../shared/base/version-key.ts";
-import type { Residency } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { Residency } from "../../../shared/api/v1/deployments/deployment-spec.ts";
 import { sortedDesired, type DesiredState } from "../../../shared/protocol/desired.ts";
 import { DEFAULT_QUEUE, MAX_ALIASES_PER_VERSION } from "../../../shared/protocol/limits.ts";
-import type { DesiredPlacement } from "../../../shared/protocol/messages.ts";
+import type { DesiredPlacement } from "../../../shared/protocol/messages/desired-placement.ts";
 import { releaseOf } from "../../../shared/protocol/model-files/release.ts";
 import { MAX_STREAMS_PER_NODE } from "../../../shared/protocol/streams.ts";
 import { kindOf } from "../../../shared/text/model-kind.ts";

@@ -1,5 +1,5 @@
 import type { CascadeSpec } from "../../../shared/api/v1/deployments/cascade-spec.ts";
-import type { Residency } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { Residency } from "../../../shared/api/v1/deployments/deployment-spec.ts";
 import type { NodeKind } from "../../../shared/api/v1/nodes/nodes.ts";
 import { DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
 import { kindOf, type ModelKind } from "../../../shared/text/model-kind.ts";

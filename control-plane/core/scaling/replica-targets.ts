@@ -1,5 +1,6 @@
 import { msOfInstant, toInstant } from "../../../shared/api/v1/common.ts";
-import type { DeploymentFindings, DeploymentSpec } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { DeploymentFindings } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { DeploymentSpec } from "../../../shared/api/v1/deployments/deployment-spec.ts";
 import { nodeKind, type NodeKind } from "../../../shared/api/v1/nodes/nodes.ts";
 import { isEqual } from "../fleet/changes/equal.ts";
 import type { NodeTimings } from "../fleet/node-status.ts";

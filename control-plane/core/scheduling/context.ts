@@ -1,4 +1,4 @@
-import type { ScoreWeights } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { ScoreWeights } from "../../../shared/api/v1/deployments/deployment-spec.ts";
 import type { NodeState } from "../../../shared/api/v1/nodes/nodes.ts";
 import { nodeState, type NodeTimings } from "../fleet/node-status.ts";
 import type { Fleet, FleetDeployment, FleetNode } from "../fleet/types.ts";

@@ -1,4 +1,4 @@
-import type { ScoreWeights } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { ScoreWeights } from "../../../shared/api/v1/deployments/deployment-spec.ts";
 import { bytesWhole } from "./filters/bytes-whole.ts";
 import { fitsDisk } from "./filters/fits-disk.ts";
 import { fitsMemory, nodeLargeEnough } from "./filters/fits-memory.ts";

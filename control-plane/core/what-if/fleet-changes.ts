@@ -1,7 +1,7 @@
 import type { AddedNode, LoadedNode, PlanRequest } from "../../../shared/api/v1/deployments/plan.ts";
-import type { DeploymentSpec } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { DeploymentSpec } from "../../../shared/api/v1/deployments/deployment-spec.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
-import type { Capabilities } from "../../../shared/protocol/messages.ts";
+import type { Capabilities } from "../../../shared/protocol/messages/capabilities.ts";
 import type { Fleet, FleetDeployment, FleetNode } from "../fleet/types.ts";
 
 /** The fleet with the changes of a question, of which `wrongNames` finds nothing wrong. `now`: ms, the fleet's clock. */

@@ -1,4 +1,4 @@
-import type { DeploymentSpec } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { DeploymentSpec } from "../../../shared/api/v1/deployments/deployment-spec.ts";
 import type { Model, ModelVersion } from "../../../shared/api/v1/models.ts";
 import type { BundleFile, Runtime } from "../../../shared/protocol/model-files/bundle.ts";
 import type { Manifest, TensorSpec } from "../../../shared/protocol/model-files/manifest.ts";

@@ -1,14 +1,11 @@
 import type { OwnedBytes } from "../../../shared/bytes/owned-bytes.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
 import type { CloseCode } from "../../../shared/protocol/close-codes.ts";
-import type { ResponseFrame } from "../../../shared/protocol/frames/inference-frame.ts";
-import type {
-  ControlPlaneMessage,
-  Hello,
-  NodeMessage,
-  TransferMessage,
-  Unsent,
-} from "../../../shared/protocol/messages.ts";
+import type { ResponseFrame } from "../../../shared/protocol/frames/response-frame.ts";
+import type { ControlPlaneMessage } from "../../../shared/protocol/messages/control-plane-messages.ts";
+import type { Hello, NodeMessage } from "../../../shared/protocol/messages/node-messages.ts";
+import type { TransferMessage } from "../../../shared/protocol/messages/transfer-messages.ts";
+import type { Unsent } from "../../../shared/protocol/messages/envelope.ts";
 import type { DataFrame, ResponseHeadFrame, TrailersFrame } from "../../../shared/protocol/frames/stream-frame.ts";
 import type { NodeIdentityRow } from "./nodes.ts";
 

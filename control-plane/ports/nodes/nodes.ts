@@ -1,6 +1,7 @@
 import type { JoinTokenInfo, NodeKind } from "../../../shared/api/v1/nodes/nodes.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
-import type { Capabilities, PlacementReport } from "../../../shared/protocol/messages.ts";
+import type { Capabilities } from "../../../shared/protocol/messages/capabilities.ts";
+import type { PlacementReport } from "../../../shared/protocol/messages/placement-report.ts";
 import type { FleetLoad } from "../../core/fleet/types.ts";
 import type { Actor, Requester } from "../access/audit.ts";
 import type { NewEvent } from "../events.ts";

@@ -1,6 +1,7 @@
 import type { Cancellation } from "../../../shared/flow/cancellation.ts";
 import type { Owned } from "../../../shared/protocol/frames/body-assembly.ts";
-import type { RequestFrame, ResponseFrame } from "../../../shared/protocol/frames/inference-frame.ts";
+import type { RequestFrame } from "../../../shared/protocol/frames/request-frame.ts";
+import type { ResponseFrame } from "../../../shared/protocol/frames/response-frame.ts";
 import type { ResponseHeadFrame, TrailersFrame } from "../../../shared/protocol/frames/stream-frame.ts";
 import type { ResponseStream } from "../../../shared/inference/response-stream.ts";
 import type { InferenceChannel, NodeFrame } from "./channels.ts";

@@ -1,7 +1,7 @@
 import { sleep, type Clock } from "../../../shared/base/clock.ts";
 import type { Logger } from "../../../shared/base/logging/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
-import { MAX_ENGINE_MODELS, type Capabilities } from "../../../shared/protocol/messages.ts";
+import { MAX_ENGINE_MODELS, type Capabilities } from "../../../shared/protocol/messages/capabilities.ts";
 import { engineApiOf, type EngineModel } from "../../../shared/text/engine-model.ts";
 import type { EngineSetting } from "../../../shared/text/engine-setting.ts";
 import { DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { digestOf } from "../../../shared/base/digest.ts";
 import type { Logger } from "../../../shared/base/logging/logger.ts";
 import { digest } from "../../../shared/protocol/model-files/manifest.ts";
-import { desiredPlacement } from "../../../shared/protocol/messages.ts";
+import { desiredPlacement } from "../../../shared/protocol/messages/desired-placement.ts";
 import type { StateFile, NodeState } from "../../ports/disk.ts";
 import { unlessMissing, writeDurably } from "./durable.ts";
 

@@ -2,7 +2,7 @@ import type { Clock } from "../../../shared/base/clock.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import { MinuteBuckets } from "../../../shared/flow/minute-buckets.ts";
 import { TokenBuckets } from "../../../shared/flow/token-buckets.ts";
-import type { CallerLimitsOfKey } from "../../../shared/protocol/messages.ts";
+import type { CallerLimitsOfKey } from "../../../shared/protocol/messages/caller-keys.ts";
 
 /** As at the control plane. */
 const FAILURES_PER_ADDRESS = { perSecond: 10, burst: 50 };

@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import { bearerOf } from "../../../shared/inference/http/message.ts";
-import type { CallerLimitsOfKey } from "../../../shared/protocol/messages.ts";
+import type { CallerLimitsOfKey } from "../../../shared/protocol/messages/caller-keys.ts";
 import { type CallerRole, type CallerAccess, mayCall } from "../../core/caller-rights.ts";
 import type { KnownCaller } from "../../ports/disk.ts";
 import type { LocalNode } from "../../ports/serving.ts";

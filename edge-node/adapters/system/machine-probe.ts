@@ -1,6 +1,6 @@
 import { statfs } from "node:fs/promises";
 import { availableParallelism, cpus, freemem, totalmem } from "node:os";
-import { type Capabilities, MAX_SIGNING_KEYS } from "../../../shared/protocol/messages.ts";
+import { type Capabilities, MAX_SIGNING_KEYS } from "../../../shared/protocol/messages/capabilities.ts";
 import { keyIdOf } from "../../../shared/protocol/model-files/release.ts";
 import type { SystemProbe } from "../../ports/machine.ts";
 import { installedRuntime } from "./runtime.ts";

@@ -1,7 +1,9 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { CONTROL_PACE } from "../../../shared/protocol/limits.ts";
-import type { ControlPlaneMessage, NodeMessage, Unsent, Welcome } from "../../../shared/protocol/messages.ts";
+import type { ControlPlaneMessage, Welcome } from "../../../shared/protocol/messages/control-plane-messages.ts";
+import type { NodeMessage } from "../../../shared/protocol/messages/node-messages.ts";
+import type { Unsent } from "../../../shared/protocol/messages/envelope.ts";
 import { TokenBucket } from "../../../shared/flow/token-bucket.ts";
 import type { ControlChannel, ChannelClosed } from "../../ports/channels.ts";
 import type { NodeChannel } from "./node-channel.ts";

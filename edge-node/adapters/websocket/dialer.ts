@@ -2,7 +2,7 @@ import type { Clock } from "../../../shared/base/clock.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { FEATURES } from "../../../shared/protocol/features.ts";
 import type { Channel } from "../../../shared/protocol/limits.ts";
-import type { ControlPlaneMessage, Welcome } from "../../../shared/protocol/messages.ts";
+import type { ControlPlaneMessage, Welcome } from "../../../shared/protocol/messages/control-plane-messages.ts";
 import type { TransferFrame } from "../../../shared/protocol/frames/transfer-frame.ts";
 import type { NodeIdentity } from "../../ports/identity.ts";
 import type {

@@ -7,9 +7,9 @@ import {
   JSON_BODY,
   type CancelFrame,
   type InferenceFrame,
-  type RequestFrame,
-  type ResponseFrame,
 } from "../../../shared/protocol/frames/inference-frame.ts";
+import type { RequestFrame } from "../../../shared/protocol/frames/request-frame.ts";
+import type { ResponseFrame } from "../../../shared/protocol/frames/response-frame.ts";
 import { release, own } from "../../../shared/bytes/owned-bytes.ts";
 import { INFERENCE_PING_MS, INFERENCE_SILENCE_MS } from "../../../shared/protocol/limits.ts";
 import type { CreditFrame, DataFrame } from "../../../shared/protocol/frames/stream-frame.ts";

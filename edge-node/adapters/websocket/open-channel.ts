@@ -11,7 +11,7 @@ import {
   SUBPROTOCOL,
   type Channel,
 } from "../../../shared/protocol/limits.ts";
-import type { ControlPlaneMessage } from "../../../shared/protocol/messages.ts";
+import type { ControlPlaneMessage } from "../../../shared/protocol/messages/control-plane-messages.ts";
 import { REPLICA_HEADER } from "../../../shared/protocol/peers.ts";
 import { sessionProofText } from "../../../shared/protocol/proofs.ts";
 import type { NodeIdentity } from "../../ports/identity.ts";

@@ -1,5 +1,8 @@
 import type { RawData } from "ws";
-import { controlPlaneMessage, type ControlPlaneMessage } from "../../../shared/protocol/messages.ts";
+import {
+  controlPlaneMessage,
+  type ControlPlaneMessage,
+} from "../../../shared/protocol/messages/control-plane-messages.ts";
 
 /** `unknown`: a type of a newer protocol, to be ignored. `broken`: not JSON, or a known type against its schema. */
 export type Parsed =

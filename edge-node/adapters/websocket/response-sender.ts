@@ -1,7 +1,8 @@
 import { ERRORS } from "../../../shared/base/errors.ts";
 import { release } from "../../../shared/bytes/owned-bytes.ts";
 import { errorBody } from "../../../shared/inference/response.ts";
-import { encodeMessages, JSON_BODY, type ResponseFrame } from "../../../shared/protocol/frames/inference-frame.ts";
+import { encodeMessages, JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";
+import type { ResponseFrame } from "../../../shared/protocol/frames/response-frame.ts";
 import { MAX_MESSAGE_BYTES } from "../../../shared/protocol/limits.ts";
 import { UNKNOWN_LENGTH } from "../../../shared/protocol/frames/stream-frame.ts";
 import {

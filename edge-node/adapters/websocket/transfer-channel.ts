@@ -1,5 +1,5 @@
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
-import type { TransferMessage } from "../../../shared/protocol/messages.ts";
+import type { TransferMessage } from "../../../shared/protocol/messages/transfer-messages.ts";
 import { decodeTransferFrame, type TransferFrame } from "../../../shared/protocol/frames/transfer-frame.ts";
 import type { ChannelClosed, TransferChannel } from "../../ports/channels.ts";
 import type { NodeChannel } from "./node-channel.ts";

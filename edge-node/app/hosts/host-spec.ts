@@ -2,7 +2,7 @@ import type { Logger } from "../../../shared/base/logging/logger.ts";
 import { MAX_SAMPLES_BYTES, SAMPLES_FILE } from "../../../shared/protocol/model-files/bundle.ts";
 import type { Manifest } from "../../../shared/protocol/model-files/manifest.ts";
 import { REFERENCE } from "../../../shared/protocol/model-files/variants.ts";
-import type { DesiredPlacement } from "../../../shared/protocol/messages.ts";
+import type { DesiredPlacement } from "../../../shared/protocol/messages/desired-placement.ts";
 import { mayShare } from "../../core/row-sharing.ts";
 import type { ArtifactDisk } from "../../ports/disk.ts";
 import type { HostSpec } from "../../ports/model-hosts.ts";

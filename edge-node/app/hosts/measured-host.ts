@@ -1,4 +1,4 @@
-import type { DesiredPlacement } from "../../../shared/protocol/messages.ts";
+import type { DesiredPlacement } from "../../../shared/protocol/messages/desired-placement.ts";
 import type { Measured } from "../../core/placements/placement-states.ts";
 import { sharingOf } from "../../core/row-sharing.ts";
 import type { ModelHost } from "../../ports/model-hosts.ts";

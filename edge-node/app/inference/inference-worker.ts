@@ -1,6 +1,6 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { DEFAULT_BODIES_BYTES, DEFAULT_QUEUE } from "../../../shared/protocol/limits.ts";
-import type { PlacementLoad } from "../../../shared/protocol/messages.ts";
+import type { PlacementLoad } from "../../../shared/protocol/messages/load-report.ts";
 import { refusalOf } from "../../core/admission.ts";
 import type { ModelHost } from "../../ports/model-hosts.ts";
 import type { WorkerRequest, WorkerResponse } from "../../ports/serving.ts";

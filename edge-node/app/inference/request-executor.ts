@@ -1,4 +1,5 @@
-import type { DesiredPlacement, PlacementLoad } from "../../../shared/protocol/messages.ts";
+import type { DesiredPlacement } from "../../../shared/protocol/messages/desired-placement.ts";
+import type { PlacementLoad } from "../../../shared/protocol/messages/load-report.ts";
 import type { StreamOperation } from "../../../shared/protocol/kept-streams.ts";
 import type { ModelHost } from "../../ports/model-hosts.ts";
 import type { WorkerResponse, WorkerRequest } from "../../ports/serving.ts";

@@ -2,7 +2,7 @@ import { sleep, type Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logging/logger.ts";
 import { DRAIN_MS } from "../../../shared/protocol/limits.ts";
-import type { DesiredPlacement } from "../../../shared/protocol/messages.ts";
+import type { DesiredPlacement } from "../../../shared/protocol/messages/desired-placement.ts";
 import type { LocalPlacement } from "../../core/placements/local-placement.ts";
 import { describeStep, planLocal, type LocalPlan, type LocalStep } from "../../core/placements/local-plan.ts";
 import { raisedFloors, whyNotTrusted, type TrustedKeys } from "../../core/placements/trust.ts";

@@ -1,4 +1,5 @@
-import type { DesiredPlacement, PlacementReport } from "../../../shared/protocol/messages.ts";
+import type { DesiredPlacement } from "../../../shared/protocol/messages/desired-placement.ts";
+import type { PlacementReport } from "../../../shared/protocol/messages/placement-report.ts";
 import { LocalPlacement } from "../../core/placements/local-placement.ts";
 import type { ModelHost } from "../../ports/model-hosts.ts";
 

@@ -1,5 +1,5 @@
 import type { Clock } from "../../../shared/base/clock.ts";
-import type { PlacementReport } from "../../../shared/protocol/messages.ts";
+import type { PlacementReport } from "../../../shared/protocol/messages/placement-report.ts";
 import type { PlacementState } from "../../../shared/protocol/placement.ts";
 
 /** Since when each placement is in its state. */

@@ -2,7 +2,7 @@ import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logging/logger.ts";
 import { FEATURE } from "../../../shared/protocol/features.ts";
-import type { CallerKey, CallerKeysMessage } from "../../../shared/protocol/messages.ts";
+import type { CallerKey, CallerKeysMessage } from "../../../shared/protocol/messages/caller-keys.ts";
 import type { ControlChannel } from "../../ports/channels.ts";
 import type { CallersFile, KnownCaller, KnownCallers } from "../../ports/disk.ts";
 

@@ -1,7 +1,7 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import type { Digest } from "../../../shared/base/digest.ts";
 import type { Random } from "../../../shared/base/random.ts";
-import type { ControlPlaneMessage } from "../../../shared/protocol/messages.ts";
+import type { ControlPlaneMessage } from "../../../shared/protocol/messages/control-plane-messages.ts";
 import type { ControlChannel } from "../../ports/channels.ts";
 import type { NodeTelemetry } from "../../ports/serving.ts";
 

@@ -1,6 +1,6 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import type { LoadFigures } from "../../../shared/protocol/load-change.ts";
-import type { StreamReport } from "../../../shared/protocol/messages.ts";
+import type { StreamReport } from "../../../shared/protocol/messages/load-report.ts";
 import { isLoadReportDue } from "../../core/load-report-due.ts";
 import type { ArtifactDisk } from "../../ports/disk.ts";
 import type { ControlChannel } from "../../ports/channels.ts";

@@ -1,6 +1,7 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import type { NodeLogLine } from "../../ports/serving.ts";
-import type { NodeMessage, Unsent } from "../../../shared/protocol/messages.ts";
+import type { NodeMessage } from "../../../shared/protocol/messages/node-messages.ts";
+import type { Unsent } from "../../../shared/protocol/messages/envelope.ts";
 
 type Level = "info" | "warn" | "error";
 

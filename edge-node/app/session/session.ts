@@ -3,12 +3,10 @@ import type { Clock } from "../../../shared/base/clock.ts";
 import type { Logger } from "../../../shared/base/logging/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
-import {
-  IDENTITY_CONFLICT,
-  type Capabilities,
-  type ControlPlaneMessage,
-  type StreamReport,
-} from "../../../shared/protocol/messages.ts";
+import { IDENTITY_CONFLICT } from "../../../shared/protocol/messages/envelope.ts";
+import type { Capabilities } from "../../../shared/protocol/messages/capabilities.ts";
+import type { ControlPlaneMessage } from "../../../shared/protocol/messages/control-plane-messages.ts";
+import type { StreamReport } from "../../../shared/protocol/messages/load-report.ts";
 import type { ArtifactDisk } from "../../ports/disk.ts";
 import type { ControlChannel, Dialer, ChannelClosed } from "../../ports/channels.ts";
 import type { SystemProbe } from "../../ports/machine.ts";

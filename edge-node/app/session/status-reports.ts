@@ -1,5 +1,5 @@
 import type { Clock } from "../../../shared/base/clock.ts";
-import type { PlacementReport } from "../../../shared/protocol/messages.ts";
+import type { PlacementReport } from "../../../shared/protocol/messages/placement-report.ts";
 import type { ControlChannel } from "../../ports/channels.ts";
 
 /** Progress of one download is reported at most this often. */

@@ -1,5 +1,5 @@
 import { applyDelta, desiredDigest, sortedDesired, type DesiredState } from "../../../shared/protocol/desired.ts";
-import type { ControlPlaneMessage } from "../../../shared/protocol/messages.ts";
+import type { ControlPlaneMessage } from "../../../shared/protocol/messages/control-plane-messages.ts";
 
 export interface DesiredRevision {
   readonly rev: number;

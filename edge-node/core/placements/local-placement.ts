@@ -1,5 +1,6 @@
 import type { Random } from "../../../shared/base/random.ts";
-import type { DesiredPlacement, PlacementReport } from "../../../shared/protocol/messages.ts";
+import type { DesiredPlacement } from "../../../shared/protocol/messages/desired-placement.ts";
+import type { PlacementReport } from "../../../shared/protocol/messages/placement-report.ts";
 import type { PlacementState } from "../../../shared/protocol/placement.ts";
 import {
   BETWEEN_HOSTS,

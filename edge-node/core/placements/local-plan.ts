@@ -1,5 +1,5 @@
 import type { DesiredState } from "../../../shared/protocol/desired.ts";
-import type { DesiredPlacement } from "../../../shared/protocol/messages.ts";
+import type { DesiredPlacement } from "../../../shared/protocol/messages/desired-placement.ts";
 import { isSameStream } from "../streams/declared-streams.ts";
 import type { LocalPlacement } from "./local-placement.ts";
 import { wantedPlacements } from "./retention.ts";

@@ -1,5 +1,5 @@
 import type { DesiredState } from "../../../shared/protocol/desired.ts";
-import type { DesiredPlacement } from "../../../shared/protocol/messages.ts";
+import type { DesiredPlacement } from "../../../shared/protocol/messages/desired-placement.ts";
 
 /**
  * Make before break across a change of the desired document: a placement that serves and is no longer wanted stays

@@ -1,4 +1,4 @@
-import type { DesiredPlacement } from "../../../shared/protocol/messages.ts";
+import type { DesiredPlacement } from "../../../shared/protocol/messages/desired-placement.ts";
 import { keyIdOf, releaseText } from "../../../shared/protocol/model-files/release.ts";
 
 /** The keys whose releases a node takes. */

@@ -1,5 +1,5 @@
 import { MAX_STREAMS_REPORTED } from "../../../shared/protocol/streams.ts";
-import type { StreamReport } from "../../../shared/protocol/messages.ts";
+import type { StreamReport } from "../../../shared/protocol/messages/load-report.ts";
 import { droppedOf, type Ledger, waitingOf } from "./ledger.ts";
 
 const MAX_REASON = 200;

@@ -1,5 +1,7 @@
 import { z } from "zod";
-import { deploymentFindings, deploymentSpec, placement } from "../v1/deployments/deployments.ts";
+import { deploymentFindings } from "../v1/deployments/deployments.ts";
+import { deploymentSpec } from "../v1/deployments/deployment-spec.ts";
+import { placement } from "../v1/deployments/placements.ts";
 import { resourceConditions } from "./resource.ts";
 
 /** The spec is the API's, but for the name, which is the object's. */

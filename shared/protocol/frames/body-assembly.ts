@@ -1,7 +1,8 @@
 import { ChurnMap } from "../../bytes/churn-map.ts";
 import { allocate, type OwnedBytes } from "../../bytes/owned-bytes.ts";
 import { MAX_BODIES_IN_FLIGHT_BYTES, MAX_BODY_BYTES } from "../limits.ts";
-import type { RequestFrame, ResponseFrame } from "./inference-frame.ts";
+import type { RequestFrame } from "./request-frame.ts";
+import type { ResponseFrame } from "./response-frame.ts";
 import type { DataFrame } from "./stream-frame.ts";
 
 interface Unfinished<Frame> {

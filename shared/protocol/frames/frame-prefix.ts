@@ -30,6 +30,21 @@ export function writePrefix(view: DataView, type: number, flags: number, request
 
 export const isEnd = (view: DataView): boolean => (view.getUint16(2) & FLAG.END) !== 0;
 
+/** Of the first frame of a message: what follows from the lengths of its meta and of its body. */
+export interface Lengths {
+  /** `FLAG.END` when all of the body is in this frame, else 0. */
+  readonly end: number;
+  readonly metaLength: number;
+  readonly bodyLength: number;
+}
+
+/** What an encoder is given of a frame; the rest follows from the body. */
+export type HeadOf<Frame> = Omit<Frame, "end" | "bodyLength" | "body">;
+
+/** The part here is not longer than the body, and is all of it exactly when END is set. */
+export const fits = (view: DataView, here: number, bodyLength: number): boolean =>
+  here >= 0 && here <= bodyLength && isEnd(view) === (here === bodyLength);
+
 /** Throws `RangeError` when the meta is larger than a frame may carry. */
 export function encodeMeta(meta: object): Uint8Array {
   const bytes = Buffer.from(JSON.stringify(meta));

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { readFile } from "node:fs/promises";
-import type { Placement } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { Placement } from "../../../shared/api/v1/deployments/placements.ts";
 import { digitRequests } from "../../support/models/digit-request.ts";
 import { loadBombModel, loopModel, unknownOperatorModel } from "../../support/models/onnx/hostile-models.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import type { Deployment, Placement } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { Deployment } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { Placement } from "../../../shared/api/v1/deployments/placements.ts";
 import { softmaxModel } from "../../support/models/onnx/onnx-models.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import type { DeploymentSpec } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { DeploymentSpec } from "../../../shared/api/v1/deployments/deployment-spec.ts";
 import { aDeployment, aNode, aVersion } from "../../support/fleet/fleet-builder.ts";
 import { eventually } from "../../support/eventually.ts";
 import { silentLogger } from "../../support/silent-logger.ts";

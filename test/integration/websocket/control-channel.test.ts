@@ -6,7 +6,7 @@ import { WebSocketControlChannel } from "../../../control-plane/adapters/websock
 import type { ControlSession } from "../../../control-plane/ports/nodes/channels.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { CONTROL_RATE } from "../../../shared/protocol/limits.ts";
-import type { NodeMessage } from "../../../shared/protocol/messages.ts";
+import type { NodeMessage } from "../../../shared/protocol/messages/node-messages.ts";
 import { eventually } from "../../support/eventually.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
 import { TestClock } from "../../support/test-clock.ts";

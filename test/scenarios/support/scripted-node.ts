@@ -1,10 +1,8 @@
 import { applyDelta, desiredDigest, EMPTY_DESIRED, type DesiredState } from "../../../shared/protocol/desired.ts";
-import {
-  nodeMessage,
-  type ControlPlaneMessage,
-  type PlacementReport,
-  type Unsent,
-} from "../../../shared/protocol/messages.ts";
+import { nodeMessage } from "../../../shared/protocol/messages/node-messages.ts";
+import type { ControlPlaneMessage } from "../../../shared/protocol/messages/control-plane-messages.ts";
+import type { PlacementReport } from "../../../shared/protocol/messages/placement-report.ts";
+import type { Unsent } from "../../../shared/protocol/messages/envelope.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
 import type { ControlSession, NodeSessionHandler } from "../../../control-plane/ports/nodes/channels.ts";
 import { someCapabilities } from "../../integration/postgres/fixture.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type pg from "pg";
 import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
-import { deploymentSpec } from "../../../shared/api/v1/deployments/deployments.ts";
+import { deploymentSpec } from "../../../shared/api/v1/deployments/deployment-spec.ts";
 import type { RolloutAction } from "../../../shared/api/v1/rollouts/rollouts.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
 import {

@@ -14,7 +14,7 @@ import {
   type Attach,
   type Hello,
   type NodeMessage,
-} from "../../../shared/protocol/messages.ts";
+} from "../../../shared/protocol/messages/node-messages.ts";
 import { joinRequest } from "../../../shared/protocol/join-messages.ts";
 import { joinProofText, sessionProofText } from "../../../shared/protocol/proofs.ts";
 import { TokenBucket } from "../../../shared/flow/token-bucket.ts";

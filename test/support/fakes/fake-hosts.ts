@@ -1,5 +1,5 @@
 import { own } from "../../../shared/bytes/owned-bytes.ts";
-import type { DesiredPlacement } from "../../../shared/protocol/messages.ts";
+import type { DesiredPlacement } from "../../../shared/protocol/messages/desired-placement.ts";
 import type { PlacementFailure, RunSharing } from "../../../shared/protocol/placement.ts";
 import { hostFailure } from "../../../edge-node/app/hosts/host-failure.ts";
 import type { RequestExecutor } from "../../../edge-node/app/inference/request-executor.ts";

@@ -13,16 +13,13 @@ import {
   encodeMessages,
   INFERENCE_FRAME,
   JSON_BODY,
-  type ResponseFrame,
 } from "../../../shared/protocol/frames/inference-frame.ts";
-import type {
-  ControlPlaneMessage,
-  DesiredPlacement,
-  Hello,
-  NodeMessage,
-  PlacementReport,
-  Unsent,
-} from "../../../shared/protocol/messages.ts";
+import type { ResponseFrame } from "../../../shared/protocol/frames/response-frame.ts";
+import type { ControlPlaneMessage } from "../../../shared/protocol/messages/control-plane-messages.ts";
+import type { DesiredPlacement } from "../../../shared/protocol/messages/desired-placement.ts";
+import type { Hello, NodeMessage } from "../../../shared/protocol/messages/node-messages.ts";
+import type { PlacementReport } from "../../../shared/protocol/messages/placement-report.ts";
+import type { Unsent } from "../../../shared/protocol/messages/envelope.ts";
 
 /** What `welcome` says; a test may shorten it. */
 export interface FakeTimings {

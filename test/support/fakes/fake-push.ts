@@ -3,7 +3,7 @@ import type { RawData, WebSocket } from "ws";
 import { chunksInBitmap, PushProgress } from "../../../control-plane/core/transfer/push-progress.ts";
 import { bytesOf } from "../../../edge-node/adapters/websocket/parse-message.ts";
 import { manifestBytes } from "../../../shared/protocol/model-files/manifest.ts";
-import { transferMessage, type TransferMessage } from "../../../shared/protocol/messages.ts";
+import { transferMessage, type TransferMessage } from "../../../shared/protocol/messages/transfer-messages.ts";
 import { encodeTransferHeader, TRANSFER_FRAME } from "../../../shared/protocol/frames/transfer-frame.ts";
 import type { ArtifactFixture } from "../models/artifact-fixture.ts";
 

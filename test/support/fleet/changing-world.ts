@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import type { DeploymentSpec } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { DeploymentSpec } from "../../../shared/api/v1/deployments/deployment-spec.ts";
 import type { PlacementId } from "../../../shared/base/ids.ts";
 import { PLACEMENT_STATES } from "../../../shared/protocol/placement.ts";
 import { FleetState } from "../../../control-plane/core/fleet/fleet-state.ts";

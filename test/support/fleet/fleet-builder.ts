@@ -1,4 +1,4 @@
-import { deploymentSpec, type DeploymentSpec } from "../../../shared/api/v1/deployments/deployments.ts";
+import { deploymentSpec, type DeploymentSpec } from "../../../shared/api/v1/deployments/deployment-spec.ts";
 import type { ExplainRecord } from "../../../shared/api/v1/deployments/explain.ts";
 import type { NodeId, PlacementId } from "../../../shared/base/ids.ts";
 import { FleetState } from "../../../control-plane/core/fleet/fleet-state.ts";

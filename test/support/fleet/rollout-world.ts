@@ -4,7 +4,7 @@ import type { NodeKind } from "../../../shared/api/v1/nodes/nodes.ts";
 import type { z } from "zod";
 import type { rolloutSpec } from "../../../shared/api/v1/rollouts/rollout-spec.ts";
 import type { RolloutAction, RolloutRecord } from "../../../shared/api/v1/rollouts/rollouts.ts";
-import type { DeploymentSpec } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { DeploymentSpec } from "../../../shared/api/v1/deployments/deployment-spec.ts";
 import type { PlacementId } from "../../../shared/base/ids.ts";
 import type {
   Disconnects,

@@ -9,7 +9,7 @@ import type { Filter } from "../../../control-plane/core/scheduling/filters/filt
 import { replicasByZone } from "../../../control-plane/core/scheduling/candidates/rank.ts";
 import type { FleetNode, FleetPlacement, FleetVersion } from "../../../control-plane/core/fleet/types.ts";
 import { scoredBy, type Score, type Scored } from "../../../control-plane/core/scheduling/scores/score.ts";
-import type { deploymentSpec } from "../../../shared/api/v1/deployments/deployments.ts";
+import type { deploymentSpec } from "../../../shared/api/v1/deployments/deployment-spec.ts";
 import type { PlacementId } from "../../../shared/base/ids.ts";
 import { PLACEMENT_STATES } from "../../../shared/protocol/placement.ts";
 import { aDeployment, aNode, aPlacement, aVersion, NOW } from "./fleet-builder.ts";

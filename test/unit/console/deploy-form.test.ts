@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { formOf, newForm, problemOf, specOf } from "../../../console/src/core/deployments/deploy-form.ts";
-import { deploymentSpec } from "../../../shared/api/v1/deployments/deployments.ts";
+import { deploymentSpec } from "../../../shared/api/v1/deployments/deployment-spec.ts";
 
 const form = newForm("digits", "1", new Set());
 

@@ -5,7 +5,7 @@ import { parse } from "yaml";
 import { z } from "zod";
 import { CUSTOM_RESOURCES, definitionOf } from "../../../scripts/crds/custom-resources.ts";
 import { structuralSchema } from "../../../scripts/crds/structural-schema.ts";
-import { deploymentSpec } from "../../../shared/api/v1/deployments/deployments.ts";
+import { deploymentSpec } from "../../../shared/api/v1/deployments/deployment-spec.ts";
 import { REFUSED_SPECS } from "../../support/kubernetes/refused-specs.ts";
 
 const FOLDER = path.resolve(import.meta.dirname, "../../../deploy/crds");

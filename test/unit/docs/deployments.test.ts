@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
-import { deploymentSpec } from "../../../shared/api/v1/deployments/deployments.ts";
+import { deploymentSpec } from "../../../shared/api/v1/deployments/deployment-spec.ts";
 
 const page = readFileSync(path.join(import.meta.dirname, "../../../docs/deployments.md"), "utf8");
 /** The first section has the table of fields. */

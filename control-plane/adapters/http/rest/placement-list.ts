@@ -1,4 +1,4 @@
-import type { Placement } from "../../../../shared/api/v1/deployments/deployments.ts";
+import type { Placement } from "../../../../shared/api/v1/deployments/placements.ts";
 import { placementLabels } from "../../../app/deployments/placement-dto.ts";
 import type { ListWatch } from "../../../app/fleet/list-watch.ts";
 import { WatchableList } from "./watchable-list.ts";

@@ -1,12 +1,8 @@
 import { z } from "zod";
 import { listOf, listQuery, watchableListQuery } from "../../../../shared/api/v1/common.ts";
-import {
-  deployment,
-  type Deployment,
-  deploymentSpec,
-  placement,
-  retryResponse,
-} from "../../../../shared/api/v1/deployments/deployments.ts";
+import { deployment, type Deployment, retryResponse } from "../../../../shared/api/v1/deployments/deployments.ts";
+import { deploymentSpec } from "../../../../shared/api/v1/deployments/deployment-spec.ts";
+import { placement } from "../../../../shared/api/v1/deployments/placements.ts";
 import { explainResponse } from "../../../../shared/api/v1/deployments/explain.ts";
 import { endpoint } from "../../../../shared/api/v1/inference.ts";
 import { planResponse, planRequest } from "../../../../shared/api/v1/deployments/plan.ts";

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { listOf, listQuery, watchableListQuery } from "../../../../shared/api/v1/common.ts";
-import { type Placement, placement } from "../../../../shared/api/v1/deployments/deployments.ts";
+import { type Placement, placement } from "../../../../shared/api/v1/deployments/placements.ts";
 import {
   declaredVersion,
   declareVersion,

@@ -1,5 +1,5 @@
 import { Prisma } from "../../../../prisma/generated/client.ts";
-import { deploymentSpec, type DeploymentSpec } from "../../../../shared/api/v1/deployments/deployments.ts";
+import { deploymentSpec, type DeploymentSpec } from "../../../../shared/api/v1/deployments/deployment-spec.ts";
 import { canonicalJson, digestOf } from "../../../../shared/base/digest.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import type { DeploymentStore } from "../../../ports/catalog/catalog.ts";

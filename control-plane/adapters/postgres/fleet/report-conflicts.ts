@@ -1,5 +1,5 @@
 import type { NodeId } from "../../../../shared/base/ids.ts";
-import type { PlacementReport } from "../../../../shared/protocol/messages.ts";
+import type { PlacementReport } from "../../../../shared/protocol/messages/placement-report.ts";
 import type { WantedState } from "../../../../shared/protocol/placement.ts";
 import { judgeReport } from "../../../core/fleet/report-verdicts.ts";
 import type { NewEvent } from "../../../ports/events.ts";

@@ -11,7 +11,7 @@ import {
   hello as helloSchema,
   type Attach,
   type Hello,
-} from "../../../../shared/protocol/messages.ts";
+} from "../../../../shared/protocol/messages/node-messages.ts";
 import { sessionProofText } from "../../../../shared/protocol/proofs.ts";
 import type { Keys } from "../../../ports/access/keys.ts";
 import type { NodeIdentityRow } from "../../../ports/nodes/nodes.ts";

@@ -14,9 +14,9 @@ import {
   encodeMessages,
   INFERENCE_FRAME,
   JSON_BODY,
-  type RequestFrame,
-  type ResponseFrame,
 } from "../../../../shared/protocol/frames/inference-frame.ts";
+import type { RequestFrame } from "../../../../shared/protocol/frames/request-frame.ts";
+import type { ResponseFrame } from "../../../../shared/protocol/frames/response-frame.ts";
 import type { ResponseHeadFrame, TrailersFrame } from "../../../../shared/protocol/frames/stream-frame.ts";
 import { type SendPiece, StreamSender, type Trailers } from "../../../../shared/protocol/frames/stream-sender.ts";
 import { INFERENCE_SILENCE_MS, MAX_MESSAGE_BYTES, STREAM_STALL_MS } from "../../../../shared/protocol/limits.ts";

@@ -1,4 +1,4 @@
-import type { PlacementReport } from "../../../../shared/protocol/messages.ts";
+import type { PlacementReport } from "../../../../shared/protocol/messages/placement-report.ts";
 import { isEqual } from "../changes/equal.ts";
 import type { FleetPlacement } from "../types.ts";
 

@@ -1,4 +1,4 @@
-import type { DeploymentSpec } from "../../../../shared/api/v1/deployments/deployments.ts";
+import type { DeploymentSpec } from "../../../../shared/api/v1/deployments/deployment-spec.ts";
 import type { Digest } from "../../../../shared/base/digest.ts";
 import { releaseOf } from "../../../../shared/protocol/model-files/release.ts";
 import { AUTO_VARIANT, REFERENCE } from "../../../../shared/protocol/model-files/variants.ts";

@@ -1,4 +1,4 @@
-import type { PlacementLoad } from "../../../../shared/protocol/messages.ts";
+import type { PlacementLoad } from "../../../../shared/protocol/messages/load-report.ts";
 import type { FleetPlacement, VersionErrors } from "../types.ts";
 
 /** What a node counted of a version counts half as much after so long, in ms. */

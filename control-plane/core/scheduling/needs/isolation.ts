@@ -1,4 +1,4 @@
-import { DEFAULT_TIMEOUT_MS, type DeploymentSpec } from "../../../../shared/api/v1/deployments/deployments.ts";
+import { DEFAULT_TIMEOUT_MS, type DeploymentSpec } from "../../../../shared/api/v1/deployments/deployment-spec.ts";
 import { MAX_SHARED_MODEL_BYTES, SHARED_RUN_MS } from "../../../../shared/protocol/limits.ts";
 import { kindOf } from "../../../../shared/text/model-kind.ts";
 import type { FleetDeployment, FleetVersion } from "../../fleet/types.ts";

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { nodeKind, placeName } from "../nodes/nodes.ts";
 import { rejection } from "./explain.ts";
-import { deploymentSpec, replicaCounts } from "./deployments.ts";
+import { deploymentSpec } from "./deployment-spec.ts";
+import { replicaCounts } from "./deployments.ts";
 import { labels, objectName, versionNumber } from "../common.ts";
 import { NODE_NAME } from "../../../protocol/join-messages.ts";
 

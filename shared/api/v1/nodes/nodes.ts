@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { capabilities, streamReport } from "../../../protocol/messages.ts";
+import { capabilities } from "../../../protocol/messages/capabilities.ts";
+import { streamReport } from "../../../protocol/messages/load-report.ts";
 import { NODE_NAME } from "../../../protocol/join-messages.ts";
 import { instant, labelMap, labels, managedBy, reasonText, watchableListQuery } from "../common.ts";
 

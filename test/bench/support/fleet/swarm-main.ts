@@ -14,7 +14,8 @@ import { messageOf } from "../../../../shared/base/errors.ts";
 import { systemRandom as random } from "../../../../shared/base/random.ts";
 import { desiredDigest, EMPTY_DESIRED } from "../../../../shared/protocol/desired.ts";
 import { CLOSE } from "../../../../shared/protocol/close-codes.ts";
-import type { Capabilities, ControlPlaneMessage } from "../../../../shared/protocol/messages.ts";
+import type { Capabilities } from "../../../../shared/protocol/messages/capabilities.ts";
+import type { ControlPlaneMessage } from "../../../../shared/protocol/messages/control-plane-messages.ts";
 import { nodeIdOf, placementIdOf } from "./fleet-rows.ts";
 import type { SwarmCommand, SwarmOptions, SwarmReport } from "./node-swarm.ts";
 

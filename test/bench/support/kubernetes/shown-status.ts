@@ -1,4 +1,4 @@
-import { deploymentSpec } from "../../../../shared/api/v1/deployments/deployments.ts";
+import { deploymentSpec } from "../../../../shared/api/v1/deployments/deployment-spec.ts";
 import { toInstant } from "../../../../shared/api/v1/common.ts";
 import type { ModelDeploymentStatus } from "../../../../shared/api/v1alpha1/model-deployment.ts";
 import type { Resource } from "../../../../shared/api/v1alpha1/resource.ts";

@@ -1,5 +1,6 @@
-import type { Deployment, Placement } from "../../../../shared/api/v1/deployments/deployments.ts";
-import { deploymentSpec } from "../../../../shared/api/v1/deployments/deployments.ts";
+import type { Deployment } from "../../../../shared/api/v1/deployments/deployments.ts";
+import type { Placement } from "../../../../shared/api/v1/deployments/placements.ts";
+import { deploymentSpec } from "../../../../shared/api/v1/deployments/deployment-spec.ts";
 import type { ModelVersion } from "../../../../shared/api/v1/models.ts";
 import type { Node } from "../../../../shared/api/v1/nodes/nodes.ts";
 

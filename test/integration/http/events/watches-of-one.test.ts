@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { firstRecord } from "../../../../control-plane/core/rollout/start.ts";
-import { placement } from "../../../../shared/api/v1/deployments/deployments.ts";
+import { placement } from "../../../../shared/api/v1/deployments/placements.ts";
 import { rollout } from "../../../../shared/api/v1/rollouts/rollouts.ts";
 import { aDeployment, aNode, aPlacement } from "../../../support/fleet/fleet-builder.ts";
 import { EventStream } from "../support/event-stream.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { readDocument } from "../../../../shared/pipeline/document.ts";
-import { planPipeline } from "../../../../shared/pipeline/plan.ts";
+import { planPipeline } from "../../../../shared/pipeline/planner.ts";
 import { StreamMemory } from "../../../../shared/pipeline/stream/stream-memory.ts";
 import type { Value, ValueType } from "../../../../shared/pipeline/values.ts";
 import { columnsOf, stepOf, tableOf } from "./run-step.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { STEP_KINDS } from "../../../../shared/pipeline/registry.ts";
 import { readDocument } from "../../../../shared/pipeline/document.ts";
-import { planPipeline } from "../../../../shared/pipeline/plan.ts";
+import { planPipeline } from "../../../../shared/pipeline/planner.ts";
 import { runSteps, buildSteps, tensorAt, type Values } from "../../../../shared/pipeline/runner.ts";
 import type { Tools } from "../../../../shared/pipeline/step.ts";
 

@@ -6,7 +6,9 @@ import {
   MAX_PLACEMENTS_PER_NODE,
 } from "../../../../shared/protocol/limits.ts";
 import { MAX_STREAMS_PER_DEPLOYMENT, MAX_STREAMS_PER_NODE } from "../../../../shared/protocol/streams.ts";
-import { controlPlaneMessage, type DesiredPlacement, nodeMessage } from "../../../../shared/protocol/messages.ts";
+import { controlPlaneMessage } from "../../../../shared/protocol/messages/control-plane-messages.ts";
+import type { DesiredPlacement } from "../../../../shared/protocol/messages/desired-placement.ts";
+import { nodeMessage } from "../../../../shared/protocol/messages/node-messages.ts";
 
 const LONGEST_NAME = "n".repeat(63);
 

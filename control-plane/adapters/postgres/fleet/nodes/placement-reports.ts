@@ -1,6 +1,6 @@
 import { Prisma } from "../../../../../prisma/generated/client.ts";
 import type { NodeId } from "../../../../../shared/base/ids.ts";
-import type { PlacementReport } from "../../../../../shared/protocol/messages.ts";
+import type { PlacementReport } from "../../../../../shared/protocol/messages/placement-report.ts";
 import type { Database, Transaction } from "../../database.ts";
 
 /** `hello` cuts the words of a failure short: then those that we have stay. */

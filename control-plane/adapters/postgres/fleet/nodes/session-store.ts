@@ -1,7 +1,8 @@
 import type { z } from "zod";
 import { Prisma } from "../../../../../prisma/generated/client.ts";
 import type { NodeId } from "../../../../../shared/base/ids.ts";
-import type { Capabilities, PlacementReport } from "../../../../../shared/protocol/messages.ts";
+import type { Capabilities } from "../../../../../shared/protocol/messages/capabilities.ts";
+import type { PlacementReport } from "../../../../../shared/protocol/messages/placement-report.ts";
 import type { NewEvent } from "../../../../ports/events.ts";
 import { OWNER_GONE_MS } from "../../../../core/fleet/node-status.ts";
 import type { FleetLoad } from "../../../../core/fleet/types.ts";

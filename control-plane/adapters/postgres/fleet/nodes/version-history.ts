@@ -1,6 +1,6 @@
 import { Prisma } from "../../../../../prisma/generated/client.ts";
 import type { NodeId } from "../../../../../shared/base/ids.ts";
-import type { PlacementReport } from "../../../../../shared/protocol/messages.ts";
+import type { PlacementReport } from "../../../../../shared/protocol/messages/placement-report.ts";
 import { LOAD_FAILURES } from "../../../../core/fleet/versions/version-history.ts";
 import type { Transaction } from "../../database.ts";
 

@@ -1,8 +1,9 @@
 import type { z } from "zod";
-import type { DeploymentFindings, DeploymentSpec } from "../../../../../shared/api/v1/deployments/deployments.ts";
+import type { DeploymentFindings } from "../../../../../shared/api/v1/deployments/deployments.ts";
+import type { DeploymentSpec } from "../../../../../shared/api/v1/deployments/deployment-spec.ts";
 import type { ExplainRecord } from "../../../../../shared/api/v1/deployments/explain.ts";
 import type { PipelineFacts, TensorSpec } from "../../../../../shared/protocol/model-files/manifest.ts";
-import type { Capabilities } from "../../../../../shared/protocol/messages.ts";
+import type { Capabilities } from "../../../../../shared/protocol/messages/capabilities.ts";
 import type { EncoderModel } from "../../../../../shared/text/encoder-model.ts";
 import type { VersionRelease } from "../../../../../shared/protocol/model-files/release.ts";
 import type { VariantFacts } from "../../../../../shared/protocol/model-files/variants.ts";

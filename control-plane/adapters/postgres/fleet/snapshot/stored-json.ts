@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { rolloutRecord } from "../../../../../shared/api/v1/rollouts/rollouts.ts";
-import { streamReport } from "../../../../../shared/protocol/messages.ts";
+import { streamReport } from "../../../../../shared/protocol/messages/load-report.ts";
 
 /** A rollout as it is read; instants are of the database's clock, in ms since 1970. */
 export const storedRollout = z.object({

@@ -5,7 +5,7 @@ import { nodeView } from "../../../../../control-plane/app/nodes/node-dto.ts";
 import { toPlacementDto } from "../../../../../control-plane/app/deployments/placement-dto.ts";
 import { ModelStatusQuery } from "../../../../../control-plane/app/inference/model-status-query.ts";
 import { versionDiff } from "../../../../../control-plane/app/catalog/version-diff.ts";
-import { placement as placementSchema } from "../../../../../shared/api/v1/deployments/deployments.ts";
+import { placement as placementSchema } from "../../../../../shared/api/v1/deployments/placements.ts";
 import type { ModelVersion } from "../../../../../shared/api/v1/models.ts";
 import { node as nodeSchema } from "../../../../../shared/api/v1/nodes/nodes.ts";
 import {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { refuseImpossibleSharing } from "../../../../../control-plane/app/deployments/impossible-sharing.ts";
-import { deploymentSpec } from "../../../../../shared/api/v1/deployments/deployments.ts";
+import { deploymentSpec } from "../../../../../shared/api/v1/deployments/deployment-spec.ts";
 import { aFleet, aVersion } from "../../../../support/fleet/fleet-builder.ts";
 
 const MIB = 1_048_576;

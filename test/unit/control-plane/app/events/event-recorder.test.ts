@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { EventRecorder, MAX_WAITING, NODE_LOG_RATE } from "../../../../../control-plane/app/events/event-recorder.ts";
 import type { NewEvent } from "../../../../../control-plane/ports/events.ts";
-import type { NodeMessage } from "../../../../../shared/protocol/messages.ts";
+import type { NodeMessage } from "../../../../../shared/protocol/messages/node-messages.ts";
 import { silentLogger } from "../../../../support/silent-logger.ts";
 import { TestClock } from "../../../../support/test-clock.ts";
 

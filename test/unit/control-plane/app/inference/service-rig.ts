@@ -18,8 +18,8 @@ import {
   INFERENCE_FRAME,
   JSON_BODY,
   type InferenceFrame,
-  type ResponseFrame,
 } from "../../../../../shared/protocol/frames/inference-frame.ts";
+import type { ResponseFrame } from "../../../../../shared/protocol/frames/response-frame.ts";
 import { aDeployment, aNode, aPlacement, aVersion, NOW } from "../../../../support/fleet/fleet-builder.ts";
 import { fleetOf } from "../../../../support/fleet/fleet-in-memory.ts";
 import { aSession } from "../../../../support/fleet/node-session.ts";

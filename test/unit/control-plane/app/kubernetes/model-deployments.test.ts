@@ -5,7 +5,7 @@ import { FleetState } from "../../../../../control-plane/core/fleet/fleet-state.
 import type { CustomResources, ResourceEvent } from "../../../../../control-plane/ports/cloud/custom-resources.ts";
 import { toInstant } from "../../../../../shared/api/v1/common.ts";
 import type { Deployment, DeploymentFindings } from "../../../../../shared/api/v1/deployments/deployments.ts";
-import { deploymentSpec } from "../../../../../shared/api/v1/deployments/deployments.ts";
+import { deploymentSpec } from "../../../../../shared/api/v1/deployments/deployment-spec.ts";
 import type { ModelDeploymentStatus } from "../../../../../shared/api/v1alpha1/model-deployment.ts";
 import type { Resource } from "../../../../../shared/api/v1alpha1/resource.ts";
 import { SkerryError } from "../../../../../shared/base/errors.ts";

@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it } from "@jest/globals";
 import { CallerKeys } from "../../../../../control-plane/app/node-sessions/caller-keys.ts";
 import type { GoodKey } from "../../../../../control-plane/ports/access/keys.ts";
-import { type CallerKeysMessage, controlPlaneMessage } from "../../../../../shared/protocol/messages.ts";
+import type { CallerKeysMessage } from "../../../../../shared/protocol/messages/caller-keys.ts";
+import { controlPlaneMessage } from "../../../../../shared/protocol/messages/control-plane-messages.ts";
 import { MAX_MESSAGE_BYTES } from "../../../../../shared/protocol/limits.ts";
 import { aFleet, aNode, aPlacement } from "../../../../support/fleet/fleet-builder.ts";
 import { silentLogger } from "../../../../support/silent-logger.ts";

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { DesiredStateSync } from "../../../../../control-plane/app/node-sessions/desired-state-sync.ts";
-import type { ControlPlaneMessage, Unsent } from "../../../../../shared/protocol/messages.ts";
+import type { ControlPlaneMessage } from "../../../../../shared/protocol/messages/control-plane-messages.ts";
+import type { Unsent } from "../../../../../shared/protocol/messages/envelope.ts";
 import { desiredDigest, EMPTY_DESIRED } from "../../../../../shared/protocol/desired.ts";
 import { aDeployment, aNode, aPlacement, aVersion } from "../../../../support/fleet/fleet-builder.ts";
 import { fleetOf } from "../../../../support/fleet/fleet-in-memory.ts";

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { IdentityConflicts } from "../../../../../control-plane/app/node-sessions/identity-conflicts.ts";
 import { SessionRegistry } from "../../../../../control-plane/app/node-sessions/node-session.ts";
 import type { Clone } from "../../../../../control-plane/ports/nodes/nodes.ts";
-import type { Hello } from "../../../../../shared/protocol/messages.ts";
+import type { Hello } from "../../../../../shared/protocol/messages/node-messages.ts";
 import { aFleetSession, aFleetState, aNode, NOW } from "../../../../support/fleet/fleet-builder.ts";
 import { aSession } from "../../../../support/fleet/node-session.ts";
 import { silentLogger } from "../../../../support/silent-logger.ts";

@@ -10,7 +10,7 @@ import type { ControlSession, InferenceChannel } from "../../../../../control-pl
 import type { NodeId } from "../../../../../shared/base/ids.ts";
 import { seededRandom } from "../../../../../shared/base/random.ts";
 import { CLOSE } from "../../../../../shared/protocol/close-codes.ts";
-import type { Hello, NodeMessage } from "../../../../../shared/protocol/messages.ts";
+import type { Hello, NodeMessage } from "../../../../../shared/protocol/messages/node-messages.ts";
 import { aNode, aPlacement, NOW, TIMINGS } from "../../../../support/fleet/fleet-builder.ts";
 import { fleetOf } from "../../../../support/fleet/fleet-in-memory.ts";
 import { silentLogger } from "../../../../support/silent-logger.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { PlacementReports } from "../../../../../control-plane/app/node-sessions/placement-reports.ts";
 import type { SessionStore } from "../../../../../control-plane/ports/nodes/nodes.ts";
-import type { PlacementReport } from "../../../../../shared/protocol/messages.ts";
+import type { PlacementReport } from "../../../../../shared/protocol/messages/placement-report.ts";
 import { seededRandom } from "../../../../../shared/base/random.ts";
 import { eventually } from "../../../../support/eventually.ts";
 import { aDeployment, aNode, aPlacement, aVersion } from "../../../../support/fleet/fleet-builder.ts";

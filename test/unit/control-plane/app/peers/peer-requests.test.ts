@@ -9,8 +9,8 @@ import {
   INFERENCE_FRAME,
   type InferenceFrame,
   JSON_BODY,
-  type ResponseFrame,
 } from "../../../../../shared/protocol/frames/inference-frame.ts";
+import type { ResponseFrame } from "../../../../../shared/protocol/frames/response-frame.ts";
 import { aNode, aPlacement, NOW, TIMINGS } from "../../../../support/fleet/fleet-builder.ts";
 import { fleetOf } from "../../../../support/fleet/fleet-in-memory.ts";
 import { aSession } from "../../../../support/fleet/node-session.ts";

@@ -4,7 +4,11 @@ import { ModelPush } from "../../../../../control-plane/app/transfer/model-push.
 import { type NodeSession, SessionRegistry } from "../../../../../control-plane/app/node-sessions/node-session.ts";
 import type { ControlChannel, TransferSession } from "../../../../../control-plane/ports/nodes/channels.ts";
 import type { PlacementId } from "../../../../../shared/base/ids.ts";
-import type { ControlPlaneMessage, TransferOffer, Unsent } from "../../../../../shared/protocol/messages.ts";
+import type {
+  ControlPlaneMessage,
+  TransferOffer,
+} from "../../../../../shared/protocol/messages/control-plane-messages.ts";
+import type { Unsent } from "../../../../../shared/protocol/messages/envelope.ts";
 import { seededRandom } from "../../../../../shared/base/random.ts";
 import { aNode, aPlacement, aVersion, NOW } from "../../../../support/fleet/fleet-builder.ts";
 import { aLoad } from "../../../../support/fleet/scheduling-fixture.ts";

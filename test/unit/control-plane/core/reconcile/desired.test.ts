@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { desiredFor } from "../../../../../control-plane/core/reconcile/desired.ts";
-import { deploymentSpec } from "../../../../../shared/api/v1/deployments/deployments.ts";
+import { deploymentSpec } from "../../../../../shared/api/v1/deployments/deployment-spec.ts";
 import type { PlacementId } from "../../../../../shared/base/ids.ts";
 import { aRollout } from "../../../../support/fleet/a-rollout.ts";
 import { aDeployment, aFleet, aNode, aPlacement, aVersion } from "../../../../support/fleet/fleet-builder.ts";

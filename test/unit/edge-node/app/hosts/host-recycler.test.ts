@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { HostRecycler } from "../../../../../edge-node/app/hosts/host-recycler.ts";
 import { measuredHost } from "../../../../../edge-node/app/hosts/measured-host.ts";
 import { LocalPlacement } from "../../../../../edge-node/core/placements/local-placement.ts";
-import type { DesiredPlacement } from "../../../../../shared/protocol/messages.ts";
+import type { DesiredPlacement } from "../../../../../shared/protocol/messages/desired-placement.ts";
 import type { HostSpec, ModelHost } from "../../../../../edge-node/ports/model-hosts.ts";
 import { FakeHosts, FakeServing } from "../../../../support/fakes/fake-hosts.ts";
 import { silentLogger } from "../../../../support/silent-logger.ts";

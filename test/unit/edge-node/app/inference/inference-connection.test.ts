@@ -5,11 +5,8 @@ import { InferenceConnection } from "../../../../../edge-node/app/inference/infe
 import type { RequestExecutor } from "../../../../../edge-node/app/inference/request-executor.ts";
 import type { InferenceChannel, ChannelClosed } from "../../../../../edge-node/ports/channels.ts";
 import type { WorkerResponse } from "../../../../../edge-node/ports/serving.ts";
-import {
-  INFERENCE_FRAME,
-  JSON_BODY,
-  type RequestFrame,
-} from "../../../../../shared/protocol/frames/inference-frame.ts";
+import { INFERENCE_FRAME, JSON_BODY } from "../../../../../shared/protocol/frames/inference-frame.ts";
+import type { RequestFrame } from "../../../../../shared/protocol/frames/request-frame.ts";
 import { seededRandom } from "../../../../../shared/base/random.ts";
 import { silentLogger } from "../../../../support/silent-logger.ts";
 import { settle, TestClock } from "../../../../support/test-clock.ts";

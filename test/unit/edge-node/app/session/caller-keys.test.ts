@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from "@jest/globals";
 import { CallerKeys } from "../../../../../edge-node/app/session/caller-keys.ts";
 import type { CallersFile, KnownCallers } from "../../../../../edge-node/ports/disk.ts";
 import { FEATURE } from "../../../../../shared/protocol/features.ts";
-import type { CallerKey } from "../../../../../shared/protocol/messages.ts";
+import type { CallerKey } from "../../../../../shared/protocol/messages/caller-keys.ts";
 import { silentLogger } from "../../../../support/silent-logger.ts";
 import { TestClock } from "../../../../support/test-clock.ts";
 

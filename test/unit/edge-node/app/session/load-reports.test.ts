@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { LoadReports } from "../../../../../edge-node/app/session/load-reports.ts";
 import type { ControlChannel } from "../../../../../edge-node/ports/channels.ts";
-import type { PlacementLoad, StreamReport } from "../../../../../shared/protocol/messages.ts";
+import type { PlacementLoad, StreamReport } from "../../../../../shared/protocol/messages/load-report.ts";
 import { TestClock } from "../../../../support/test-clock.ts";
 
 const aLoad = (over: Partial<PlacementLoad> = {}): PlacementLoad => ({

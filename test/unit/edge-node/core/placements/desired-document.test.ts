@@ -8,7 +8,8 @@ import {
   sortedDesired,
   type DesiredState,
 } from "../../../../../shared/protocol/desired.ts";
-import { desiredSnapshot, type DesiredPlacement } from "../../../../../shared/protocol/messages.ts";
+import { desiredSnapshot } from "../../../../../shared/protocol/messages/control-plane-messages.ts";
+import type { DesiredPlacement } from "../../../../../shared/protocol/messages/desired-placement.ts";
 
 const desired = (n: number, generation = 1): DesiredPlacement => ({
   placementId: `p-${n}`,

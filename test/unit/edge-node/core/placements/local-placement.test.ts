@@ -3,7 +3,8 @@ import fc from "fast-check";
 import { LocalPlacement } from "../../../../../edge-node/core/placements/local-placement.ts";
 import { LATE_RETRY_MS, MAX_CRASHES } from "../../../../../edge-node/core/placements/restart-policy.ts";
 import { seededRandom } from "../../../../../shared/base/random.ts";
-import type { DesiredPlacement, PlacementReport } from "../../../../../shared/protocol/messages.ts";
+import type { DesiredPlacement } from "../../../../../shared/protocol/messages/desired-placement.ts";
+import type { PlacementReport } from "../../../../../shared/protocol/messages/placement-report.ts";
 
 const artifact = (n: number): `sha256:${string}` => `sha256:${String(n).padStart(64, "0")}`;
 const SPEC: DesiredPlacement = {

@@ -6,7 +6,7 @@ import {
   type PlacementSnapshot,
   type LocalView,
 } from "../../../../../edge-node/core/placements/local-plan.ts";
-import type { DesiredPlacement } from "../../../../../shared/protocol/messages.ts";
+import type { DesiredPlacement } from "../../../../../shared/protocol/messages/desired-placement.ts";
 import { PLACEMENT_STATES } from "../../../../../shared/protocol/placement.ts";
 
 const artifact = (n: number): `sha256:${string}` => `sha256:${String(n).padStart(64, "0")}`;

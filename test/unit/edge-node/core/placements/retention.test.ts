@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { previousAfter, retainedAfter, stillRetained } from "../../../../../edge-node/core/placements/retention.ts";
-import type { DesiredPlacement } from "../../../../../shared/protocol/messages.ts";
+import type { DesiredPlacement } from "../../../../../shared/protocol/messages/desired-placement.ts";
 
 const artifact = (n: number): `sha256:${string}` => `sha256:${String(n).padStart(64, "0")}`;
 const desired = (n: number, overrides: Partial<DesiredPlacement> = {}): DesiredPlacement => ({

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { z } from "zod";
 import { causesOfIssues } from "../../../../../shared/api/v1/field-causes.ts";
-import { deploymentSpec } from "../../../../../shared/api/v1/deployments/deployments.ts";
+import { deploymentSpec } from "../../../../../shared/api/v1/deployments/deployment-spec.ts";
 import { createApiKey } from "../../../../../shared/api/v1/access/keys.ts";
 
 function causes(schema: z.ZodType, value: unknown): string[] {

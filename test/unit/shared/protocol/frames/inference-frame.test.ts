@@ -5,9 +5,9 @@ import {
   decodeInferenceFrame,
   encodeMessages,
   INFERENCE_FRAME,
-  type RequestFrame,
-  type ResponseFrame,
 } from "../../../../../shared/protocol/frames/inference-frame.ts";
+import type { RequestFrame } from "../../../../../shared/protocol/frames/request-frame.ts";
+import type { ResponseFrame } from "../../../../../shared/protocol/frames/response-frame.ts";
 
 const MAX_BYTES = 200;
 

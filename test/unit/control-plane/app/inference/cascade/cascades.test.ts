@@ -15,11 +15,8 @@ import { seededRandom } from "../../../../../../shared/base/random.ts";
 import { own } from "../../../../../../shared/bytes/owned-bytes.ts";
 import { Cancellation } from "../../../../../../shared/flow/cancellation.ts";
 import { ResponseStream } from "../../../../../../shared/inference/response-stream.ts";
-import {
-  INFERENCE_FRAME,
-  JSON_BODY,
-  type RequestFrame,
-} from "../../../../../../shared/protocol/frames/inference-frame.ts";
+import { INFERENCE_FRAME, JSON_BODY } from "../../../../../../shared/protocol/frames/inference-frame.ts";
+import type { RequestFrame } from "../../../../../../shared/protocol/frames/request-frame.ts";
 import { type TrailersFrame, UNKNOWN_LENGTH } from "../../../../../../shared/protocol/frames/stream-frame.ts";
 import type { TextModel } from "../../../../../../shared/text/text-model.ts";
 import { aDeployment, aNode, aPlacement, aVersion, NOW } from "../../../../../support/fleet/fleet-builder.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { endedSince, errorsAfter } from "../../../../../../control-plane/core/fleet/versions/version-errors.ts";
 import type { VersionErrors } from "../../../../../../control-plane/core/fleet/types.ts";
-import type { PlacementLoad } from "../../../../../../shared/protocol/messages.ts";
+import type { PlacementLoad } from "../../../../../../shared/protocol/messages/load-report.ts";
 
 const AT = 5_000_000;
 const load = (done: number, failed: number, placementId = "p-1"): PlacementLoad => ({

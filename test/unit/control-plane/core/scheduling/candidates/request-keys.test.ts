@@ -4,7 +4,7 @@ import type { PlacementRequest } from "../../../../../../control-plane/core/sche
 import { hopsOf } from "../../../../../../control-plane/core/scheduling/hops.ts";
 import { DEFAULT_PROFILE } from "../../../../../../control-plane/core/scheduling/profile.ts";
 import { clampScore } from "../../../../../../control-plane/core/scheduling/scores/score.ts";
-import type { Capabilities } from "../../../../../../shared/protocol/messages.ts";
+import type { Capabilities } from "../../../../../../shared/protocol/messages/capabilities.ts";
 import type { EncoderModel } from "../../../../../../shared/text/encoder-model.ts";
 import type { TextModel } from "../../../../../../shared/text/text-model.ts";
 import { aFleetSession, aNode } from "../../../../../support/fleet/fleet-builder.ts";

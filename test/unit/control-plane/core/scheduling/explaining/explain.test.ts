@@ -4,7 +4,7 @@ import { planDeployment } from "../../../../../../control-plane/core/scheduling/
 import { DEFAULT_PROFILE } from "../../../../../../control-plane/core/scheduling/profile.ts";
 import { whyNot } from "../../../../../../control-plane/core/scheduling/explaining/why-not.ts";
 import type { PlanContext } from "../../../../../../control-plane/core/scheduling/context.ts";
-import { scoreWeights } from "../../../../../../shared/api/v1/deployments/deployments.ts";
+import { scoreWeights } from "../../../../../../shared/api/v1/deployments/deployment-spec.ts";
 import { explainRecord } from "../../../../../../shared/api/v1/deployments/explain.ts";
 import {
   aDeployment,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { residencyFilter } from "../../../../../../control-plane/core/scheduling/filters/residency.ts";
-import type { Residency } from "../../../../../../shared/api/v1/deployments/deployments.ts";
+import type { Residency } from "../../../../../../shared/api/v1/deployments/deployment-spec.ts";
 import { aCandidate, aRequest, refusalOn } from "../../../../../support/fleet/scheduling-fixture.ts";
 
 const refusal = (residency: Residency, kind: "edge" | "cloud") =>

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { runtimeSupported } from "../../../../../../control-plane/core/scheduling/filters/runtime-supported.ts";
 import type { FleetVersion } from "../../../../../../control-plane/core/fleet/types.ts";
-import type { Capabilities } from "../../../../../../shared/protocol/messages.ts";
+import type { Capabilities } from "../../../../../../shared/protocol/messages/capabilities.ts";
 import type { EncoderModel } from "../../../../../../shared/text/encoder-model.ts";
 import type { TextModel } from "../../../../../../shared/text/text-model.ts";
 import { aCandidate, aRequest, refusalOn } from "../../../../../support/fleet/scheduling-fixture.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { isolationOf, whyDedicated } from "../../../../../../control-plane/core/scheduling/needs/isolation.ts";
 import type { FleetVersion } from "../../../../../../control-plane/core/fleet/types.ts";
-import type { DeploymentSpec } from "../../../../../../shared/api/v1/deployments/deployments.ts";
+import type { DeploymentSpec } from "../../../../../../shared/api/v1/deployments/deployment-spec.ts";
 import { aDeployment, aVersion } from "../../../../../support/fleet/fleet-builder.ts";
 
 const MIB = 1_048_576;

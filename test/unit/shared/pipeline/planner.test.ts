@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { readDocument } from "../../../../shared/pipeline/document.ts";
-import { type GraphSignature, type PipelinePlan, planPipeline } from "../../../../shared/pipeline/plan.ts";
+import { type GraphSignature, planPipeline } from "../../../../shared/pipeline/planner.ts";
+import type { PipelinePlan } from "../../../../shared/pipeline/plan.ts";
 import { allOutputs } from "../../../../shared/pipeline/signatures.ts";
 
 const DIGITS: GraphSignature = {
