@@ -10,7 +10,8 @@ import { HttpServer } from "./adapters/http/server/server.ts";
 import type { PostgresStores } from "./adapters/postgres/postgres.ts";
 import type { ControlPlane } from "./compose.ts";
 import { openTls } from "./compose/open-tls.ts";
-import { isSettingsError, readConfig, settingsError, type Config } from "./config.ts";
+import { isSettingsError, settingsError } from "./settings/settings-error.ts";
+import { readConfig, type Config } from "./config.ts";
 import { refuseWeakSettings } from "./settings/refuse-weak.ts";
 
 /** EX_CONFIG of sysexits.h: starting again will not help. */

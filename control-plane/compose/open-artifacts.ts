@@ -2,7 +2,8 @@ import path from "node:path";
 import type { Clock } from "../../shared/base/clock.ts";
 import type { Logger } from "../../shared/base/logging/logger.ts";
 import { FileStore } from "../adapters/artifacts/disk/file-store.ts";
-import { type Config, settingsError } from "../config.ts";
+import type { Config } from "../config.ts";
+import { settingsError } from "../settings/settings-error.ts";
 import type { ArtifactStore } from "../ports/catalog/artifacts.ts";
 import type { Metrics } from "../ports/metrics.ts";
 

@@ -2,7 +2,8 @@ import type { Clock } from "../../shared/base/clock.ts";
 import { messageOf } from "../../shared/base/errors.ts";
 import type { LoginSessions } from "../app/access/login-sessions.ts";
 import { People } from "../app/access/people.ts";
-import { type Config, settingsError } from "../config.ts";
+import type { Config } from "../config.ts";
+import { settingsError } from "../settings/settings-error.ts";
 import { readClientSecret } from "../settings/oidc-setting.ts";
 
 /**

@@ -8,7 +8,8 @@ import type { Logger } from "../../shared/base/logging/logger.ts";
 import { certificatesOf, checkSuccessor, type CheckedCertificate, pinFor } from "../adapters/tls/certificate-check.ts";
 import { readCertificate } from "../adapters/tls/certificate-files.ts";
 import { WatchedCertificate } from "../adapters/tls/watched-certificate.ts";
-import { type Config, settingsError } from "../config.ts";
+import type { Config } from "../config.ts";
+import { settingsError } from "../settings/settings-error.ts";
 import type { ServerTls } from "../ports/server-tls.ts";
 
 /** A replaced file is shown this soon, in ms; a certificate of the own authority is looked at this often. */

@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { systemClock } from "../../shared/base/clock.ts";
 import { parseApiKey } from "../app/access/api-key-format.ts";
-import { type Config, settingsError } from "../config.ts";
+import type { Config } from "../config.ts";
+import { settingsError } from "./settings-error.ts";
 import { weakFacts, weakSettings } from "./weak-settings.ts";
 
 /**

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { parseAllDocuments } from "yaml";
-import { SETTINGS } from "../../control-plane/config.ts";
+import { SETTINGS } from "../../control-plane/settings/settings.ts";
 import { until } from "../support/processes/skerry-process.ts";
 import { Kubernetes } from "./support/kubernetes.ts";
 

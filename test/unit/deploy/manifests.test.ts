@@ -3,8 +3,8 @@ import path from "node:path";
 import { describe, expect, it } from "@jest/globals";
 import { parse, parseAllDocuments } from "yaml";
 import { CONTROL_PLANE, EDGE_NODE } from "../../../cli/processes/programs.ts";
-import { SETTINGS as CONTROL_PLANE_SETTINGS } from "../../../control-plane/config.ts";
-import { SETTINGS as NODE_SETTINGS } from "../../../edge-node/config.ts";
+import { SETTINGS as CONTROL_PLANE_SETTINGS } from "../../../control-plane/settings/settings.ts";
+import { SETTINGS as NODE_SETTINGS } from "../../../edge-node/settings.ts";
 import { VERSION } from "../../../shared/base/version.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../../..");

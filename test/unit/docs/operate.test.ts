@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { SETTINGS } from "../../../control-plane/config.ts";
+import { SETTINGS } from "../../../control-plane/settings/settings.ts";
 
 const page = readFileSync(path.join(import.meta.dirname, "../../../docs/operate.md"), "utf8");
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { SETTINGS } from "../../../edge-node/config.ts";
+import { SETTINGS } from "../../../edge-node/settings.ts";
 
 const page = readFileSync(path.join(import.meta.dirname, "../../../docs/nodes.md"), "utf8");
 

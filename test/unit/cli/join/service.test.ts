@@ -5,7 +5,7 @@ import path from "node:path";
 import { describe, expect, it } from "@jest/globals";
 import { renderSettings, renderUnit } from "../../../../cli/join/service/unit.ts";
 import { EDGE_NODE } from "../../../../cli/processes/programs.ts";
-import { SETTINGS } from "../../../../edge-node/config.ts";
+import { SETTINGS } from "../../../../edge-node/settings.ts";
 import { runCli } from "../support/run-cli.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../../../..");
