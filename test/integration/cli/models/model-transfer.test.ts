@@ -68,14 +68,18 @@ describe("a model's bytes", () => {
         const offset = Number(new URL(path, "http://x").searchParams.get("offset"));
         if (offset !== stored.length)
           return json(response, 409, { error: "wrong offset" }, { "Skerry-Error": "UPLOAD_OFFSET" });
-        for await (const piece of request) {
-          stored = Buffer.concat([stored, piece as Buffer]);
-          if (!hasBroken && options.breakAfter !== undefined && stored.length > options.breakAfter) {
-            hasBroken = true;
-            request.destroy();
-            return;
-          }
+        const pieces = [stored];
+        let length = offset;
+        for await (const piece of request as AsyncIterable<Buffer>) {
+          pieces.push(piece);
+          length += piece.length;
+          if (hasBroken || options.breakAfter === undefined || length <= options.breakAfter) continue;
+          hasBroken = true;
+          request.destroy();
+          break;
         }
+        stored = Buffer.concat(pieces);
+        if (!request.complete) return;
         json(response, 200, {}, { "Upload-Offset": String(stored.length) });
       },
     );

@@ -48,8 +48,12 @@ async function send({ peer, below }: Pair, bytes: Buffer, { parts, isReadAlone }
   }
 }
 
+/** 251 bytes over and over, which no frame or chunk is a multiple of: the same place of two messages differs by `mark`. */
 const bytesOf = (length: number, mark: number): Buffer =>
-  Buffer.from(Uint8Array.from({ length }, (_, i) => (i * 31 + mark) % 251));
+  Buffer.alloc(
+    length,
+    Uint8Array.from({ length: 251 }, (_, i) => (i * 31 + mark) % 251),
+  );
 
 const read = (name: string): string =>
   readFileSync(path.join(import.meta.dirname, "../../../support/network/tls", name), "utf8");

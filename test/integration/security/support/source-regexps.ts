@@ -14,14 +14,19 @@ interface FoundRegexp {
   readonly isLiteral: boolean;
 }
 
-/** Each regular expression in what Skerry runs, once. */
-export const sourceRegexps = (): readonly FoundRegexp[] => [
-  ...new Map(
-    globSync(FILES, { cwd: ROOT, exclude: BUILT })
-      .flatMap((file) => regexpsIn(file, readFileSync(path.join(ROOT, file), "utf8")))
-      .map((found) => [found.text, found]),
-  ).values(),
-];
+let known: readonly FoundRegexp[] | undefined;
+
+/** Each regular expression in what Skerry runs, once. Read once too: parsing all sources takes seconds. */
+export function sourceRegexps(): readonly FoundRegexp[] {
+  known ??= [
+    ...new Map(
+      globSync(FILES, { cwd: ROOT, exclude: BUILT })
+        .flatMap((file) => regexpsIn(file, readFileSync(path.join(ROOT, file), "utf8")))
+        .map((found) => [found.text, found]),
+    ).values(),
+  ];
+  return known;
+}
 
 /** Those in a file's text. */
 export function regexpsIn(file: string, text: string): readonly FoundRegexp[] {

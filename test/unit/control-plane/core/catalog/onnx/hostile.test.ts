@@ -88,7 +88,7 @@ describe("a file made to do harm", () => {
     expect(
       refusalOf({ nodes: [node("If", field(5, graphAttribute("then_branch", nested(15, tensor("w", [1])))))] }),
     ).toBeUndefined();
-    for (const depth of [16, 17, 3_000]) {
+    for (const depth of [16, 17, 1_000]) {
       const body = nested(depth, tensor("w", [1]));
       expect(refusalOf({ nodes: [node("If", field(5, graphAttribute("then_branch", body)))] })).toBe(
         "graphs stand inside one another more than 16 deep",
