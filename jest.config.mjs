@@ -1,4 +1,4 @@
-/** Which files a suite holds is said in scripts/test.ts. */
+/** Which files a suite holds is said in scripts/suites.ts. */
 export default {
   rootDir: import.meta.dirname,
   roots: ["<rootDir>/test"],

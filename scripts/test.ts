@@ -3,31 +3,12 @@ import { join } from "node:path";
 import { run } from "jest";
 import { COMPILE_CACHE } from "../test/support/processes/compile-cache.ts";
 import { pythonWith } from "../test/support/processes/engines/python-environment.ts";
-
-/** `npm test`, or with `--suite=faults` one of the long suites. All other arguments go to Jest: `npm test -- test/unit`. */
-const SUITES: Readonly<Record<string, readonly string[]>> = {
-  test: ["test/*.test.ts", "test/{support,unit,integration,scenarios}/**/*.test.ts"],
-  faults: ["test/faults/{model-hosts,processes,requests,setup,transfer}/**/*.test.ts"],
-  load: ["test/faults/load/**/*.test.ts"],
-  conformance: ["test/conformance/**/*.test.ts"],
-  zoo: ["test/zoo/**/*.test.ts"],
-  chaos: ["test/chaos/**/*.test.ts"],
-  "large-models": ["test/large-models/**/*.test.ts"],
-  engines: ["test/engines/**/*.test.ts"],
-  clients: ["test/clients/**/*.test.ts"],
-  fuzz: ["test/fuzz/**/*.test.ts"],
-  "api-fuzz": ["test/api-fuzz/**/*.test.ts"],
-  simulation: ["test/simulation/**/*.test.ts"],
-  kubernetes: ["test/kubernetes/**/*.test.ts"],
-  pipelines: ["test/pipelines/**/*.test.ts"],
-  rollouts: ["test/rollouts/**/*.test.ts"],
-  console: ["test/console/**/*.test.ts"],
-  "object-store": ["test/object-store/**/*.test.ts"],
-};
+import { SUITES } from "./suites.ts";
 
 /** Suites that need every Python environment of their folder: made before Jest starts, because a hook has ten minutes. */
 const IN_PYTHON: ReadonlySet<string> = new Set(["api-fuzz", "clients", "pipelines", "zoo"]);
 
+// `npm test`, or with `--suite=faults` one of the long suites. All other arguments go to Jest: `npm test -- test/unit`.
 const root = join(import.meta.dirname, "..");
 const flag = "--suite=";
 const args = process.argv.slice(2);

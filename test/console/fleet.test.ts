@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { Browser } from "playwright-core";
 import type { Deployment } from "../../shared/api/v1/deployments/deployments.ts";
 import { parseJoinToken } from "../../shared/protocol/proofs.ts";
-import { joinBody } from "../integration/security/support/joining.ts";
+import { joinBody } from "../processes/security/support/joining.ts";
 import { identityModel } from "../support/models/onnx/onnx-models.ts";
 import { fp16LayerModel, int8LayerModel, layerInputs, layerModel } from "../support/models/onnx/variant-models.ts";
 import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "@jest/glo
 import { LIMITS } from "../../../control-plane/adapters/http/server/limits.ts";
 import { HttpServer } from "../../../control-plane/adapters/http/server/server.ts";
 import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
-import { openStores } from "../postgres/fixture.ts";
+import { openStores } from "../../integration/postgres/fixture.ts";
 import { composeControlPlane, type ControlPlane } from "../../../control-plane/compose.ts";
 import { readConfig } from "../../../control-plane/config.ts";
 import { openTls } from "../../../control-plane/compose/open-tls.ts";
@@ -16,7 +16,7 @@ import { TestProvider } from "../../support/oidc/provider.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { freePort } from "../../support/processes/skerry-process.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
-import { callAt, type Answer, type Call } from "../http/support/http-call.ts";
+import { callAt, type Answer, type Call } from "../../integration/http/support/http-call.ts";
 import { runCli } from "../../unit/cli/support/run-cli.ts";
 
 let database: TestDatabase;

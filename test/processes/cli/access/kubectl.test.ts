@@ -7,8 +7,8 @@ import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { OwnAuthority } from "../../../../control-plane/adapters/tls/own-authority.ts";
 import { eventually } from "../../../support/eventually.ts";
-import { FakeApi } from "../support/fake-api.ts";
-import { listOf, nodeNamed } from "../support/objects.ts";
+import { FakeApi } from "../../../integration/cli/support/fake-api.ts";
+import { listOf, nodeNamed } from "../../../integration/cli/support/objects.ts";
 
 const PLUGIN = path.resolve(import.meta.dirname, "../../../../cli/kubectl-skerry.mjs");
 

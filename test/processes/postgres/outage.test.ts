@@ -6,7 +6,7 @@ import { startEmbeddedPostgres, type EmbeddedPostgres } from "../../../cli/dev/e
 import { readPostmasterFile } from "../../../cli/dev/postmaster.ts";
 import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
 import { until } from "../../support/processes/skerry-process.ts";
-import { alice, connect, event, messagesOf, openStores, specOf } from "./fixture.ts";
+import { alice, connect, event, messagesOf, openStores, specOf } from "../../integration/postgres/fixture.ts";
 
 /** So long a frozen server is waited for here. */
 const ANSWER_MS = 10_000;

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it, jest } from "@jest/globals";
 import { startEmbeddedPostgres } from "../../../cli/dev/embedded-postgres.ts";
 import { readPostmasterFile } from "../../../cli/dev/postmaster.ts";
 import { until } from "../../support/processes/skerry-process.ts";
-import { connect } from "./fixture.ts";
+import { connect } from "../../integration/postgres/fixture.ts";
 
 // Each start is an initialisation or a start of PostgreSQL: a second each, and ten on a busy machine.
 jest.setTimeout(180_000);

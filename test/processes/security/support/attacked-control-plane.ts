@@ -11,7 +11,7 @@ import { systemClock } from "../../../../shared/base/clock.ts";
 import { systemRandom } from "../../../../shared/base/random.ts";
 import { startTestDatabase, type TestDatabase } from "../../../support/postgres/postgres.ts";
 import { silentLogger } from "../../../support/silent-logger.ts";
-import { callAt, type Answer, type Call } from "../../http/support/http-call.ts";
+import { callAt, type Answer, type Call } from "../../../integration/http/support/http-call.ts";
 
 /** So long the database is waited for, which others keep busy. */
 const PATIENT_MS = 20_000;

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { runCli, type CliResult } from "../../../unit/cli/support/run-cli.ts";
 import { eventually } from "../../../support/eventually.ts";
-import { FakeApi } from "../support/fake-api.ts";
-import { listOf, nodeNamed } from "../support/objects.ts";
+import { FakeApi } from "../../../integration/cli/support/fake-api.ts";
+import { listOf, nodeNamed } from "../../../integration/cli/support/objects.ts";
 
 let api: FakeApi;
 let folder: string;

@@ -8,13 +8,13 @@ import { systemClock } from "../../../shared/base/clock.ts";
 import { CHANNELS } from "../../../shared/protocol/limits.ts";
 import { HostileNode } from "../../support/fakes/hostile-node.ts";
 import { LocalApiRig, pair } from "../edge-node/support/local-api-rig.ts";
-import { cookieOf, type Answer } from "../http/support/http-call.ts";
+import { cookieOf, type Answer } from "../../integration/http/support/http-call.ts";
 import { allSaid, AttackedControlPlane, said } from "./support/attacked-control-plane.ts";
 import { joinBody, makeKey, makeToken } from "./support/joining.ts";
 import { dialMiddle } from "./support/other-authority.ts";
 import { bodyNames, pathNames } from "./support/path-names.ts";
 import { openControl, openFromPage } from "./support/sockets.ts";
-import { explosiveRegexps } from "./support/source-regexps.ts";
+import { explosiveRegexps } from "../../integration/security/support/source-regexps.ts";
 
 const DAY_MS = 86_400_000;
 const at = new AttackedControlPlane();

@@ -1,0 +1,21 @@
+/** The globs of each suite. A file belongs to one. */
+export const SUITES: Readonly<Record<string, readonly string[]>> = {
+  test: ["test/*.test.ts", "test/{support,unit,integration,scenarios}/**/*.test.ts"],
+  processes: ["test/processes/**/*.test.ts"],
+  faults: ["test/faults/{model-hosts,processes,requests,setup,transfer}/**/*.test.ts"],
+  load: ["test/faults/load/**/*.test.ts"],
+  conformance: ["test/conformance/**/*.test.ts"],
+  zoo: ["test/zoo/**/*.test.ts"],
+  chaos: ["test/chaos/**/*.test.ts"],
+  "large-models": ["test/large-models/**/*.test.ts"],
+  engines: ["test/engines/**/*.test.ts"],
+  clients: ["test/clients/**/*.test.ts"],
+  fuzz: ["test/fuzz/**/*.test.ts"],
+  "api-fuzz": ["test/api-fuzz/**/*.test.ts"],
+  simulation: ["test/simulation/**/*.test.ts"],
+  kubernetes: ["test/kubernetes/**/*.test.ts"],
+  pipelines: ["test/pipelines/**/*.test.ts"],
+  rollouts: ["test/rollouts/**/*.test.ts"],
+  console: ["test/console/**/*.test.ts"],
+  "object-store": ["test/object-store/**/*.test.ts"],
+};
