@@ -4,6 +4,7 @@ import { isWanted, placementsOfDeployment } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetNode, FleetPlacement, FleetVersion } from "../fleet/types.ts";
 import { hasAskedVariant } from "../fleet/versions/variants.ts";
 import { targetVersion } from "../fleet/versions/versions.ts";
+import type { NodePlaces } from "../scheduling/candidates/node-places.ts";
 import { brakeOf, stateFor, type PlanContext } from "../scheduling/context.ts";
 import type { DeploymentPlan } from "../scheduling/planning/plan-deployment.ts";
 import { replicasAskedFor } from "../scheduling/planning/plan-kind.ts";
@@ -28,6 +29,8 @@ export interface PlanMemory {
   readonly brake: string;
   /** By the name of the deployment. */
   readonly settled: ReadonlyMap<string, SettledPlan>;
+  /** Of the nodes when candidates were last made; undefined: they were not. */
+  readonly places: NodePlaces | undefined;
 }
 
 /**
@@ -43,7 +46,7 @@ export interface PlanMemory {
  * not there yet, and when one that is not ready has stalled.
  */
 export class KeptPlans {
-  readonly memory: Omit<PlanMemory, "settled">;
+  readonly memory: Omit<PlanMemory, "settled" | "places">;
   readonly #fleet: Fleet;
   readonly #context: PlanContext;
   readonly #before: PlanMemory | undefined;

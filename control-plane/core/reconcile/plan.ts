@@ -1,7 +1,10 @@
+import type { NodeState } from "../../../shared/api/v1/nodes/nodes.ts";
 import { deploymentsOfPlacements, isWanted, unwantedPlacements } from "../fleet/queries.ts";
-import type { Fleet, FleetDeployment, FleetPlacement } from "../fleet/types.ts";
+import type { Fleet, FleetDeployment, FleetNode, FleetPlacement } from "../fleet/types.ts";
 import { withPlacements } from "../fleet/with-placements.ts";
+import { inPlaces } from "../scheduling/candidates/candidate-list.ts";
 import { candidatesOf, type Candidate } from "../scheduling/candidates/candidate.ts";
+import { placesIn } from "../scheduling/candidates/node-places.ts";
 import { stateFor, type PlanContext } from "../scheduling/context.ts";
 import { planAmong } from "../scheduling/planning/plan-among.ts";
 import type { DeploymentPlan } from "../scheduling/planning/plan-deployment.ts";
@@ -57,7 +60,8 @@ function planInOrder(
   }
 
   const isComplete = previous === undefined || context.now - previous.completeAt >= COMPLETE_MS;
-  const keeping = new KeptPlans(fleet, context, isComplete ? undefined : previous.memory);
+  const before = isComplete ? undefined : previous.memory;
+  const keeping = new KeptPlans(fleet, context, before);
   const kept = new Set<string>();
   const settled = new Map<string, SettledPlan>();
   const preempted = new Set<string>();
@@ -65,6 +69,12 @@ function planInOrder(
   /** The fleet in which those that make room are to be gone, as the deployments after it see it. */
   let present = fleet;
   let candidates: readonly Candidate[] | undefined;
+  let places = before?.places;
+  const listed = (): readonly Candidate[] => {
+    places = placesIn(fleet.nodes, places);
+    const stateOf = (node: FleetNode): NodeState => stateFor(node, context);
+    return inPlaces(candidatesOf(fleet, { stateOf, now: context.now, places }), places);
+  };
   for (const deployment of inOrder(fleet, first)) {
     const same = preempted.has(deployment.name) ? undefined : keeping.of(deployment);
     if (same) {
@@ -73,7 +83,7 @@ function planInOrder(
       decisions.set(deployment.name, same.plan);
       continue;
     }
-    candidates ??= candidatesOf(fleet, { stateOf: (node) => stateFor(node, context), now: context.now });
+    candidates ??= listed();
     const made = planAmong(candidates, { fleet: present, deployment, context, decided });
     const { plan } = made;
     ({ candidates } = made);
@@ -118,7 +128,7 @@ function planInOrder(
     decisions,
     wakeAt: waits.length > 0 ? Math.min(...waits) : undefined,
     kept,
-    memory: { ...keeping.memory, settled },
+    memory: { ...keeping.memory, settled, places },
     completeAt: isComplete ? context.now : previous.completeAt,
   };
 }

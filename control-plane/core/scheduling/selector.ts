@@ -1,6 +1,10 @@
 import { assertNever } from "../../../shared/base/assert-never.ts";
 import type { MatchExpression, NodeSelector } from "../../../shared/api/v1/nodes/node-selector.ts";
 
+/** Whether it matches every node. */
+export const asksNothing = ({ matchLabels, matchExpressions }: NodeSelector): boolean =>
+  Object.keys(matchLabels).length + matchExpressions.length === 0;
+
 /** The first requirement of a selector that `labels` do not meet, as a person would write it; undefined when all are met. */
 export function unmetRequirement(selector: NodeSelector, labels: Readonly<Record<string, string>>): string | undefined {
   for (const [key, value] of Object.entries(selector.matchLabels)) {

@@ -29,7 +29,18 @@ export const anyChange = fc.oneof(
   fc.record({
     kind: fc.constant("node" as const),
     index,
-    change: fc.constantFrom("cordoned", "draining", "revoked", "label", "load", "zone", "kind", "gone"),
+    change: fc.constantFrom(
+      "cordoned",
+      "draining",
+      "revoked",
+      "label",
+      "load",
+      "zone",
+      "kind",
+      "name",
+      "waiting",
+      "gone",
+    ),
   }),
   fc.record({ kind: fc.constant("silence" as const), index, ms: fc.constantFrom(...SILENCES), ofMost: fc.boolean() }),
   fc.record({
@@ -221,6 +232,10 @@ function changedNode(node: FleetNode, change: Exclude<Extract<Change, { kind: "n
       return { ...node, zone: node.zone === "z0" ? "z1" : "z0" };
     case "kind":
       return { ...node, kind: node.kind === "edge" ? "cloud" : "edge" };
+    case "name":
+      return { ...node, name: node.name.startsWith("z") ? node.name.slice(1) : `z${node.name}` };
+    case "waiting":
+      return { ...node, waiting: node.waiting ? undefined : { until: NOW, from: "10.0.0.7", publicKey: "k" } };
   }
 }
 

@@ -1,29 +1,34 @@
 import { CandidateTable } from "./candidate-table.ts";
 import type { Candidate } from "./candidate.ts";
+import { placesOf, type NodePlaces } from "./node-places.ts";
 
 /** What the lists of one plan have in common: the same nodes in the same order. */
 interface Plan {
-  /** By the id of the node. */
-  readonly places: ReadonlyMap<string, number>;
+  readonly places: NodePlaces;
   readonly table: CandidateTable;
 }
 
 /** A list changes with each placement of a plan, and what is kept for it has to outlive that. */
 const plans = new WeakMap<readonly Candidate[], Plan>();
 
+/** The same list, of whose nodes the places are known. */
+export function inPlaces(candidates: readonly Candidate[], places: NodePlaces): readonly Candidate[] {
+  plans.set(candidates, { places, table: new CandidateTable(candidates, places) });
+  return candidates;
+}
+
 function planOf(candidates: readonly Candidate[]): Plan {
   const known = plans.get(candidates);
   if (known) return known;
-  const places = new Map<string, number>();
-  for (const [place, { node }] of candidates.entries()) places.set(node.id, place);
-  const plan = { places, table: new CandidateTable(candidates) };
+  const places = placesOf(candidates.map(({ node }) => node));
+  const plan = { places, table: new CandidateTable(candidates, places) };
   plans.set(candidates, plan);
   return plan;
 }
 
 /** The candidate that a node is; undefined: it is none of these. */
 export function candidateOf(candidates: readonly Candidate[], nodeId: string): Candidate | undefined {
-  const place = planOf(candidates).places.get(nodeId);
+  const place = planOf(candidates).places.of.get(nodeId);
   return place === undefined ? undefined : candidates[place];
 }
 
@@ -54,7 +59,7 @@ export class WorkingList {
   /** Another candidate for its node. */
   put(candidate: Candidate): void {
     const { places, table } = this.#plan;
-    const place = places.get(candidate.node.id);
+    const place = places.of.get(candidate.node.id);
     if (place === undefined) return;
     this.#list[place] = candidate;
     if (table.candidates === this.candidates) table.replace(place);

@@ -7,6 +7,7 @@ import { pointsOfZone, scoreOf, type Ranked, type Rejection } from "./rank.ts";
 import { RANKED, type RankingSummary } from "../explaining/ranking-summary.ts";
 import { CandidateColumns, NOTHING_THERE, THREW } from "./candidate-columns.ts";
 import type { Filter } from "../filters/filter.ts";
+import type { NodePlaces } from "./node-places.ts";
 import { needOn } from "../needs/variant-need.ts";
 import { zoneSpread } from "../filters/zone-spread.ts";
 import type { Profile } from "../profile.ts";
@@ -37,35 +38,18 @@ export class CandidateTable {
   /** Places whose candidate has changed, in order. */
   readonly #changed: number[] = [];
   readonly #columns: CandidateColumns;
-  readonly #ofKind: Record<NodeKind, Int32Array>;
-  /** The number of each zone. */
-  readonly #zones: ReadonlyMap<string, number>;
-  /** By place. */
-  readonly #zoneOf: Int32Array;
+  readonly #places: NodePlaces;
   /** Places that hold or held something of a model or of a deployment, or remember something of a model. */
   readonly #holders: { readonly model: Map<string, Set<number>>; readonly deployment: Map<string, Set<number>> };
   #judgement: Judgement | undefined;
 
-  constructor(candidates: readonly Candidate[]) {
+  /** `places`: of the nodes of the candidates. */
+  constructor(candidates: readonly Candidate[], places: NodePlaces) {
     this.candidates = candidates;
+    this.#places = places;
     this.#columns = new CandidateColumns(candidates.length, { at: (place) => this.#at(place), changed: this.#changed });
-    const ofKind: Record<NodeKind, number[]> = { edge: [], cloud: [] };
-    const zones = new Map<string, number>();
-    this.#zoneOf = new Int32Array(candidates.length);
     this.#holders = { model: new Map(), deployment: new Map() };
-    for (const [place, candidate] of candidates.entries()) {
-      const { kind, zone } = candidate.node;
-      ofKind[kind].push(place);
-      let number = zones.get(zone);
-      if (number === undefined) {
-        number = zones.size;
-        zones.set(zone, number);
-      }
-      this.#zoneOf[place] = number;
-      this.#noteHoldings(place, candidate);
-    }
-    this.#zones = zones;
-    this.#ofKind = { edge: Int32Array.from(ofKind.edge), cloud: Int32Array.from(ofKind.cloud) };
+    for (const [place, candidate] of candidates.entries()) this.#noteHoldings(place, candidate);
   }
 
   /** Another candidate for one node of the list that is shown. */
@@ -102,7 +86,7 @@ export class CandidateTable {
       need,
     );
     const zonePoints = this.#zonePoints(need, { profile, byZone });
-    const avoided = outside === undefined ? -1 : (this.#zones.get(outside) ?? -1);
+    const avoided = outside === undefined ? -1 : (this.#places.zones.get(outside) ?? -1);
     const tieOf = tieBreaker(need);
     const tieValue = (place: number): number => {
       const known = tieValues.get(place);
@@ -113,8 +97,8 @@ export class CandidateTable {
     };
     const best = new Best(RANKED, tieValue);
     const elsewhere = new Best(RANKED, tieValue);
-    const places = this.#ofKind[kind];
-    const zoneOf = this.#zoneOf;
+    const places = this.#places.ofKind[kind];
+    const { zoneOf } = this.#places;
     offerAll(places, { verdicts, points, zonePoints, zoneOf }, { best, elsewhere, avoided });
     const [free] = elsewhere.places;
     const crowded =
@@ -186,7 +170,7 @@ export class CandidateTable {
     }
     const { verdicts, points } = judgement;
     for (const [index, filter] of profile.filters.entries()) {
-      if (filter.isOfOwn === true) continue;
+      if (filter.isOfOwn === true || filter.isOpenTo?.(need) === true) continue;
       if (filter.amount) {
         const needed = filter.amount.needed(need);
         const { values: amounts } = this.#columns.amounts(filter.code, filter.amount.of, need);
@@ -248,18 +232,19 @@ export class CandidateTable {
     { profile, byZone }: { readonly profile: Profile; readonly byZone: ReadonlyMap<string, number> },
   ): Float64Array {
     const seen = { own: [], byZone };
-    const found = new Float64Array(this.#zones.size);
+    const { zones } = this.#places;
+    const found = new Float64Array(zones.size);
     const [any] = this.candidates;
     if (!any) return found;
     const pointsIn = (zone: string): number =>
       pointsOfZone({ ...any, node: { ...any.node, zone } }, need, { profile, seen });
-    const empty = this.#zones.keys().find((zone) => !byZone.has(zone));
+    const empty = zones.keys().find((zone) => !byZone.has(zone));
     if (empty !== undefined) found.fill(pointsIn(empty));
     const byCount = new Map<number, number>();
     for (const [zone, count] of byZone) {
       const points = byCount.get(count) ?? pointsIn(zone);
       byCount.set(count, points);
-      const number = this.#zones.get(zone);
+      const number = zones.get(zone);
       if (number !== undefined) found[number] = points;
     }
     return found;

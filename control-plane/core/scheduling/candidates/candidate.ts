@@ -9,6 +9,7 @@ import { comingDiskMiB, diskFloorMiB, freeDiskMiB, heldDiskMiB } from "../needs/
 import type { VariantChoice, VariantSpeeds } from "../needs/choose-variant.ts";
 import { errorSharesOf } from "../error-shares.ts";
 import type { Hops } from "../hops.ts";
+import { placesIn, type NodePlaces } from "./node-places.ts";
 import { diskHeldOn, heldOn } from "../planning/held.ts";
 import { stallTimes } from "../planning/stalled.ts";
 import { reservedMiB, usableMemoryMiB } from "../needs/memory.ts";
@@ -82,45 +83,50 @@ export interface Candidate {
 export const isStalled = ({ stallTimes: times }: Candidate, { id }: FleetPlacement, now: number): boolean =>
   (times.get(id) ?? Infinity) <= now;
 
-/**
- * Every node of the fleet that may connect as a candidate, in the order of their names, so that a plan does not depend on the
- * order of rows.
- */
+/** Every node of the fleet that may connect as a candidate, in the order of `places`. */
 export function candidatesOf(
   fleet: Fleet,
-  context: { stateOf: (node: FleetNode) => NodeState; now: number },
+  {
+    stateOf,
+    now,
+    places = placesIn(fleet.nodes),
+  }: {
+    readonly stateOf: (node: FleetNode) => NodeState;
+    readonly now: number;
+    /** Those of the fleet's nodes, where they are known. */
+    readonly places?: NodePlaces;
+  },
 ): Candidate[] {
-  const isMass = isMassQuarantine(fleet.nodes.values(), context.now);
-  const { ofNode } = errorSharesOf(fleet, context.now);
-  return [...fleet.nodes.values()]
-    .filter(({ waiting }) => waiting === undefined)
-    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
-    .map((node) => {
-      const state = context.stateOf(node);
-      const { holdings, isAtRest } = knownOf(fleet, node);
-      const comingMiB = isAtRest ? 0 : comingDiskMiB(fleet, node);
-      return {
-        node,
-        state,
-        placements: holdings.placements,
-        reservedMiB: holdings.reservedMiB,
-        reservedBy: holdings.reservedBy,
-        diskBy: holdings.diskBy,
-        streamsBy: holdings.streamsBy,
-        held: holdings.held,
-        stallTimes: state === "ready" && !isAtRest ? stallTimes(fleet, node) : NONE,
-        usableMiB: usableMemoryMiB(node),
-        comingDiskMiB: comingMiB,
-        usableDiskMiB: freeDiskMiB(node) - comingMiB,
-        pushBytesPerMs: node.load && pushRateAt(node.load, context.now),
-        evictionFloorDiskMiB: diskFloorMiB(node),
-        // Not among the holdings: room on a disk changes while they stay.
-        diskHeld: isAtRest ? NONE_HELD : diskHeldOn(fleet, node),
-        errorShare: ofNode.get(node.id) ?? 0,
-        quarantine: isMass ? undefined : quarantineOf(node, context.now),
-        silentMs: Math.max(0, context.now - (lastHeard(node) ?? context.now)),
-      };
-    });
+  const isMass = isMassQuarantine(fleet.nodes.values(), now);
+  const { ofNode } = errorSharesOf(fleet, now);
+  return places.identities.map(({ id }) => {
+    const node = fleet.nodes.get(id);
+    if (!node) throw new RangeError(`there is no node ${id}`);
+    const state = stateOf(node);
+    const { holdings, isAtRest } = knownOf(fleet, node);
+    const comingMiB = isAtRest ? 0 : comingDiskMiB(fleet, node);
+    return {
+      node,
+      state,
+      placements: holdings.placements,
+      reservedMiB: holdings.reservedMiB,
+      reservedBy: holdings.reservedBy,
+      diskBy: holdings.diskBy,
+      streamsBy: holdings.streamsBy,
+      held: holdings.held,
+      stallTimes: state === "ready" && !isAtRest ? stallTimes(fleet, node) : NONE,
+      usableMiB: usableMemoryMiB(node),
+      comingDiskMiB: comingMiB,
+      usableDiskMiB: freeDiskMiB(node) - comingMiB,
+      pushBytesPerMs: node.load && pushRateAt(node.load, now),
+      evictionFloorDiskMiB: diskFloorMiB(node),
+      // Not among the holdings: room on a disk changes while they stay.
+      diskHeld: isAtRest ? NONE_HELD : diskHeldOn(fleet, node),
+      errorShare: ofNode.get(node.id) ?? 0,
+      quarantine: isMass ? undefined : quarantineOf(node, now),
+      silentMs: Math.max(0, now - (lastHeard(node) ?? now)),
+    };
+  });
 }
 
 const NONE: ReadonlyMap<string, number> = new Map();
@@ -210,16 +216,32 @@ function partsOf({ placements, deployments, versions, aliases }: Fleet): Parts {
 }
 
 /** Everything but the placements that the holdings of a node are computed from. */
-const holdingsDependOn = (fleet: Fleet, { node, present }: Present) => [
+const holdingsDependOn = (fleet: Fleet, { node, present }: Present): readonly unknown[] => [
   node.capabilities,
-  ...present.flatMap(({ deployment: name = "", model, version }) => {
-    const deployment = fleet.deployments.get(name);
-    return [deployment, deployment && targetVersion(fleet, deployment), versionOf(fleet, model, version)];
+  ...present.flatMap((placement) => {
+    const deployment = deploymentOf(fleet, placement);
+    return [deployment, deployment && targetVersion(fleet, deployment), versionIn(fleet, placement)];
   }),
 ];
 
-const isStill = (of: readonly unknown[], fleet: Fleet, present: Present): boolean =>
-  holdingsDependOn(fleet, present).every((each, index) => each === of[index]);
+/** Whether it is what `holdingsDependOn` says. It is asked about all nodes in each plan, so it makes no list. */
+function isStill(of: readonly unknown[], fleet: Fleet, { node, present }: Present): boolean {
+  if (of[0] !== node.capabilities) return false;
+  let at = 1;
+  for (const placement of present) {
+    const deployment = deploymentOf(fleet, placement);
+    if (of[at] !== deployment || of[at + 2] !== versionIn(fleet, placement)) return false;
+    if (of[at + 1] !== (deployment && targetVersion(fleet, deployment))) return false;
+    at += 3;
+  }
+  return true;
+}
+
+const deploymentOf = (fleet: Fleet, { deployment = "" }: FleetPlacement): FleetDeployment | undefined =>
+  fleet.deployments.get(deployment);
+
+const versionIn = (fleet: Fleet, { model, version }: FleetPlacement): FleetVersion | undefined =>
+  versionOf(fleet, model, version);
 
 /**
  * What each deployment may use on a node, in MiB. A placement that leaves counts until the node says that it is gone. A

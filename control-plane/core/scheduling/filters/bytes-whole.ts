@@ -4,6 +4,7 @@ import type { Filter } from "./filter.ts";
 export const bytesWhole: Filter = {
   code: "bytes-whole",
   keyOf: ({ version }) => version.damage === undefined,
+  isOpenTo: ({ version }) => version.damage === undefined,
   refuse(_candidate, { version }) {
     if (version.damage === undefined) return undefined;
     const name = `${version.model}:${version.version}`;

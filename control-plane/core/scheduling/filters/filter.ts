@@ -30,6 +30,8 @@ export interface Filter {
    * requests with equal keys get the same verdict, so that it is found once for all of them.
    */
   readonly keyOf: RequestKey;
+  /** Whether it refuses no node at all, for this request: then it is asked about none. Left out: it may refuse some of any request. */
+  readonly isOpenTo?: (request: PlacementRequest) => boolean;
   /** Of a filter that refuses for this and nothing else: what nodes have is then kept once for all requests. */
   readonly amount?: Amount;
   /** It refuses no node that holds nothing of the request's model or deployment and remembers nothing of the model. */

@@ -4,6 +4,7 @@ import type { Filter } from "./filter.ts";
 export const residencyFilter: Filter = {
   code: "residency",
   keyOf: ({ deployment }) => deployment.spec.placement.residency,
+  isOpenTo: ({ deployment }) => deployment.spec.placement.residency === "any",
   refuse({ node }, { deployment }) {
     const { residency } = deployment.spec.placement;
     const allowed = residency === "any" || residency === `${node.kind}-only`;

@@ -1,12 +1,13 @@
 import type { NodeSelector } from "../../../../shared/api/v1/nodes/node-selector.ts";
 import { memo } from "../../memo.ts";
-import { changesToMatch, unmetRequirement } from "../selector.ts";
+import { asksNothing, changesToMatch, unmetRequirement } from "../selector.ts";
 import type { Filter } from "./filter.ts";
 
 /** The deployment's selector over labels, kind, site, zone and name. */
 export const selectorMatches: Filter = {
   code: "where-matches",
   keyOf: ({ deployment }) => textOf(deployment.spec.placement.where),
+  isOpenTo: ({ deployment }) => asksNothing(deployment.spec.placement.where),
   refuse({ node }, { deployment }) {
     const unmet = unmetRequirement(deployment.spec.placement.where, {
       ...node.labels,

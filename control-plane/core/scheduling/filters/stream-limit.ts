@@ -9,6 +9,7 @@ import type { Filter } from "./filter.ts";
 export const streamLimit: Filter = {
   code: "has-streams",
   keyOf: ({ deployment }) => deployment.spec.streams?.length ?? 0,
+  isOpenTo: ({ deployment }) => (deployment.spec.streams?.length ?? 0) === 0,
   refuse({ node, placements, streamsBy }, { deployment }, own) {
     const declared = deployment.spec.streams?.length ?? 0;
     if (declared === 0 || own.some((placement) => placement.deployment === deployment.name)) return undefined;

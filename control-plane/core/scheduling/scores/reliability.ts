@@ -1,3 +1,4 @@
+import type { FleetPlacement } from "../../fleet/types.ts";
 import { disconnectsAt } from "../../fleet/versions/quarantine.ts";
 import { versionKey } from "../../../../shared/base/version-key.ts";
 import { isStalled, type Candidate, type PlacementRequest } from "../candidates/candidate.ts";
@@ -35,10 +36,17 @@ export const reliability: Score = {
   },
 };
 
-const failedOn = ({ placements }: Candidate): number => placements.filter(({ state }) => state === "failed").length;
+const failedOn = ({ placements }: Candidate): number => countOf(placements, ({ state }) => state === "failed");
 
 const stalledOn = (candidate: Candidate, now: number): number =>
-  candidate.placements.filter((placement) => isStalled(candidate, placement, now)).length;
+  countOf(candidate.placements, (placement) => isStalled(candidate, placement, now));
+
+/** Without a list: most nodes hold nothing, and all are asked about in each plan. */
+function countOf(placements: Candidate["placements"], isOne: (placement: FleetPlacement) => boolean): number {
+  let count = 0;
+  for (const placement of placements) if (isOne(placement)) count += 1;
+  return count;
+}
 
 /** Of the version, or of all that the node serves: the larger one. */
 const errorShareOn = ({ node, errorShare }: Candidate, { errorShares }: PlacementRequest): number =>

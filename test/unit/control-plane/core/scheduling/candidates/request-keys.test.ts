@@ -116,14 +116,19 @@ const nothing = { own: [], byZone: new Map<string, number>() };
 const runs = { numRuns: 10_000 };
 
 describe("on a node that holds nothing of their models and deployments, requests with the same key", () => {
-  it("are all refused by a filter, or none is, and by one that asks for an amount when there is less", () => {
+  it("are all refused by a filter, or none is: by one that asks for an amount when there is less, by one that is open to them never", () => {
     const refusing = new Set<string>();
+    const open = new Set<string>();
     fc.assert(
       fc.property(anyTwo, anyCandidate, ([first, second], candidate) => {
         const wrong = DEFAULT_PROFILE.filters.filter((filter) => {
-          const { code, keyOf, amount } = filter;
+          const { code, keyOf, amount, isOpenTo } = filter;
           const refuses = (need: PlacementRequest) => filter.refuse(candidate, need, nothing.own) !== undefined;
           if (refuses(first)) refusing.add(code);
+          if (isOpenTo?.(first) === true) {
+            open.add(code);
+            if (refuses(first)) return true;
+          }
           if (amount && amount.needed(first) > amount.of(candidate) !== refuses(first)) return true;
           return keyOf(first) === keyOf(second) && refuses(second) !== refuses(first);
         });
@@ -131,6 +136,7 @@ describe("on a node that holds nothing of their models and deployments, requests
       }),
       runs,
     );
+    expect([...open].toSorted()).toEqual(["bytes-whole", "has-streams", "residency", "where-matches"]);
     // All that read anything of a request without its own placements.
     expect([...refusing].toSorted()).toEqual(
       [
