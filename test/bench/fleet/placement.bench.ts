@@ -16,7 +16,7 @@ import { placePlainly } from "../support/fleet/plain-placement.ts";
  * other benchmarks.
  *
  *   npm run bench -- placement
- *   NODES=1000 DEPLOYMENTS=100 REPLICAS=5 ROUNDS=3 npm run bench -- placement
+ *   NODES=1000 DEPLOYMENTS=100 REPLICAS=5 ROUNDS=3 CHANGES=4 npm run bench -- placement
  */
 const { env } = process;
 const SIZE = {
@@ -25,6 +25,8 @@ const SIZE = {
   replicas: Number(env["REPLICAS"] ?? 5),
 };
 const ROUNDS = Number(env["ROUNDS"] ?? 5);
+/** Small changes of each kind in a round: other nodes, other deployments. A single one is mostly what the garbage of the plan before it costs. */
+const CHANGES = Number(env["CHANGES"] ?? 4);
 /** The plain loop takes long: it gets this many deployments. */
 const PLAIN_DEPLOYMENTS = Math.min(SIZE.deployments, Number(env["PLAIN"] ?? 20));
 
@@ -61,48 +63,68 @@ const later = (of: Fleet, nodes: ReadonlyMap<string, FleetNode> = of.nodes): Fle
   nodes: new Map([...nodes].map(([id, node]) => [id, node.session?.open === true ? withLoad(node, random) : node])),
 });
 
-function afterLoss(of: Fleet): Fleet {
-  const [id] = [...of.placementsOn].toSorted(([, a], [, b]) => b.length - a.length)[0] ?? [];
+/** `rank`: 0 loses the fullest node, 1 the one after it. */
+function afterLoss(of: Fleet, rank: number): Fleet {
+  const [id] = [...of.placementsOn].toSorted(([, a], [, b]) => b.length - a.length)[rank] ?? [];
   const node = of.nodes.get(id ?? "");
   if (!node) throw new Error("no node holds anything");
   const lost = { ...node, session: aFleetSession({ open: false, lastSeen: NOW - 70_000 }) };
   return later(of, new Map(of.nodes).set(node.id, lost));
 }
 
-function afterAddition(of: Fleet): Fleet {
-  const added = aDeployment({ name: "added", model: "added", version: 1, placement: { edge: { min: SIZE.replicas } } });
-  const version = aVersion("added", 1, { bytes: 3_000_000 });
+function afterAddition(of: Fleet, name: string): Fleet {
+  const added = aDeployment({ name, model: name, version: 1, placement: { edge: { min: SIZE.replicas } } });
+  const version = aVersion(name, 1, { bytes: 3_000_000 });
   return {
     ...later(of),
-    deployments: new Map(of.deployments).set("added", added),
-    versions: new Map(of.versions).set("added:1", version),
+    deployments: new Map(of.deployments).set(name, added),
+    versions: new Map(of.versions).set(`${name}:1`, version),
   };
 }
 
-const kinds = ["full", "lost", "added", "nothing"] as const;
+const kinds = ["lost", "added", "nothing"] as const;
 type Kind = (typeof kinds)[number];
-const rounds: Record<Kind, Planned>[] = [];
+interface Round extends Record<Kind, readonly Planned[]> {
+  readonly full: Planned;
+}
+
+const rounds: Round[] = [];
 for (let round = 0; round < ROUNDS; round += 1) {
   const full = plan(later(fleet));
   const converged = whenDone(withSteps(fleet, full.plan.steps, NOW), context);
   const settled = plan(converged);
-  const lost = plan(afterLoss(converged), settled);
-  const added = plan(afterAddition(converged), settled);
-  const nothing = plan(later(converged), settled);
-  rounds.push({ full, lost, added, nothing });
+  const changes = (change: (at: number) => Fleet): readonly Planned[] =>
+    Array.from({ length: CHANGES }, (_, at) => plan(change(at), settled));
+  rounds.push({
+    full,
+    lost: changes((at) => afterLoss(converged, at)),
+    added: changes((at) => afterAddition(converged, `added-${at}`)),
+    nothing: changes(() => later(converged)),
+  });
 }
-const median = (read: (round: Record<Kind, Planned>) => number): number => quantile(rounds.map(read), 0.5);
-const stepsOf = (kind: Kind): number => rounds[0]?.[kind].plan.steps.length ?? 0;
+/** Over all rounds; `full` is the plan from nothing of the same round. */
+const median = (kind: Kind, read: (planned: Planned, full: Planned) => number): number =>
+  quantile(
+    rounds.flatMap((round) => round[kind].map((each) => read(each, round.full))),
+    0.5,
+  );
+const medianFull = (read: (planned: Planned) => number): number =>
+  quantile(
+    rounds.map(({ full }) => read(full)),
+    0.5,
+  );
 
 const [from, before] = [performance.now(), process.cpuUsage()];
 const plainPlaced = placePlainly(fleet, deployments.slice(0, PLAIN_DEPLOYMENTS), context);
 const plain = { ms: (performance.now() - from) / plainPlaced, cpuMs: cpuSince(before) / plainPlaced };
-const placed = stepsOf("full");
-const fullMs = median(({ full }) => full.ms);
-const fullCpuMs = median(({ full }) => full.cpuMs);
+const placed = rounds[0]?.full.plan.steps.length ?? 0;
+const fullMs = medianFull(({ ms }) => ms);
+const fullCpuMs = medianFull(({ cpuMs }) => cpuMs);
 const perSecond = (ms: number): string => (1_000 / ms).toFixed(0);
 
-console.log(`${SIZE.nodes} nodes, ${SIZE.deployments} deployments of ${SIZE.replicas}, medians of ${ROUNDS} rounds`);
+console.log(
+  `${SIZE.nodes} nodes, ${SIZE.deployments} deployments of ${SIZE.replicas}, medians of ${ROUNDS} rounds with ${CHANGES} changes of each kind`,
+);
 console.log(
   `plain loop     ${perSecond(plain.ms)}/s, CPU ${perSecond(plain.cpuMs)}/s, without records (${plainPlaced} placements)`,
 );
@@ -110,12 +132,13 @@ console.log(
   `from nothing   ${perSecond(fullMs / placed)}/s, CPU ${perSecond(fullCpuMs / placed)}/s, with records (${placed} placements, ${fullMs.toFixed(0)} ms): ` +
     `${(plain.ms / (fullMs / placed)).toFixed(0)} × the plain loop`,
 );
-for (const kind of kinds.slice(1)) {
-  const [ms, cpuMs] = [median((round) => round[kind].ms), median((round) => round[kind].cpuMs)];
-  const parts = median((round) => round.full.ms / round[kind].ms);
-  const cpuParts = median((round) => round.full.cpuMs / round[kind].cpuMs);
+for (const kind of kinds) {
+  const [ms, cpuMs] = [median(kind, (planned) => planned.ms), median(kind, (planned) => planned.cpuMs)];
+  const parts = median(kind, (planned, full) => full.ms / planned.ms);
+  const cpuParts = median(kind, (planned, full) => full.cpuMs / planned.cpuMs);
+  const steps = median(kind, (planned) => planned.plan.steps.length);
   console.log(
-    `${kind.padEnd(14)} ${ms.toFixed(1)} ms, CPU ${cpuMs.toFixed(1)} ms, ${stepsOf(kind)} steps: 1/${parts.toFixed(0)} of the full plan, CPU 1/${cpuParts.toFixed(0)}`,
+    `${kind.padEnd(14)} ${ms.toFixed(1)} ms, CPU ${cpuMs.toFixed(1)} ms, ${steps} steps: 1/${parts.toFixed(0)} of the full plan, CPU 1/${cpuParts.toFixed(0)}`,
   );
 }
 const commitMs = await commitPlan(large, rounds[0]?.full.plan.steps ?? []);
