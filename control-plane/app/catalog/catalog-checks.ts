@@ -1,6 +1,6 @@
 import { isSkerryError, messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logging/logger.ts";
-import { Semaphore } from "../../../shared/flow/semaphore.ts";
+import { FairSlots } from "../../../shared/flow/fair-slots.ts";
 import { editedPartId, partId } from "../../core/catalog/upload-part.ts";
 import type { ArtifactStore, ModelCheck } from "../../ports/catalog/artifacts.ts";
 import type { CatalogStore, CheckedModel, UploadRow } from "../../ports/catalog/catalog.ts";
@@ -9,16 +9,21 @@ import { reclaimFiles } from "./catalog-reclaim.ts";
 
 /** Uploads that may wait for their check or be in it. Each costs a few hundred bytes; the limit is against a script gone wild. */
 const MAX_CHECKS = 256;
-/** Two, so that a large file does not hold up all others; more would take the processors from routing. */
-const MAX_AT_ONCE = 2;
+/** Of one owner, so that others can publish meanwhile. */
+const MAX_OF_ONE = MAX_CHECKS / 2;
+/**
+ * Two of one owner, so that a large file does not hold up all of its others; one is left for somebody else, since a model whose
+ * warm run never ends takes its slot for minutes. More would take the processors from routing.
+ */
+const AT_ONCE = { count: 3, ofOne: 2 };
 /** Times that the check itself may fail before the version does: a file that kills its check must not be tried without end. */
 const MAX_FAILURES = 3;
 
 /**
  * Checks of uploads, aside from the request that asked for them. A check ends in one of three ways: the version is
  * `ready`, it is `rejected`, or nothing is decided (the process stops, Postgres is away, the check broke down) and the
- * version stays `checking`, or its repair unfinished, until `begin` is called again. Two run at once, from the fetching of
- * their bytes to the end; further ones wait in the order in which they came.
+ * version stays `checking`, or its repair unfinished, until `begin` is called again. Three run at once, two of them of one
+ * owner at most, from the fetching of their bytes to the end; further ones wait in the order in which they came.
  */
 export class CatalogChecks {
   readonly #catalog: CatalogStore;
@@ -26,10 +31,10 @@ export class CatalogChecks {
   readonly #check: ModelCheck;
   readonly #logger: Logger;
   readonly #onStored: (sha256s: readonly string[]) => Promise<void>;
-  readonly #running = new Map<string, Promise<void>>();
+  readonly #running = new Map<string, { readonly owner: string; readonly end: Promise<void> }>();
   readonly #failures = new Map<string, number>();
   readonly #abort = new AbortController();
-  readonly #turns = new Semaphore(MAX_AT_ONCE);
+  readonly #slots = new FairSlots(AT_ONCE);
 
   constructor(parts: {
     catalog: CatalogStore;
@@ -46,8 +51,10 @@ export class CatalogChecks {
     this.#logger = parts.logger;
   }
 
-  get isFull(): boolean {
-    return this.#running.size >= MAX_CHECKS;
+  /** Whether no further check of this owner can be begun now. */
+  isFullFor(owner: string): boolean {
+    const all = [...this.#running.values()];
+    return all.length >= MAX_CHECKS || all.filter((each) => each.owner === owner).length >= MAX_OF_ONE;
   }
 
   get isStopped(): boolean {
@@ -58,16 +65,19 @@ export class CatalogChecks {
     return this.#running.has(uploadId);
   }
 
-  /** Starts the check of an upload that is `checking`, or of a repair with all its bytes. No effect while one is under way, or after `stop`. */
-  begin(upload: UploadRow): void {
+  /**
+   * Starts the check of an upload that is `checking`, or of a repair with all its bytes. No effect while one is under way, or
+   * after `stop`. `owner`: of whom fairness is asked; left out, where it is not known any more, the model.
+   */
+  begin(upload: UploadRow, owner = `model ${upload.model}`): void {
     if (this.isStopped || this.#running.has(upload.id)) return;
-    const run = this.#run(upload).finally(() => this.#running.delete(upload.id));
-    this.#running.set(upload.id, run);
+    const end = this.#run(upload, owner).finally(() => this.#running.delete(upload.id));
+    this.#running.set(upload.id, { owner, end });
   }
 
   /** Resolves when nothing is under way. */
   async idle(): Promise<void> {
-    await Promise.all(this.#running.values());
+    await Promise.all(this.#running.values().map(({ end }) => end));
   }
 
   /** Ends what is under way; those versions stay `checking` and are taken up at the next start. */
@@ -77,8 +87,8 @@ export class CatalogChecks {
   }
 
   /** Never rejects. */
-  async #run(upload: UploadRow): Promise<void> {
-    const release = await this.#turns.take(this.#abort.signal).catch(() => undefined);
+  async #run(upload: UploadRow, owner: string): Promise<void> {
+    const release = await this.#slots.take(owner, this.#abort.signal).catch(() => undefined);
     if (!release) return;
     try {
       if ((await this.#fetch(upload)) && !this.isStopped) await this.#decide(upload);

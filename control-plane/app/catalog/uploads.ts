@@ -126,15 +126,15 @@ export class Uploads {
   /**
    * Ends the upload of all files and begins the check, which goes on after the answer. Calling it again while the check
    * runs is harmless. Throws `NOT_FOUND`, `UPLOAD_INCOMPLETE`, and `RATE_LIMITED` or `DRAINING` when no check can be
-   * begun now.
+   * begun now. The check counts as one of the actor's key.
    */
-  async complete(part: string): Promise<ModelVersion> {
+  async complete(part: string, actor: Actor): Promise<ModelVersion> {
     const { upload } = await this.#part(part);
-    if (upload.state === "uploading") await this.#beginCheck(upload);
+    if (upload.state === "uploading") await this.#beginCheck(upload, actor.keyId ?? actor.name);
     return this.#getVersion(upload.model, upload.version);
   }
 
-  async #beginCheck(upload: UploadRow): Promise<void> {
+  async #beginCheck(upload: UploadRow, owner: string): Promise<void> {
     for (const [index, { path, bytes }] of upload.files.entries()) {
       const offset = await this.#artifacts.uploadOffset(partId(upload.id, index));
       if (offset === bytes) continue;
@@ -146,10 +146,10 @@ export class Uploads {
     }
     if (this.#checks.isStopped)
       throw new SkerryError("DRAINING", "this control plane is about to stop and begins no check");
-    if (this.#checks.isFull)
+    if (this.#checks.isFullFor(owner))
       throw new SkerryError("RATE_LIMITED", "too many uploads wait for their check", { retryAfterMs: 5_000 });
     // False: somebody else completed it in the meantime, and begins the check.
-    if (await this.#catalog.beginCheck(upload.id)) this.#checks.begin({ ...upload, state: "checking" });
+    if (await this.#catalog.beginCheck(upload.id)) this.#checks.begin({ ...upload, state: "checking" }, owner);
     for (const index of upload.files.keys()) this.#arrivals.delete(partId(upload.id, index));
   }
 

@@ -5,7 +5,7 @@ import type { ModelCatalog } from "../../../control-plane/app/catalog/model-cata
 import type { ModelCheck } from "../../../control-plane/ports/catalog/artifacts.ts";
 import { eventually } from "../../support/eventually.ts";
 import { identityModel } from "../../support/models/onnx/onnx-models.ts";
-import { CatalogRig, MINUTE_MS, pieces, sha256 } from "./catalog-rig.ts";
+import { ada, CatalogRig, MINUTE_MS, pieces, sha256 } from "./catalog-rig.ts";
 
 const bytes = identityModel("FP32");
 let rig: CatalogRig;
@@ -84,7 +84,7 @@ describe("the files of a published version", () => {
     const { uploads } = await catalog.uploads.unfinished("digits", 1);
     expect(uploads).toMatchObject([{ offset: 20, uploadUrl: `/api/v1/uploads/${id}` }]);
     await catalog.uploads.append(id, 20, pieces(bytes.subarray(20)));
-    await catalog.uploads.complete(id);
+    await catalog.uploads.complete(id, ada);
     await whenFound(null);
   });
 

@@ -44,7 +44,7 @@ async function push(catalog: ReturnType<typeof start>, files: Record<string, Uin
   const ids = await declare(catalog, files);
   for (const [at, bytes] of Object.values(files).entries())
     await catalog.uploads.append(ids[at] ?? "", 0, pieces(bytes));
-  await catalog.uploads.complete(ids[0] ?? "");
+  await catalog.uploads.complete(ids[0] ?? "", ada);
   await catalog.idle();
 }
 
@@ -56,7 +56,7 @@ describe("a document of an engine's model", () => {
     const { uploadUrl } = await catalog.uploads.declare("qwen", bundle, ada);
     const id = uploadUrl.replace("/api/v1/uploads/", "");
     await catalog.uploads.append(id, 0, pieces(Buffer.from(text)));
-    await catalog.uploads.complete(id);
+    await catalog.uploads.complete(id, ada);
     await catalog.idle();
     reason = (await catalog.getVersion("qwen", 1)).reason;
   };
@@ -94,13 +94,13 @@ describe("a bundle of a graph and its external data", () => {
     await catalog.uploads.append(data, 0, pieces(DATA.subarray(0, 100_000)));
     await expect(catalog.uploads.append(data, 0, pieces(DATA))).rejects.toMatchObject({ code: "UPLOAD_OFFSET" });
     await catalog.uploads.append(graph, 0, pieces(GRAPH));
-    await expect(catalog.uploads.complete(graph)).rejects.toMatchObject({
+    await expect(catalog.uploads.complete(graph, ada)).rejects.toMatchObject({
       code: "UPLOAD_INCOMPLETE",
       message: expect.stringContaining("file net.onnx.data, holds 100000 of the 300000 bytes"),
     });
     expect(await catalog.uploads.progress(data)).toEqual({ offset: 100_000, bytes: 300_000 });
     await catalog.uploads.append(data, 100_000, pieces(DATA.subarray(100_000)));
-    await catalog.uploads.complete(data);
+    await catalog.uploads.complete(data, ada);
     await catalog.idle();
     expect(await catalog.getVersion("digits", 1)).toMatchObject({
       state: "ready",
@@ -148,7 +148,7 @@ describe("a bundle of a graph and its external data", () => {
     const [graph = "", data = ""] = await declare(catalog, { "net.onnx": GRAPH, "net.onnx.data": DATA });
     await catalog.uploads.append(graph, 0, pieces(GRAPH));
     await catalog.uploads.append(data, 0, pieces(noise(300_000, 10)));
-    await catalog.uploads.complete(graph);
+    await catalog.uploads.complete(graph, ada);
     await catalog.idle();
     expect((await catalog.getVersion("digits", 1)).reason).toMatch(/^net.onnx.data: the declared SHA-256 is/);
   });

@@ -4,7 +4,7 @@ import type { ModelCheck } from "../../../control-plane/ports/catalog/artifacts.
 import { SkerryError } from "../../../shared/base/errors.ts";
 import { onnx } from "../../unit/control-plane/core/catalog/onnx/onnx-bytes.ts";
 import { eventually } from "../../support/eventually.ts";
-import { CatalogRig, MINUTE_MS, pieces, sha256 } from "./catalog-rig.ts";
+import { ada, CatalogRig, MINUTE_MS, pieces, sha256 } from "./catalog-rig.ts";
 
 let rig: CatalogRig;
 
@@ -54,7 +54,7 @@ describe("an upload that nobody finishes", () => {
     gate.resolve();
     await appending;
     expect(rig.rows.events).toEqual([]);
-    expect(await catalog.uploads.complete(id)).toMatchObject({ state: "checking" });
+    expect(await catalog.uploads.complete(id, ada)).toMatchObject({ state: "checking" });
   });
 
   it("has its leftover bytes collected when the catalog does not know it any more", async () => {
@@ -75,7 +75,7 @@ describe("a check that is interrupted", () => {
     const id = await rig.push(first, onnx());
     await first.stop();
     expect((await first.getVersion("digits", 1)).state).toBe("checking");
-    await expect(first.uploads.complete(id)).resolves.toMatchObject({ state: "checking" });
+    await expect(first.uploads.complete(id, ada)).resolves.toMatchObject({ state: "checking" });
     const second = rig.start();
     await second.idle();
     expect((await second.getVersion("digits", 1)).state).toBe("ready");
@@ -158,6 +158,21 @@ describe("a check that is interrupted", () => {
     }
   });
 
+  it("of another key does not wait for models of one key whose checks never end", async () => {
+    const running: string[] = [];
+    const catalog = rig.start({
+      check: ({ version }, signal) =>
+        new Promise((_resolve, reject) => {
+          running.push(`digits:${version}`);
+          signal?.addEventListener("abort", () => reject(signal.reason));
+        }),
+    });
+    for (let count = 0; count < 4; count += 1) await rig.push(catalog, onnx());
+    await rig.push(catalog, onnx(), { actor: { ...ada, name: "bea", keyId: "k-2" } });
+    await eventually("hers is in its check", () => running.length === 3);
+    expect(running).toEqual(["digits:1", "digits:2", "digits:5"]);
+  });
+
   it("rejects the version when it breaks down three times", async () => {
     const catalog = rig.start({ check: () => Promise.reject(new Error("ended with signal SIGSEGV")) });
     await rig.push(catalog, onnx());
@@ -188,11 +203,15 @@ describe("a check that is interrupted", () => {
     );
   });
 
-  it("is not begun when too many wait, and the upload may be completed later", async () => {
+  it("is not begun when too many of its key wait, or of all, and the upload may be completed later", async () => {
     const catalog = rig.start(forever);
     const bytes = onnx();
-    for (let index = 0; index < 256; index += 1) await rig.push(catalog, bytes);
+    const bea = { ...ada, name: "bea", keyId: "k-2" };
+    for (let index = 0; index < 128; index += 1) await rig.push(catalog, bytes);
     await expect(rig.push(catalog, bytes)).rejects.toMatchObject({ code: "RATE_LIMITED" });
-    expect((await catalog.getVersion("digits", 257)).state).toBe("uploading");
+    for (let index = 0; index < 128; index += 1) await rig.push(catalog, bytes, { actor: bea });
+    const cleo = { ...ada, name: "cleo", keyId: "k-3" };
+    await expect(rig.push(catalog, bytes, { actor: cleo })).rejects.toMatchObject({ code: "RATE_LIMITED" });
+    expect((await catalog.getVersion("digits", 258)).state).toBe("uploading");
   });
 });

@@ -94,10 +94,14 @@ export class CatalogRig {
   }
 
   /** Declares, uploads and completes; the check goes on. */
-  async push(catalog: ModelCatalog, bytes: Uint8Array, declared: { sha256?: string } = {}): Promise<string> {
+  async push(
+    catalog: ModelCatalog,
+    bytes: Uint8Array,
+    { actor = ada, ...declared }: { sha256?: string; actor?: Actor } = {},
+  ): Promise<string> {
     const id = await this.declare(catalog, bytes, declared);
     await catalog.uploads.append(id, 0, pieces(bytes));
-    await catalog.uploads.complete(id);
+    await catalog.uploads.complete(id, actor);
     return id;
   }
 

@@ -35,8 +35,8 @@ describe("a version on its way into the catalog", () => {
     });
     expect(await catalog.uploads.progress(id)).toEqual({ offset: 100_000, bytes: bytes.length });
     await catalog.uploads.append(id, 100_000, pieces(bytes.subarray(100_000)));
-    expect(await catalog.uploads.complete(id)).toMatchObject({ model: "digits", version: 1, state: "checking" });
-    expect(await catalog.uploads.complete(id)).toMatchObject({ state: "checking" });
+    expect(await catalog.uploads.complete(id, ada)).toMatchObject({ model: "digits", version: 1, state: "checking" });
+    expect(await catalog.uploads.complete(id, ada)).toMatchObject({ state: "checking" });
     await expect(catalog.uploads.append(id, bytes.length, pieces(noise(1, 1)))).rejects.toMatchObject({
       code: "CONFLICT",
     });
@@ -110,7 +110,7 @@ describe("a version on its way into the catalog", () => {
       message: "digits:1 is uploading: only the file of a checked version can be downloaded",
     });
     await catalog.uploads.append(id, 0, pieces(bytes));
-    await catalog.uploads.complete(id);
+    await catalog.uploads.complete(id, ada);
     await catalog.idle();
     const download = await catalog.artifact("digits", 1);
     const blocks: Uint8Array[] = [];
@@ -124,13 +124,13 @@ describe("a version on its way into the catalog", () => {
     const bytes = onnx();
     const id = await rig.declare(catalog, bytes);
     await catalog.uploads.append(id, 0, pieces(bytes.subarray(0, 40)));
-    await expect(catalog.uploads.complete(id)).rejects.toMatchObject({
+    await expect(catalog.uploads.complete(id, ada)).rejects.toMatchObject({
       code: "UPLOAD_INCOMPLETE",
       message: `upload ${id} of digits:1 holds 40 of the ${bytes.length} bytes that were declared`,
     });
     expect((await catalog.getVersion("digits", 1)).state).toBe("uploading");
     await catalog.uploads.append(id, 40, pieces(bytes.subarray(40)));
-    await catalog.uploads.complete(id);
+    await catalog.uploads.complete(id, ada);
     await catalog.idle();
     expect((await catalog.getVersion("digits", 1)).state).toBe("ready");
   });
@@ -170,7 +170,7 @@ describe("a version on its way into the catalog", () => {
   it("says which upload or model does not exist", async () => {
     const catalog = rig.start();
     await expect(catalog.uploads.append("u-none", 0, pieces())).rejects.toMatchObject({ code: "NOT_FOUND" });
-    await expect(catalog.uploads.complete("u-none")).rejects.toMatchObject({ code: "NOT_FOUND" });
+    await expect(catalog.uploads.complete("u-none", ada)).rejects.toMatchObject({ code: "NOT_FOUND" });
     await expect(catalog.getModel("none")).rejects.toMatchObject({
       code: "NOT_FOUND",
       message: "there is no model none",

@@ -57,8 +57,8 @@ export function uploadRoutes({ catalog }: { catalog: Catalog }): Route[] {
       params: uploadParams,
       answer: modelVersion,
       statuses: [202],
-      async handle({ params }) {
-        return { body: await catalog.uploads.complete(params.upload) };
+      async handle({ params, actor }) {
+        return { body: await catalog.uploads.complete(params.upload, actor) };
       },
     }),
   ];
