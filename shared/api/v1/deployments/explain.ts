@@ -22,7 +22,10 @@ const roomReason = z
   );
 export type RoomReason = z.infer<typeof roomReason>;
 
-/** Why a placement was decided so: kept with the placement, shown by API and CLI, replayable from its seed. */
+/**
+ * Why a placement was decided so: kept with the placement, shown by API and CLI. It is the evidence that the planner had, and
+ * not its input: the fleet as it was is not kept, so no decision is made again from its record.
+ */
 export const explainRecord = z
   .object({
     id: z.string(),
