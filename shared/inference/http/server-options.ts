@@ -40,10 +40,17 @@ export const SERVER_BOUNDS: ServerBounds = {
 const isWebSocketUpgrade = ({ headers }: { readonly headers: HttpHeaders }): boolean =>
   String(headers["upgrade"]).toLowerCase() === "websocket";
 
-/** After a response to a body that was not read: drops the rest for `lingerMs`, then ends the connection. */
+/**
+ * After a response to a body that was not read: drops the rest for `lingerMs`, then ends the connection. What has come by
+ * then counts also when this process stood still and has yet to read it: its caller may have the next request under way.
+ */
 export function dropRest(request: HttpRequest, { clock, lingerMs }: { clock: Clock; lingerMs: number }): void {
   if (request.complete) return;
-  const cancel = clock.after(lingerMs, () => request.socket.destroy());
+  const cancel = clock.after(lingerMs, () =>
+    setImmediate(() => {
+      if (!request.complete) request.socket.destroy();
+    }),
+  );
   request.once("close", cancel);
   request.once("end", cancel);
   request.resume();

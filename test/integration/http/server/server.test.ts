@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { ERRORS, SkerryError } from "../../../../shared/base/errors.ts";
 import { eventually } from "../../../support/eventually.ts";
+import { settle } from "../../../support/test-clock.ts";
 import { anAnswer, openHttpApi, type OpenHttpApi } from "../support/open-http-api.ts";
 import { secretOf } from "../../../support/secret-of.ts";
 
@@ -131,6 +132,22 @@ describe("the HTTP server", () => {
     await once(socket, "data");
     await api.clock.advance(1_000);
     await expect(closed).resolves.toBeDefined();
+  });
+
+  it("keeps it when the rest came in time, also when the server was too busy to read it by then", async () => {
+    api = await openHttpApi({ limits: { keepAliveMs: 3_600_000 } });
+    const socket = connect(api.port, "127.0.0.1");
+    let text = "";
+    socket.setEncoding("utf8").on("data", (piece: string) => (text += piece));
+    socket.write("POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\nabc");
+    await once(socket, "data");
+    // The rest lies at the server before the time is over, and nothing is read between the two.
+    await settle();
+    socket.write("def");
+    await api.clock.advance(1_000);
+    socket.write("GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    await once(socket, "close");
+    expect(text).toMatch(/^HTTP\/1.1 404 [^]*HTTP\/1.1 200 /);
   });
 
   it("is ready or says why not", async () => {
