@@ -42,7 +42,7 @@ export async function httpLoad(
   const before = performance.now();
   await Promise.all(
     Array.from({ length: Math.min(connections, requests) }, async () => {
-      const connection = await Connection.open(target.port);
+      let connection = await Connection.open(target.port);
       while (left > 0) {
         left -= 1;
         const start = performance.now();
@@ -52,6 +52,10 @@ export async function httpLoad(
         if (status === 200) latencies.push(performance.now() - start);
         else if (refusals.includes(status)) refused += 1;
         else throw new Error(`${target.path} at port ${target.port} answered ${connection.answer}`);
+        if (connection.isLast) {
+          connection.close();
+          connection = await Connection.open(target.port);
+        }
       }
       connection.close();
     }),
@@ -91,6 +95,11 @@ class Connection {
       socket.once("error", reject);
       socket.once("connect", () => resolve(new Connection(socket)));
     });
+  }
+
+  /** Whether the server ends the connection with this answer. */
+  get isLast(): boolean {
+    return /\r\nconnection: close/i.test(this.answer);
   }
 
   /** Resolves with the status once the whole answer is there. */
