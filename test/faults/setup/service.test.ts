@@ -11,12 +11,14 @@ import { startTestDatabase, type TestDatabase } from "../../support/postgres/pos
 import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
 import { freePort, until } from "../../support/processes/skerry-process.ts";
 import { type CommandResult, Systemd } from "../../support/processes/systemd.ts";
+import { quantile } from "../../support/quantile.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../../..");
 const NODE = "/usr/local/bin/skerry-test-node";
 const SETTINGS = "/etc/skerry/node.env";
-/** Turns of a loop whose time is measured, and how long the request takes that is under way at the stop, in ms. */
+/** Turns of a loop whose time is measured as the median of some requests, and how long the request takes that is under way at the stop, in ms. */
 const PROBE_TURNS = 100_000;
+const PROBES = 5;
 const UNDER_WAY_MS = 4_000;
 
 let systemd: Systemd;
@@ -41,7 +43,7 @@ afterAll(async () => {
   await systemd?.stop();
   await cluster?.stop();
   await database?.stop();
-}, 60_000);
+}, 120_000);
 
 const join = (input: string, ...options: readonly string[]): Promise<CommandResult> =>
   systemd.runWith(input, NODE, "/opt/skerry/cli/main.ts", "join", ...options);
@@ -69,7 +71,7 @@ here("skerry join --install-service", () => {
     const { output: status } = await systemd.run("cat", `/proc/${pid.trim()}/status`);
     expect(status).not.toMatch(/^Uid:\s+0\s/m);
     for (const line of [/^CapEff:\s+0{16}$/m, /^NoNewPrivs:\s+1$/m, /^Seccomp:\s+2$/m]) expect(status).toMatch(line);
-  }, 120_000);
+  }, 180_000);
 
   it("leaves both runtimes what they need", async () => {
     await cluster.publish("echo", identityModel("FP32", ["n", 2]));
@@ -91,8 +93,12 @@ here("skerry join --install-service", () => {
     await cluster.whenDeploymentReady("loop", 60_000);
     const loop = (turns: number): Promise<Response> =>
       cluster.infer("loop", { inputs: [{ name: "x", shape: [1], datatype: "INT64", data: [turns] }] });
-    const tried = /infer;dur=([\d.]+)/.exec((await loop(PROBE_TURNS)).headers.get("server-timing") ?? "");
-    const answer = loop(Math.ceil((PROBE_TURNS * UNDER_WAY_MS) / Number(tried?.[1])));
+    const tried: number[] = [];
+    for (let probe = 0; probe < PROBES; probe += 1) {
+      const timing = (await loop(PROBE_TURNS)).headers.get("server-timing") ?? "";
+      tried.push(Number(/infer;dur=([\d.]+)/.exec(timing)?.[1]));
+    }
+    const answer = loop(Math.ceil((PROBE_TURNS * UNDER_WAY_MS) / quantile(tried, 0.5)));
     await until("it is at the node", async () => (await inFlightAt({ localUrl: `http://127.0.0.1:${port}` })) > 0);
     expect(await systemd.run("systemctl", "stop", "skerry-node")).toMatchObject({ code: 0 });
     expect((await answer).status).toBe(200);
@@ -104,7 +110,7 @@ here("skerry join --install-service", () => {
     const before = await cluster.whenNode("dock-7", "ready");
     expect(await install("")).toMatchObject({ code: 0 });
     expect((await cluster.whenNode("dock-7", "ready")).id).toBe(before.id);
-  }, 120_000);
+  }, 180_000);
 
   it("lets in who has a key of the file that is named, which root alone can read", async () => {
     const folder = "/root/skerry-test-keys";
@@ -120,7 +126,7 @@ here("skerry join --install-service", () => {
     // The service has begun anew: its models load once more.
     await until("the caller is let in", async () => (await statusWith(key)) === 200, 60_000);
     expect(await statusWith(`${key}x`)).toBe(401);
-  }, 120_000);
+  }, 180_000);
 
   it("takes the service away and leaves the node's data, and tells a refused token from the log", async () => {
     const used = await token();
