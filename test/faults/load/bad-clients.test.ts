@@ -41,7 +41,7 @@ beforeAll(async () => {
     await cluster.deploy({ name, model: name, version: 1 });
     await cluster.whenDeploymentReady(name);
   }
-}, 120_000);
+}, 180_000);
 
 afterAll(async () => {
   await heap?.close();
@@ -95,7 +95,7 @@ describe("net-slowloris: 1,000 sockets that say a byte a second, or nothing", ()
     const { failed, refused } = unanswered(samples);
     expect(failed).toEqual([]);
     expect(refused.length).toBeLessThan(0.02 * samples.length);
-  }, 90_000);
+  }, 150_000);
 });
 
 describe("net-slowloris at the node's own API", () => {
@@ -121,7 +121,7 @@ describe("net-slowloris at the node's own API", () => {
     }
     expect(performance.now() - startedAt).toBeLessThan(SLOW_HEAD_WITHIN_MS);
     expect(new Set(slow.map(({ status }) => status))).toEqual(new Set([408]));
-  }, 90_000);
+  }, 150_000);
 });
 
 describe("requests over a bound", () => {

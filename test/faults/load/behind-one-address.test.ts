@@ -18,7 +18,7 @@ const endings: (() => unknown)[] = [];
 beforeEach(async () => {
   database = await startTestDatabase();
   service = await PathProxy.start();
-}, 60_000);
+}, 120_000);
 
 afterEach(async () => {
   await Promise.all(endings.splice(0).map((end) => end()));

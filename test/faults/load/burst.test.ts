@@ -32,7 +32,7 @@ beforeAll(async () => {
   await cluster.publish("loop", loopModel({ forever: false }));
   await cluster.deploy({ name: "loop", model: "loop", version: 1 });
   await cluster.whenDeploymentReady("loop");
-}, 120_000);
+}, 180_000);
 
 afterAll(async () => {
   await cluster?.stop();
@@ -131,7 +131,7 @@ describe(`a burst of ${OVERLOAD} times the capacity`, () => {
     for (rounds.push(last); rounds.length < ROUNDS && !isTelling(last); rounds.push(last)) last = await round(ask);
     expect(last.overload).toBeGreaterThan(LEAST_OVERLOAD);
     expect(last.goodput).toBeGreaterThanOrEqual(0.95);
-  }, 120_000);
+  }, 180_000);
 
   it("refuses the rest typed, with a time to come back, nearly all of it before it waited", () => {
     const refused = rounds.flatMap(({ burst }) => burst.filter(({ status }) => status !== 200));

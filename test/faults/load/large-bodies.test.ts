@@ -25,7 +25,7 @@ beforeAll(async () => {
     "both nodes serve",
     async () => (await cluster.placements("echo")).filter(({ state }) => state === "ready").length === 2,
   );
-}, 120_000);
+}, 180_000);
 
 afterAll(async () => {
   await cluster?.stop();
@@ -93,5 +93,5 @@ describe("bodies whose memory is freed as soon as they are forwarded", () => {
     expect(Object.keys(refused).filter((what) => !/^(429 QUEUE_FULL|503 NODE_LOST)$/.test(what))).toEqual([]);
     const [alive] = nodes;
     if (alive) await until("nothing is in flight", async () => (await inFlightAt(alive)) === 0);
-  }, 90_000);
+  }, 150_000);
 });

@@ -29,7 +29,7 @@ beforeAll(async () => {
   await cluster.publish("digits", await readFile("examples/digits/models/digits.onnx"));
   await cluster.deploy({ name: "digits", model: "digits", version: 1, placement: { edge: { min: 2 } } });
   await cluster.whenDeploymentReady("digits");
-}, 120_000);
+}, 180_000);
 
 afterAll(async () => {
   await cluster?.stop();
@@ -61,5 +61,5 @@ describe("the leading control plane is killed under load", () => {
     const samples = await load.stop();
     expect(ledAfterMs).toBeLessThan(LEADS_WITHIN_MS);
     expect(samples.filter(({ status }) => status !== 200)).toEqual([]);
-  }, 120_000);
+  }, 180_000);
 });

@@ -18,7 +18,7 @@ beforeAll(async () => {
   await cluster.publish("digits", await readFile("examples/digits/models/digits.onnx"));
   await cluster.deploy({ name: "digits", model: "digits", version: 1, placement: { edge: { min: 2 } } });
   await cluster.whenDeploymentReady("digits");
-}, 120_000);
+}, 180_000);
 
 afterAll(async () => {
   await cluster?.stop();
@@ -56,7 +56,7 @@ describe("proc-agent-kill: a node that serves is killed under a steady load", ()
     expect(moved.map(({ node }) => node)).not.toContain(victim.name);
     const answer: unknown = await (await cluster.infer("digits", first.body)).json();
     expect(digitOf(answer)).toBe(first.label);
-  }, 90_000);
+  }, 150_000);
 
   it("is reported as events: disconnected, lost, scheduled again, pushed, ready, removed", async () => {
     const told = (await cluster.events()).map(({ reason }) => reason);

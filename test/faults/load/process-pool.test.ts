@@ -19,7 +19,7 @@ beforeAll(async () => {
     SKERRY_SCALE_DOWN_SECONDS: "4",
   });
   await cluster.publish("echo", identityModel("FP32", ["n", 2]));
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
   await cluster?.stop();
@@ -47,7 +47,7 @@ describe("a pool of node processes on the control plane's machine", () => {
     expect(await nodes()).toMatchObject([
       { name: expect.stringMatching(/^local-[0-9a-f]{6}$/), kind: "cloud", labels: { pool: "local" }, state: "ready" },
     ]);
-  }, 60_000);
+  }, 120_000);
 
   it("adds and removes nodes while requests are answered: none fails, and the nodes are gone from the fleet", async () => {
     const load = steadyLoad(20, ask);

@@ -18,7 +18,7 @@ beforeAll(async () => {
   await cluster.publish("echo", identityModel("FP32", ["n", 2]));
   await cluster.deploy({ name: "echo", model: "echo", version: 1, placement: { cloud: { min: 0, max: 1 } } });
   await cluster.whenDeploymentReady("echo");
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
   await cluster?.stop();
@@ -43,7 +43,7 @@ describe("a deployment whose replicas follow demand from zero", () => {
       object: "deployment/echo",
       message: expect.stringMatching(/^cloud replicas 0 → 1, its maximum: demand .*\/s, \d+ waiting → \d replicas?$/),
     });
-  }, 60_000);
+  }, 120_000);
 
   it("loses the replica when nobody asks any more, and none of the requests that come while it leaves", async () => {
     const load = steadyLoad(20, ask);
@@ -55,5 +55,5 @@ describe("a deployment whose replicas follow demand from zero", () => {
     await until("a replica answers again", () => Promise.resolve(late.ended.length > 20), 60_000);
     expect(unanswered([...samples, ...(await late.stop())]).failed).toEqual([]);
     expect((await cluster.events()).some(({ reason }) => reason === "ScaledDown")).toBe(true);
-  }, 120_000);
+  }, 180_000);
 });

@@ -22,7 +22,7 @@ beforeAll(async () => {
   await cluster.publish("loop", loopModel({ forever: false }));
   await deploy("hungry", { memMiB: 160 });
   await deploy("loop", { memMiB: 160, timeoutMs: 1_000 });
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
   await cluster?.stop();
@@ -82,7 +82,7 @@ describe("a request that a model cannot answer within its limits", () => {
     }
     expect(answered(others)).toBeGreaterThanOrEqual(0.95);
     await expectNoFailure("hungry");
-  }, 60_000);
+  }, 120_000);
 
   it("fails for good when its run takes longer than a run may, whatever the caller's deadline", async () => {
     const { answers, others } = await besideOthers("loop", 100_000_000);
@@ -96,7 +96,7 @@ describe("a request that a model cannot answer within its limits", () => {
     }
     expect(answered(others)).toBeGreaterThanOrEqual(0.95);
     await expectNoFailure("loop");
-  }, 60_000);
+  }, 120_000);
 
   it("is answered as soon as the deployment with a raised limit is ready", async () => {
     expect((await ask("hungry", 150)).status).toBe(413);
@@ -104,7 +104,7 @@ describe("a request that a model cannot answer within its limits", () => {
     expect(
       (await Promise.all(Array.from({ length: 8 }, () => ask("hungry", 150)))).map(({ status }) => status),
     ).toEqual(Array.from({ length: 8 }, () => 200));
-  }, 60_000);
+  }, 120_000);
 
   it("costs its host no second restart when the shapes were too large before, until the limit is raised", async () => {
     const rows = (count: number): Promise<Response> =>
@@ -132,7 +132,7 @@ describe("a request that a model cannot answer within its limits", () => {
     await declare({ memMiB: 2_000 });
     expect((await rows(60)).status).toBe(200);
     expect(await modelHostsOf(node.process.child.pid ?? 0)).toEqual(before);
-  }, 60_000);
+  }, 120_000);
 
   it("is answered within a limit that was measured when none was declared", async () => {
     const rows = 32;
@@ -148,5 +148,5 @@ describe("a request that a model cannot answer within its limits", () => {
     // A busy machine finds now and then that sharing a run gains little. Under a limit that is too small the check of it would fail.
     const sharing = (await cluster.placements("measured"))[0]?.sharing;
     expect(sharing?.reason).toMatch(/the graph proves that rows are independent|too little is gained/);
-  }, 60_000);
+  }, 120_000);
 });

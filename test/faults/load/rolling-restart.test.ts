@@ -18,7 +18,7 @@ const endings: (() => unknown)[] = [];
 
 beforeEach(async () => {
   database = await startTestDatabase();
-}, 60_000);
+}, 120_000);
 
 afterEach(async () => {
   await Promise.all(endings.splice(0).map((end) => end()));
@@ -106,7 +106,7 @@ describe("proc-term: a control plane is stopped and started under 30 requests a 
     const samples = await load.stop();
     // How long a process takes to begin is the machine's. From then on requests wait: for the rest of the start, and for nodes.
     expect(failed(samples).filter(({ sentAt }) => sentAt >= acceptingAt)).toEqual([]);
-  }, 120_000);
+  }, 180_000);
 
   it("costs nothing when there is another, each in its turn, with a single node", async () => {
     const [port, otherPort] = [await freePort(), await freePort()];
@@ -149,5 +149,5 @@ describe("proc-term: a control plane is stopped and started under 30 requests a 
     const samples = await load.stop();
     expect(failed(samples)).toEqual([]);
     expect(samples.length).toBeGreaterThan(5 * PER_SECOND);
-  }, 120_000);
+  }, 180_000);
 });

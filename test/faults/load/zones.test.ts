@@ -67,7 +67,7 @@ describe("a deployment in two of three zones", () => {
     const samples = await load.stop();
     expect(samples.filter(({ status }) => status !== 200)).toEqual([]);
     await cluster.post(`/nodes/${drained}/uncordon`, {});
-  }, 120_000);
+  }, 180_000);
 
   it("is in two zones again when the node of one of them is killed", async () => {
     const [killed = ""] = await servingOf("spread");
@@ -117,5 +117,5 @@ describe("sem-edge-only: what is for the edge alone, with its edge nodes gone", 
     });
     expect((await cluster.placements("at-the-edge")).filter(({ node }) => node === "cloud-a")).toEqual([]);
     expect((await cluster.infer("second", BODY)).status).toBe(503);
-  }, 120_000);
+  }, 180_000);
 });

@@ -17,7 +17,7 @@ beforeAll(async () => {
   await cluster.publish("digits", await readFile("examples/digits/models/digits.onnx"));
   await cluster.deploy({ name: "digits", model: "digits", version: 1 });
   await cluster.whenDeploymentReady("digits");
-}, 120_000);
+}, 180_000);
 
 afterAll(async () => {
   await cluster?.stop();
@@ -37,7 +37,7 @@ async function failureOf(name: string, file: Uint8Array): Promise<NonNullable<Pl
       expect(answer.status).toBe(200);
       return (await cluster.placements(name))[0]?.failure ?? undefined;
     },
-    40_000,
+    90_000,
   );
   expect((await cluster.infer("digits", sample.body)).status).toBe(200);
   return failure;
@@ -46,17 +46,17 @@ async function failureOf(name: string, file: Uint8Array): Promise<NonNullable<Pl
 describe("hostile models: the node goes on serving its other model", () => {
   it("kills a model that hangs in its warm run, and says that it hangs", async () => {
     expect(await failureOf("hangs", loopModel({ forever: true }))).toMatchObject({ code: "WARMUP_TIMEOUT" });
-  }, 60_000);
+  }, 120_000);
 
   it("ends a model that eats memory while it loads, and says so", async () => {
     expect(await failureOf("eats", loadBombModel(2_000))).toMatchObject({ code: "OUT_OF_MEMORY" });
-  }, 60_000);
+  }, 120_000);
 
   it("reports a model that the runtime refuses, in the runtime's words", async () => {
     const failure = await failureOf("refused", unknownOperatorModel());
     expect(failure.code).toBe("LOAD_FAILED");
     expect(failure.detail.length).toBeGreaterThan(20);
-  }, 60_000);
+  }, 120_000);
 
   it("reports each of the three as an event, with code and reason", async () => {
     const codes = ["WARMUP_TIMEOUT", "OUT_OF_MEMORY", "LOAD_FAILED"];

@@ -22,7 +22,7 @@ beforeAll(async () => {
   cluster = await SkerryCluster.start(database.url, { SKERRY_NODE_URLS: `ws://127.0.0.1:${proxy.port}` });
   proxy.pointAt(cluster.port);
   await cluster.addNode("edge-a");
-}, 120_000);
+}, 180_000);
 
 afterAll(async () => {
   await cluster?.stop();
@@ -57,7 +57,7 @@ describe("a node that is given twenty models at once", () => {
     for (const name of names) await cluster.whenDeploymentReady(name);
     expect(await count("ModelPushed")).toBe(MODELS);
     expect(await count("NodeDisconnected")).toBe(0);
-  }, 120_000);
+  }, 180_000);
 
   it("takes the next twenty though its connections are cut again and again on the way", async () => {
     await publishAll(SECOND_WIDTH);

@@ -15,7 +15,7 @@ beforeAll(async () => {
   database = await startTestDatabase();
   cluster = await SkerryCluster.start(database.url);
   await cluster.publish("softmax", softmaxModel());
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
   await cluster?.stop();
@@ -47,5 +47,5 @@ describe("a deployment that says it is ready", () => {
       statuses.push(answer.status);
     }
     expect(statuses).toEqual(statuses.map(() => 200));
-  }, 90_000);
+  }, 150_000);
 });

@@ -17,7 +17,7 @@ beforeAll(async () => {
   cluster = await SkerryCluster.start(database.url);
   node = await cluster.addNode("edge-a");
   await Promise.all(SUMS.map((name, i) => serve(name, regressorModel({ features: 2, intercept: 100 * (i + 1) }))));
-}, 120_000);
+}, 180_000);
 
 afterAll(async () => {
   await cluster?.stop();
@@ -96,7 +96,7 @@ describe("a shared model host", () => {
     await isTold(/^the shared model host shared-1 ended: signal SIGKILL.*none of its models did it/);
     const told = (await cluster.events()).find(({ message }) => message.startsWith("the shared model host shared-1"));
     for (const name of SUMS) expect(told?.message).toContain(`${name}:1`);
-  }, 120_000);
+  }, 180_000);
 
   it("that one of its models hangs is back without that one, which has a host of its own", async () => {
     await serve("hangs", loopModel({ forever: false }));
@@ -113,5 +113,5 @@ describe("a shared model host", () => {
     await isTold(
       /^the shared model host shared-1 ended: killed after 2000 ms.*hangs:1 ran then and has a host of its own/,
     );
-  }, 120_000);
+  }, 180_000);
 });

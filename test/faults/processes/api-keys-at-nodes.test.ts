@@ -17,7 +17,7 @@ beforeAll(async () => {
   await cluster.publish("digits", await readFile("examples/digits/models/digits-small.onnx"));
   await cluster.deploy({ name: "digits", model: "digits", version: 1, placement: { edge: { min: 1 } } });
   await cluster.whenDeploymentReady("digits");
-}, 120_000);
+}, 180_000);
 afterAll(async () => {
   await cluster?.stop();
   await database?.stop();
@@ -63,5 +63,5 @@ describe("a node whose own address asks for keys", () => {
     await cluster.whenNode("dock-7", "ready");
     await cluster.request("DELETE", `/api-keys/${till.id}`);
     await untilStatus(till.key, 401);
-  }, 120_000);
+  }, 180_000);
 });

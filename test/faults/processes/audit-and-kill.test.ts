@@ -14,7 +14,7 @@ beforeAll(async () => {
   database = await startTestDatabase();
   [sql, other] = [await connect(database.url), await connect(database.url)];
   cluster = await SkerryCluster.start(database.url);
-}, 60_000);
+}, 120_000);
 afterAll(async () => {
   await cluster?.stop();
   await Promise.all([sql?.end(), other?.end()]);
@@ -82,7 +82,7 @@ describe("a control plane that is killed between a change and its audit entry", 
       const { rows, entries } = await countsOf(prefix);
       expect([before, rows]).toEqual([{ rows: 0, entries: 0 }, entries]);
     }
-  }, 120_000);
+  }, 180_000);
 
   it("leaves a chain that holds", async () => {
     const { rows } = await sql.query<{ broken: number }>(

@@ -13,7 +13,7 @@ beforeAll(async () => {
   database = await startTestDatabase();
   cluster = await SkerryCluster.start(database.url);
   await cluster.addNode("edge-a");
-}, 120_000);
+}, 180_000);
 
 afterAll(async () => {
   await Promise.all(started.map((process) => process.stop()));
@@ -50,5 +50,5 @@ describe("net-two-sockets: a copied state folder that dials another control plan
     );
     expect(conflict.message).toContain("the one at another control plane is kept");
     expect(await cluster.whenNode("edge-a", "ready")).toMatchObject({ epoch });
-  }, 120_000);
+  }, 180_000);
 });

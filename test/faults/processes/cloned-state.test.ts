@@ -13,7 +13,7 @@ beforeAll(async () => {
   database = await startTestDatabase();
   cluster = await SkerryCluster.start(database.url);
   await cluster.addNode("edge-a");
-}, 120_000);
+}, 180_000);
 
 afterAll(async () => {
   await Promise.all(started.map((process) => process.stop()));
@@ -45,7 +45,7 @@ describe("net-two-sockets: a state folder that is used twice", () => {
     await node.process.kill();
     node.restart();
     await cluster.whenNode("edge-a", "ready");
-  }, 60_000);
+  }, 120_000);
 
   it("as a copy leaves the first one connected, and a warning names both", async () => {
     const node = original();
@@ -68,5 +68,5 @@ describe("net-two-sockets: a state folder that is used twice", () => {
 
     await node.process.stop();
     await until("the copy takes its place", () => clone.output.includes("connected to the control plane"), 45_000);
-  }, 90_000);
+  }, 150_000);
 });

@@ -15,7 +15,7 @@ beforeAll(async () => {
   await cluster.publish("digits", await readFile("examples/digits/models/digits.onnx"));
   await cluster.deploy({ name: "digits", model: "digits", version: 1 });
   await cluster.whenDeploymentReady("digits");
-}, 120_000);
+}, 180_000);
 
 afterAll(async () => {
   await cluster?.stop();
@@ -45,7 +45,7 @@ describe("proc-replica-kill: the only control plane is killed", () => {
     expect(through.status).toBe(200);
     expect(through.headers.get("skerry-node")).toBe("edge-a");
     expect(await pushes()).toBe(1);
-  }, 60_000);
+  }, 120_000);
 
   it("leaves a node that was restarted meanwhile serving from its disk, under the version's aliases too", async () => {
     const node = cluster.nodes.get("edge-a");
@@ -70,5 +70,5 @@ describe("proc-replica-kill: the only control plane is killed", () => {
     await cluster.whenNode("edge-a", "ready");
     await cluster.whenDeploymentReady("digits");
     expect(await pushes()).toBe(1);
-  }, 60_000);
+  }, 120_000);
 });

@@ -39,7 +39,7 @@ beforeAll(async () => {
   pinned = await cluster.addNode("edge-b", { answersInPieces: true, env: { SKERRY_URL: urlOf(otherPort) } });
   await deploy("digits", await readFile("examples/digits/models/digits.onnx"), spread);
   await deploy("pieces", softmaxModel(), pinned);
-}, 120_000);
+}, 180_000);
 
 afterAll(async () => {
   await cluster?.stop();
@@ -96,7 +96,7 @@ describe("two control planes, each with a node of its own", () => {
     expect(left.status).toBe(200);
     left.vanish();
     await until("the node has dropped it", async () => (await inFlightAt(pinned)) === 0);
-  }, 60_000);
+  }, 120_000);
 
   it("end the answers of one that is killed, and serve its nodes when it is back", async () => {
     const begun = await pieces({ pieces: 10_000, bytes: 1_000, everyMs: 10 }, cluster.port);

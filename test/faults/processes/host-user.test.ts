@@ -15,7 +15,7 @@ beforeAll(async () => {
   cluster = await SkerryCluster.start(database.url);
   // Others may enter the folder above it: the folder of a cluster is for its owner alone.
   stateDir = await mkdtemp(path.join(tmpdir(), "skerry-state-"));
-}, 60_000);
+}, 120_000);
 afterAll(async () => {
   await cluster?.stop();
   await database?.stop();
@@ -40,5 +40,5 @@ asRoot("a node that runs as root", () => {
     node.restart();
     await cluster.whenLocalReady(node);
     expect(await usersOfHosts()).toEqual(["61000"]);
-  }, 120_000);
+  }, 180_000);
 });

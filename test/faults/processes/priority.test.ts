@@ -20,7 +20,7 @@ beforeAll(async () => {
   await cluster.addNode("edge-a");
   await cluster.publish("first", identityModel("FP32", ["n", 2]));
   await cluster.publish("second", identityModel("FP32", ["n", 2]));
-}, 120_000);
+}, 180_000);
 afterAll(async () => {
   await cluster?.stop();
   await database?.stop();

@@ -17,7 +17,7 @@ beforeAll(async () => {
   await cluster.publish("digits", await readFile("examples/digits/models/digits.onnx"));
   await cluster.deploy({ name: "digits", model: "digits", version: 1 });
   await cluster.whenDeploymentReady("digits");
-}, 120_000);
+}, 180_000);
 
 afterAll(async () => {
   await Promise.all(started.map((process) => process.stop()));
@@ -57,7 +57,7 @@ describe("sem-delete-live: a node that was removed", () => {
     await cluster.whenNode("edge-a", "ready");
     await cluster.whenDeploymentReady("digits");
     expect(await names()).toEqual(["edge-a"]);
-  }, 90_000);
+  }, 150_000);
 
   it("that was off meanwhile joins again as soon as it hears of its removal", async () => {
     await started[0]?.stop();
@@ -66,7 +66,7 @@ describe("sem-delete-live: a node that was removed", () => {
     const again = start({ SKERRY_URL: cluster.url, SKERRY_JOIN_TOKEN: token });
     await cluster.whenNode("edge-a", "ready");
     expect(again.output).toContain("it joins again");
-  }, 60_000);
+  }, 120_000);
 });
 
 describe("a control plane that has moved", () => {
@@ -90,5 +90,5 @@ describe("a control plane that has moved", () => {
       30_000,
     );
     expect(connected).toBe(true);
-  }, 60_000);
+  }, 120_000);
 });

@@ -15,7 +15,7 @@ beforeAll(async () => {
   database = await startTestDatabase();
   sql = await connect(database.url);
   cluster = await SkerryCluster.start(database.url);
-}, 60_000);
+}, 120_000);
 afterAll(async () => {
   await Promise.all(started.map((process) => process.stop()));
   await cluster?.stop();
@@ -71,7 +71,7 @@ describe("a machine that takes the place of a node", () => {
       60_000,
     );
     expect(await rowOf("dock-1")).toMatchObject({ id: before.id, generation: 2 });
-  }, 90_000);
+  }, 150_000);
 });
 
 describe("a node that a restored database does not know by its present key", () => {
@@ -94,7 +94,7 @@ describe("a node that a restored database does not know by its present key", () 
     await cluster.whenNode("dock-2", "ready");
     await until("its key was replaced again", async () => (await rowOf("dock-2")).publicKey !== backup.publicKey);
     expect((await rowOf("dock-2")).generation).toBe(1);
-  }, 90_000);
+  }, 150_000);
 
   it("joins again in its folder with a token that replaces it, when it knows none of its keys", async () => {
     await node.process.stop();
@@ -111,5 +111,5 @@ describe("a node that a restored database does not know by its present key", () 
       60_000,
     );
     expect((await rowOf("dock-2")).id).toBe(id);
-  }, 90_000);
+  }, 150_000);
 });

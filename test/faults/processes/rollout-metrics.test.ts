@@ -16,7 +16,7 @@ beforeAll(async () => {
   await cluster.publish("digits", await readFile("examples/digits/models/digits-small.onnx"));
   await cluster.deploy({ name: "digits", model: "digits", version: 1 });
   await cluster.whenDeploymentReady("digits");
-}, 120_000);
+}, 180_000);
 
 afterAll(async () => {
   await cluster?.stop();
@@ -61,5 +61,5 @@ describe("the metrics of a rollout between real processes", () => {
       'skerry_rollout_phase_seconds_count{phase="baking"} 1',
     );
     expect(await metrics()).not.toContain("skerry_rollout_phase_age_seconds{");
-  }, 120_000);
+  }, 180_000);
 });

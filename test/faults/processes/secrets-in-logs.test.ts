@@ -15,7 +15,7 @@ let isGone = false;
 beforeAll(async () => {
   database = await startTestDatabase();
   cluster = await SkerryCluster.start(database.url, LOUD);
-}, 60_000);
+}, 120_000);
 afterAll(async () => {
   await cluster?.stop();
   if (!isGone) await database?.stop();

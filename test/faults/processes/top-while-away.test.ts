@@ -16,7 +16,7 @@ beforeAll(async () => {
   await cluster.publish("digits", await readFile("examples/digits/models/digits.onnx"));
   await cluster.deploy({ name: "digits", model: "digits", version: 1 });
   await cluster.whenDeploymentReady("digits");
-}, 120_000);
+}, 180_000);
 
 afterAll(async () => {
   await cluster?.stop();
@@ -47,5 +47,5 @@ describe("skerry top while the control plane is killed and started again", () =>
     await shows("the fleet again", /^live;/m, /^edge-a +ready /m, /^edge-b +ready /m);
     signals.emit("SIGINT");
     expect(await ended).toMatchObject({ exitCode: 130, stderr: "" });
-  }, 120_000);
+  }, 180_000);
 });

@@ -12,7 +12,7 @@ const started: SkerryProcess[] = [];
 beforeAll(async () => {
   database = await startTestDatabase();
   cluster = await SkerryCluster.start(database.url);
-}, 60_000);
+}, 120_000);
 afterAll(async () => {
   await Promise.all(started.map((process) => process.stop()));
   await cluster?.stop();
@@ -63,7 +63,7 @@ describe("a node whose token needs an approval", () => {
     await cluster.whenNode("dock-1", "ready");
     await cluster.whenDeploymentReady("digits");
     expect((await nodeNamed("dock-1")).approval).toBeNull();
-  }, 120_000);
+  }, 180_000);
 
   it("hears that it was rejected", async () => {
     const readyz = await startWaiting("dock-2");
@@ -71,5 +71,5 @@ describe("a node whose token needs an approval", () => {
     await cluster.request("POST", "/nodes/dock-2/reject");
     await until("it says that it is void", async () => (await readyz()).includes("its key is void"));
     expect(await readyz()).not.toContain("this node waits");
-  }, 60_000);
+  }, 120_000);
 });

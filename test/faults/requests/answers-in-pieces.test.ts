@@ -25,7 +25,7 @@ beforeAll(async () => {
   real = await cluster.addNode("cloud-b", { kind: "cloud" });
   await deploy("pieces", softmaxModel(), { edge: { min: 1 }, cloud: { min: 0 } });
   await deploy("zeros", zerosModel(), { edge: { min: 0 }, cloud: { min: 1 } });
-}, 120_000);
+}, 180_000);
 
 afterAll(async () => {
   await cluster?.stop();
@@ -74,7 +74,7 @@ describe("answers in pieces, from the model host to the caller", () => {
       expect((await answer.rest()).bytes).toBeGreaterThan(64 * MEBI);
     }
     await whenIdle(generating);
-  }, 60_000);
+  }, 120_000);
 
   it("stop with a reader who takes nothing, and with no other one", async () => {
     const sleepers: Begun[] = [];
@@ -93,7 +93,7 @@ describe("answers in pieces, from the model host to the caller", () => {
       answer.vanish();
       return answer.status === 200;
     });
-  }, 60_000);
+  }, 120_000);
 
   it("leave nothing behind when their callers vanish in the middle, at the control plane and at the node", async () => {
     const seen = new Map<number, number>();
@@ -111,7 +111,7 @@ describe("answers in pieces, from the model host to the caller", () => {
     expect([...seen.keys()].filter((status) => status !== 200 && status !== 429)).toEqual([]);
     expect(await (await generate({ pieces: 5, bytes: 10, everyMs: 1 })).rest()).toMatchObject({ bytes: 50 });
     expect((await (await zeros(64 * MEBI)).rest()).bytes).toBeGreaterThan(64 * MEBI);
-  }, 120_000);
+  }, 180_000);
 
   it("are cut off, and recorded as NODE_LOST, when their node is killed in the middle", async () => {
     const answer = await generate({ pieces: 1e9, bytes: 20, everyMs: 1 });
@@ -123,5 +123,5 @@ describe("answers in pieces, from the model host to the caller", () => {
       ).text();
       return /^skerry_inferences_total\{[^}]*NODE_LOST[^}]*\} 1$/m.test(text);
     });
-  }, 30_000);
+  }, 60_000);
 });

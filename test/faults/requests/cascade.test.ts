@@ -46,7 +46,7 @@ beforeAll(async () => {
   });
   await cluster.whenDeploymentReady("large", 60_000);
   await cluster.whenDeploymentReady("tiny", 60_000);
-}, 120_000);
+}, 180_000);
 
 afterAll(async () => {
   await cluster?.stop();
@@ -184,7 +184,7 @@ describe("a cascade over real processes", () => {
       },
       60_000,
     );
-  }, 120_000);
+  }, 180_000);
 
   it("answers at the node itself from the small model while the cable is out", async () => {
     const [{ localUrl } = { localUrl: "" }] = edges;
@@ -195,5 +195,5 @@ describe("a cascade over real processes", () => {
     );
     expect([text, last]).toEqual(["uvwxyz", "data: [DONE]"]);
     proxy.heal();
-  }, 60_000);
+  }, 120_000);
 });

@@ -35,7 +35,7 @@ beforeAll(async () => {
   await cluster.whenDeploymentReady("echo");
   placementId = (await cluster.placements("echo"))[0]?.id ?? "";
   mallory = await HostileNode.join(cluster, "mallory", folder);
-}, 120_000);
+}, 180_000);
 
 afterAll(async () => {
   await cluster?.stop();

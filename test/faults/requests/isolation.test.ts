@@ -14,7 +14,7 @@ let cluster: SkerryCluster;
 beforeAll(async () => {
   database = await startTestDatabase();
   cluster = await SkerryCluster.start(database.url);
-}, 120_000);
+}, 180_000);
 
 afterAll(async () => {
   await cluster?.stop();
@@ -65,7 +65,7 @@ describe("what one node does in excess", () => {
     expect(said[0]?.message).toBe("[2Jline 0");
     const metrics = await (await fetch(`${cluster.url}/metrics`)).text();
     expect(Number(/^skerry_events_dropped_total (\d+)$/m.exec(metrics)?.[1])).toBeGreaterThan(1_000);
-  }, 60_000);
+  }, 120_000);
 
   it("in-silent-sockets: sixty sockets that name a known node and say nothing keep nobody out", async () => {
     const known = await join("known");
@@ -85,5 +85,5 @@ describe("what one node does in excess", () => {
     await until("few of them are left", () => silent.filter(isOpen).length <= 6);
     for (const socket of silent) socket.terminate();
     for (const link of links) link.close(1_000, "");
-  }, 60_000);
+  }, 120_000);
 });

@@ -31,7 +31,7 @@ beforeAll(async () => {
   );
   await cluster.deploy({ name: "sums", model: "sums", version: 1, placement: { edge: { min: 2 } } });
   await until("both nodes serve", async () => (await ready()).length === 2, 60_000);
-}, 120_000);
+}, 180_000);
 
 afterAll(async () => {
   await cluster?.stop();
@@ -72,14 +72,14 @@ describe("streams over real processes", () => {
       homes.add(answers[0]?.node ?? "");
     }
     expect(homes).toEqual(new Set(["edge-a", "edge-b"]));
-  }, 60_000);
+  }, 120_000);
 
   it("lose nothing by requests that come at once: they go one after another", async () => {
     const answers = await Promise.all(Array.from({ length: 40 }, () => add("at-once", 1)));
     expect(answers.map(({ sum }) => sum).toSorted((a, b) => (a ?? 0) - (b ?? 0))).toEqual(
       Array.from({ length: 40 }, (_, at) => at + 1),
     );
-  }, 60_000);
+  }, 120_000);
 
   it("lose nothing with a model host that is killed", async () => {
     const before = await add("host", 5);
@@ -95,7 +95,7 @@ describe("streams over real processes", () => {
     );
     expect([after.sum, after.count]).toEqual([12, 2]);
     await until("both nodes serve", async () => (await ready()).length === 2, 60_000);
-  }, 120_000);
+  }, 180_000);
 
   it("lose with an agent that is killed what came after the last write, and no more", async () => {
     const names = Array.from({ length: 8 }, (_, at) => `kill-${at}`);
@@ -121,7 +121,7 @@ describe("streams over real processes", () => {
       });
       expect([name, sum, count]).toEqual([name, 101, 2]);
     }
-  }, 120_000);
+  }, 180_000);
 
   it("go on at another node when theirs is drained, those that are asked meanwhile and those that rest", async () => {
     const names = Array.from({ length: 12 }, (_, at) => `drain-${at}`);
@@ -155,7 +155,7 @@ describe("streams over real processes", () => {
       expect.stringMatching(/^sums:1 ends on edge-a; streams went over: \d+ to edge-[bc]/),
     );
     expect(events.map(({ reason }) => reason)).not.toContain("StreamsNotHandedOver");
-  }, 120_000);
+  }, 180_000);
 
   it("begin anew, with an event that says so, when nobody can take them over", async () => {
     await add("last", 3);
@@ -164,5 +164,5 @@ describe("streams over real processes", () => {
       (await cluster.events()).find(({ reason }) => reason === "StreamsNotHandedOver"),
     );
     expect(event.message).toMatch(/^sums:1 ends on edge-[bc]; its streams begin anew: /);
-  }, 60_000);
+  }, 120_000);
 });

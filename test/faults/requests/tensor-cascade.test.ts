@@ -52,7 +52,7 @@ beforeAll(async () => {
   });
   await cluster.whenDeploymentReady("digits", 60_000);
   await cluster.whenDeploymentReady("digits-small", 60_000);
-}, 120_000);
+}, 180_000);
 
 afterAll(async () => {
   await cluster?.stop();
@@ -128,7 +128,7 @@ describe("a cascade of tensors over real processes", () => {
       requests: digits.length * 2,
       compared: Math.round(escalated * digits.length),
     });
-  }, 120_000);
+  }, 180_000);
 
   it("sends no byte of a request that must stay at the edge to the cloud, and says that it is closed", async () => {
     sent.clear();
@@ -141,7 +141,7 @@ describe("a cascade of tensors over real processes", () => {
     expect(seen.every(({ model, route }) => model === "digits-small" && route.includes("closed=residency"))).toBe(true);
     const links = linksWith("stays-at-the-edge");
     expect([links.length > 0, links.includes(cloudLink ?? {})]).toEqual([true, false]);
-  }, 60_000);
+  }, 120_000);
 
   it("finds a threshold by labelled data, and changes nothing", async () => {
     const file = path.join(directory, "digits.npz");
@@ -167,11 +167,11 @@ describe("a cascade of tensors over real processes", () => {
     expect(answer).toMatchObject({ measure: "confidence", output: "probabilities" });
     expect(chosen["escalated"]).toBeLessThan(0.4);
     expect(chosen["right"]).toBeGreaterThanOrEqual((chosen["rightOfLarge"] ?? 1) - 0.02);
-  }, 60_000);
+  }, 120_000);
 
   it("answers each request within its deadline from the small model when the cloud is gone", async () => {
     await cloud.process.kill();
     const seen = await askAll();
     expect(share(seen, ({ model }) => model === "digits-small")).toBe(1);
-  }, 60_000);
+  }, 120_000);
 });

@@ -31,7 +31,7 @@ beforeAll(async () => {
   const placement = { edge: { min: 2 }, cloud: { min: 1 } };
   await cluster.deploy({ name: "tiny", model: "tiny", version: 1, placement });
   await cluster.whenDeploymentReady("tiny", 60_000);
-}, 120_000);
+}, 180_000);
 
 afterAll(async () => {
   await cluster?.stop();
@@ -97,5 +97,5 @@ describe("a text model at the edge and in the cloud", () => {
     for (const name of ["edge-a", "edge-b", "cloud-a"]) await cluster.whenNode(name, "ready");
     const routed = await ask({ prompt: "xyz" });
     expect(await routed.json()).toMatchObject({ choices: [{ text: "abcd" }] });
-  }, 60_000);
+  }, 120_000);
 });

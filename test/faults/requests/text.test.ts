@@ -26,7 +26,7 @@ beforeAll(async () => {
   version = await cluster.publish("tiny", tinyGguf({ contextTokens: CONTEXT }), { runtime: "gguf" });
   await cluster.deploy({ name: "tiny", model: "tiny", version: 1, placement: { edge: { min: 2 } } });
   await cluster.whenDeploymentReady("tiny", 60_000);
-}, 120_000);
+}, 180_000);
 
 afterAll(async () => {
   await cluster?.stop();
@@ -175,7 +175,7 @@ describe("a text model over real processes", () => {
     if (survivor) await signalHosts(survivor, "SIGCONT");
     const texts = await Promise.all(answers.map(async (answer) => textOf(await answer)));
     expect(texts).toEqual(Array.from({ length: 8 }, () => "defg"));
-  }, 60_000);
+  }, 120_000);
 
   it("ends a stream whose node is killed with an error, and not as if it were whole", async () => {
     const stream = await ask(ENDLESS);
@@ -184,5 +184,5 @@ describe("a text model over real processes", () => {
     const events = (await rest).trim().split("\n\n");
     expect(events.at(-1)).toMatch(/^data: \{"error":\{.*"code":"NODE_LOST"\}\}$/);
     expect(events).not.toContain("data: [DONE]");
-  }, 60_000);
+  }, 120_000);
 });

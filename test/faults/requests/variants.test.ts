@@ -32,7 +32,7 @@ beforeAll(async () => {
   cluster = await SkerryCluster.start(database.url);
   nodes.set(small, await cluster.addNode(small, { env: memoryOf(400) }));
   nodes.set(large, await cluster.addNode(large, { env: memoryOf(4_096) }));
-}, 120_000);
+}, 180_000);
 
 afterAll(async () => {
   await cluster?.stop();
@@ -104,7 +104,7 @@ describe("a version with variants", () => {
     expect((await skerry("models", "inspect", "layer:1")).stdout).toMatch(
       /Variants +reference: model.onnx \(40 MiB\)\n +int8: .*\n +fp16: /,
     );
-  }, 120_000);
+  }, 180_000);
 
   it("gives each node the one that fits it, and only its files", async () => {
     await deploy({});
@@ -114,7 +114,7 @@ describe("a version with variants", () => {
     expect(seen).toEqual(["reference", "int8"]);
     expect(near).not.toEqual(exact);
     for (const [at, value] of exact.entries()) expect(near[at]).toBeCloseTo(value, 0);
-  }, 120_000);
+  }, 180_000);
 
   it("says which one a node has, and why", async () => {
     expect((await skerry("models", "where", "layer:1")).stdout).toMatch(/edge-small .*layer:1 \(int8\)/);
@@ -145,14 +145,14 @@ describe("a version with variants", () => {
     );
     expect(all).toEqual(["edge-large ready fp16", "edge-small ready fp16"]);
     expect(new Set(asked)).toEqual(new Set([200]));
-  }, 120_000);
+  }, 180_000);
 
   it("makes way for a version without variants", async () => {
     await cluster.publish("layer", layerModel());
     await deploy({ version: 2 });
     expect(await served(2)).toEqual(["edge-large 2 null", "edge-small 2 null"]);
     expect(await answerOf(small)).toEqual(await answerOf(large));
-  }, 120_000);
+  }, 180_000);
 
   it("is refused at its push when a variant decides otherwise", async () => {
     const folder = await folderOf("wrong", {
@@ -164,7 +164,7 @@ describe("a version with variants", () => {
     const { exitCode, stderr } = await skerry("models", "push", folder, "--model", "layer", "--wait");
     expect(exitCode).toBe(1);
     expect(stderr).toContain("variant int8, on 100 samples: it decides as the reference in 0 % of them");
-  }, 120_000);
+  }, 180_000);
 
   it("seems to run on nodes of different memory", async () => {
     const { items } = await cluster.get<{ items: Node[] }>("/nodes");

@@ -40,7 +40,7 @@ afterAll(async () => {
   await cluster?.stop();
   await server?.stop();
   if (directory !== undefined) await rm(directory, { recursive: true, force: true });
-}, 60_000);
+}, 120_000);
 
 /** Runs the shell block of the page's section on backups that has `command`. */
 async function runBlock(command: string, env: { readonly DATABASE_URL: string; readonly SKERRY_DATA_DIR: string }) {

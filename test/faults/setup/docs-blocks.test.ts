@@ -64,7 +64,7 @@ beforeAll(async () => {
     log: path.join(directory, "dev.log"),
   });
   await until("it serves", () => skerry.output.includes("Ctrl-C"), PATIENCE_MS);
-}, 120_000);
+}, 180_000);
 
 afterAll(async () => {
   await skerry?.stop();
@@ -147,21 +147,21 @@ describe("the commands of the pages", () => {
     }
     for (const [i, expected] of ["cloud-a", "digits", "cloud-a", "PlacementReady", "echo skj1."].entries())
       expect(outputs[i]).toContain(expected);
-  }, 120_000);
+  }, 180_000);
 
   it("docs/open-inference.md: metadata at the control plane and at a node", async () => {
     const [block = ""] = await blocksOf("docs/open-inference.md");
     const output = await run(block);
     for (const expected of ['"name":"skerry"', '"platform":"onnx', "--help", '{"models":['])
       expect(output).toContain(expected);
-  }, 120_000);
+  }, 180_000);
 
   it("docs/access.md: a session of a browser from its beginning to its end", async () => {
     const [block = ""] = await blocksOf("docs/access.md", ["sh"]);
     const output = await run(block);
     expect(output).toContain('"name":"cloud-a"');
     expect(output).not.toContain("urn:skerry:error");
-  }, 120_000);
+  }, 180_000);
 
   it("docs/watching.md: what is there, and what changes", async () => {
     const [watch = "", ...others] = await blocksOf("docs/watching.md", ["sh"]);
@@ -169,7 +169,7 @@ describe("the commands of the pages", () => {
       'data: {"name":"cloud-a"',
     );
     for (const block of others) await runUntil(block, (printed) => printed.includes("cloud-a"));
-  }, 120_000);
+  }, 180_000);
 
   // Before a node comes and is lost: it asks for every one at the edge.
   it("docs/variants.md: a model with its variants, from the push to what each node has", async () => {
@@ -189,7 +189,7 @@ describe("the commands of the pages", () => {
     expect(await run(push)).toMatch(/int8: model.int8.onnx \(.*\), decides as the reference in 100 % of 100 samples/);
     expect(await run(apply)).toMatch(/layer:1 \(reference\)[^]*it fits, and none was measured to be much quicker/);
     await run("skerry deployments rm layer --wait");
-  }, 120_000);
+  }, 180_000);
 
   it("docs/nodes.md: a machine joins, and serves its LAN with keys of its own", async () => {
     const [joining = "", serving = ""] = await blocksOf("docs/nodes.md");
@@ -207,7 +207,7 @@ describe("the commands of the pages", () => {
       return answer !== "";
     });
     expect(answer).toContain('"models"');
-  }, 120_000);
+  }, 180_000);
 
   it("docs/deployments.md: what a changed fleet would do", async () => {
     const [cordon = "", remove = "", drain = ""] = (await blocksOf("docs/deployments.md", ["sh"]))
@@ -233,7 +233,7 @@ describe("the commands of the pages", () => {
     expect(await run(bench)).toMatch(/Answered +100 of 100 in/);
     await run(logs);
     expect(JSON.parse(await run(traffic)).total.requests).toBeGreaterThan(100);
-  }, 120_000);
+  }, 180_000);
 
   it("docs/batching.md: limits that a deployment takes", async () => {
     const [block = ""] = await blocksOf("docs/batching.md");
@@ -304,7 +304,7 @@ describe("the commands of the pages", () => {
     const prepared = await run(stages);
     expect(prepared).toContain("probabilities");
     expect(prepared).not.toContain("decision");
-  }, 120_000);
+  }, 180_000);
 
   it("docs/pipelines.md: a species for each row of a table", async () => {
     const [block = ""] = await blocksOf("docs/pipelines.md", ["bash"]);
@@ -321,7 +321,7 @@ describe("the commands of the pages", () => {
     expect(decided).toHaveLength(30);
     expect(decided.filter((label, row) => label !== right[row] && label !== "unsure")).toEqual([]);
     expect(decided.filter((label) => label === "unsure").length).toBeLessThan(6);
-  }, 120_000);
+  }, 180_000);
 
   it("README.md: your own model in three commands", async () => {
     const [block = ""] = await blocksOf("README.md", ["sh"]);
@@ -330,7 +330,7 @@ describe("the commands of the pages", () => {
     expect(outputs).toEqual([{ name: "variable", shape: [1, 1], datatype: "FP32", data: [sum] }]);
     expect(sum).toBeCloseTo(100 + ROW_SUM, 4);
     await run("skerry deployments rm diabetes --wait && skerry models ls");
-  }, 120_000);
+  }, 180_000);
 
   it("docs/getting-started.md: from a file to a second version, another node and away again", async () => {
     const page = "docs/getting-started.md";
@@ -363,7 +363,7 @@ describe("the commands of the pages", () => {
     expect(printed).toMatch(/1 +digits:1 → 2 +canary +promoted +3\/3 +skerry/);
     expect(await run("skerry rollout status canary-digits -w")).toMatch(/Versions +digits:2 → 1/);
     await run("skerry deployments rm canary-digits --wait");
-  }, 120_000);
+  }, 180_000);
 
   it("docs/rollouts.md: a deployment whose next version needs approval, and begins by day", async () => {
     const [, yaml = ""] = await blocksOf("docs/rollouts.md", ["yaml"]);
@@ -373,7 +373,7 @@ describe("the commands of the pages", () => {
     expect(shown).toMatch(/approval:\s+- start\s+- promote/);
     expect(shown).toContain("timezone: Europe/Berlin");
     await run("skerry deployments rm careful-digits --wait");
-  }, 120_000);
+  }, 180_000);
 
   it("docs/rollouts.md: a deployment whose next version gets copies first", async () => {
     const [, , yaml = ""] = await blocksOf("docs/rollouts.md", ["yaml"]);
@@ -381,7 +381,7 @@ describe("the commands of the pages", () => {
     await run("skerry apply -f shadow-digits.yaml --wait");
     expect(await run("skerry deployments get shadow-digits -o yaml")).toContain("strategy: shadow");
     await run("skerry deployments rm shadow-digits --wait");
-  }, 120_000);
+  }, 180_000);
 
   it("docs/large-models.md: from a file to a streaming answer", async () => {
     const [block = ""] = await blocksOf("docs/large-models.md", ["sh"]);
@@ -389,7 +389,7 @@ describe("the commands of the pages", () => {
     const printed = await run(block);
     expect(printed).toContain("It writes text: Tiny alphabet, llama, 632 K parameters");
     expect(printed).toContain("data: [DONE]");
-  }, 120_000);
+  }, 180_000);
 
   it("docs/large-models.md: a large model behind a small one", async () => {
     const [, , block = ""] = await blocksOf("docs/large-models.md", ["sh"]);
@@ -399,7 +399,7 @@ describe("the commands of the pages", () => {
     expect(printed).toContain("it is ready on 0 edge and 1 cloud nodes");
     expect(printed).toMatch(/Skerry-Model-Version: writer-large:1\r\nSkerry-Route: .*reason=cascade.*rule=header/);
     expect(await run("skerry deployments get writer")).toContain("writer-large answers");
-  }, 120_000);
+  }, 180_000);
 
   it("docs/explanations.md: one answer and its explanations, routed and at a node", async () => {
     const [block = ""] = await blocksOf("docs/explanations.md", ["sh"]);
@@ -423,7 +423,7 @@ describe("the commands of the pages", () => {
     expect(JSON.parse(cloud.slice(cloud.indexOf("{"), cloud.lastIndexOf("}") + 1)).response.outputs[1]).toEqual(
       map(local),
     );
-  }, 120_000);
+  }, 180_000);
 
   it("docs/cascades.md: a small model of tensors with a large one behind it", async () => {
     const [block = ""] = await blocksOf("docs/cascades.md", ["sh"]);
@@ -431,7 +431,7 @@ describe("the commands of the pages", () => {
     expect(printed).toContain("digits answers when the confidence of its answer is below 0.9");
     expect(printed).toMatch(/of 1 request were answered by digits/);
     await run("skerry deployments rm digits-small --wait");
-  }, 120_000);
+  }, 180_000);
 
   it("docs/models.md: a signed version", async () => {
     const [, block = ""] = await blocksOf("docs/models.md", ["sh"]);
@@ -443,5 +443,5 @@ describe("the commands of the pages", () => {
     await writeFile(path.join(directory, "model.onnx"), largeModel(4, 1));
     expect(await run(block)).toContain('"state":"checking"');
     await until("it is ready", async () => (await run("skerry models inspect by-curl:1")).includes("ready"));
-  }, 120_000);
+  }, 180_000);
 });

@@ -31,7 +31,7 @@ beforeAll(async () => {
   await copyFile(process.execPath, node, constants.COPYFILE_FICLONE);
   await run(process.execPath, [path.join(ROOT, "deploy/docker/layout.mjs"), image]);
   database = await startTestDatabase();
-}, 120_000);
+}, 180_000);
 
 afterAll(async () => {
   await cluster?.stop();
@@ -82,7 +82,7 @@ describe("the files of the image", () => {
     expect(await ask("/v1/completions", { model: "tiny", prompt: "a", max_tokens: 2 })).toMatchObject({
       object: "text_completion",
     });
-  }, 120_000);
+  }, 180_000);
 });
 
 const isConfined = mayMount();

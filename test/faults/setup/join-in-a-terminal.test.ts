@@ -11,7 +11,7 @@ let cluster: SkerryCluster;
 beforeAll(async () => {
   database = await startTestDatabase();
   cluster = await SkerryCluster.start(database.url);
-}, 120_000);
+}, 180_000);
 
 afterAll(async () => {
   await cluster?.stop();
@@ -52,7 +52,7 @@ describe("skerry join", () => {
     expect(node).toMatchObject({ kind: "edge", site: "quay" });
     join.signal("SIGINT");
     expect(await join.exited).toBe(0);
-  }, 60_000);
+  }, 120_000);
 
   it("says what is wrong with a token that was used already", async () => {
     const create = skerry(["token", "create", "--print-join"]);
@@ -87,5 +87,5 @@ describe("skerry join", () => {
     expect(second.output).toContain("skerry token create --print-join");
     first.signal("SIGINT");
     await first.exited;
-  }, 60_000);
+  }, 120_000);
 });

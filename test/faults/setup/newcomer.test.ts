@@ -51,14 +51,14 @@ describe("skerry dev --once", () => {
     expect(first.output).toMatch(/digits:1 → (edge|cloud)-/);
     const mode = (await stat(path.join(directory, "data", "admin.key"))).mode & 0o777;
     expect(mode).toBe(0o600);
-  }, 120_000);
+  }, 180_000);
 
   it("finds its data again at the second start, and publishes nothing twice", async () => {
     const second = dev("--once");
     expect(await second.exited).toBe(0);
     expect(second.output).toMatch(/found digits:1/);
     expect(rowsOf(second.output).length).toBeGreaterThanOrEqual(10);
-  }, 120_000);
+  }, 180_000);
 
   it("wipes its data with --fresh, and nothing that is not its own", async () => {
     const marker = await ensureDirectory(path.join(directory, "not-ours"));
@@ -66,7 +66,7 @@ describe("skerry dev --once", () => {
     expect(await fresh.exited).toBe(0);
     expect(fresh.output).toMatch(/published digits:1/);
     expect(await readdir(path.dirname(marker))).toContain("not-ours");
-  }, 120_000);
+  }, 180_000);
 
   it("names a taken port and the way out before it starts anything", async () => {
     const [port = 0] = ports;
@@ -79,5 +79,5 @@ describe("skerry dev --once", () => {
     } finally {
       server.close();
     }
-  }, 60_000);
+  }, 120_000);
 });

@@ -25,7 +25,7 @@ beforeAll(async () => {
       HTTP_PROXY: `http://edge:secret@127.0.0.1:${proxyPort}`,
     },
   });
-}, 120_000);
+}, 180_000);
 
 afterAll(async () => {
   await cluster?.stop();
@@ -47,5 +47,5 @@ describe("a node behind a forward proxy", () => {
     // The join, and the channels for control, transfer and inference.
     expect(proxy.asked.length).toBeGreaterThanOrEqual(4);
     expect(new Set(proxy.asked)).toEqual(new Set([address]));
-  }, 60_000);
+  }, 120_000);
 });

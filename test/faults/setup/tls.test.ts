@@ -55,7 +55,7 @@ beforeAll(async () => {
   });
   stranger.on("tlsClientError", () => undefined);
   await new Promise<void>((resolve) => stranger.listen(0, "127.0.0.1", resolve));
-}, 120_000);
+}, 180_000);
 
 afterAll(async () => {
   await cluster?.stop();
@@ -88,7 +88,7 @@ describe("a node with an old key", () => {
     proxy.cut();
     await cluster.whenNode("edge-a", "ready", 60_000);
     expect((await cluster.events()).map(({ reason }) => reason)).toContain("NodeKeyRotated");
-  }, 90_000);
+  }, 150_000);
 });
 
 describe("a control plane with TLS and an authority of its own", () => {
@@ -116,7 +116,7 @@ describe("a control plane with TLS and an authority of its own", () => {
     proxy.pointAt(cluster.port);
     proxy.cut();
     await cluster.whenNode("edge-a", "ready", 60_000);
-  }, 120_000);
+  }, 180_000);
 
   it("is asked for nothing by a command line that knows its authority, when a stranger answers", async () => {
     const env = { SKERRY_CONFIG: path.join(strangerFolder, "config.json"), SKERRY_API_KEY: cluster.adminKey };
@@ -133,7 +133,7 @@ describe("a control plane with TLS and an authority of its own", () => {
     proxy.pointAt(cluster.port);
     expect(refused).toContain("nobody vouches for the server at");
     expect(heard).toEqual([]);
-  }, 60_000);
+  }, 120_000);
 });
 
 describe("a node that runs signed versions only", () => {
@@ -163,5 +163,5 @@ describe("a node that runs signed versions only", () => {
     const signed = await run("models", "push", at("safe.onnx"), "--model", "safe", "--sign", at("release.key"));
     expect(signed).toContain("safe:1 is signed by the key");
     await cluster.whenDeploymentReady("safe");
-  }, 90_000);
+  }, 150_000);
 });

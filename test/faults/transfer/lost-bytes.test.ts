@@ -14,7 +14,7 @@ beforeAll(async () => {
   database = await startTestDatabase();
   cluster = await SkerryCluster.start(database.url);
   await cluster.addNode("edge-a");
-}, 120_000);
+}, 180_000);
 afterAll(async () => {
   await cluster?.stop();
   await database?.stop();

@@ -25,7 +25,7 @@ beforeAll(async () => {
   folder = path.join(cluster.directory, "export");
   await mkdir(path.join(folder, "more"), { recursive: true });
   for (const [name, bytes] of Object.entries(largeBundle(SIZE_MIB, 5))) await writeFile(path.join(folder, name), bytes);
-}, 120_000);
+}, 180_000);
 
 afterAll(async () => {
   await proxy?.stop();
@@ -87,7 +87,7 @@ describe("proc-kill: a push of a graph with 300 MiB of external data", () => {
     expect(await again.exited).toBe(0);
     expect(again.output).toContain("net:1 has the same bytes already: nothing was sent.");
     expect(proxy.counters.bytesUp - before).toBeLessThan(MIB);
-  }, 60_000);
+  }, 120_000);
 
   it("reaches a node though the control plane is killed during the transfer, and serves every part of it", async () => {
     const node = await cluster.addNode("edge-a");

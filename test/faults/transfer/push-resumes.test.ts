@@ -15,7 +15,7 @@ beforeAll(async () => {
   database = await startTestDatabase();
   cluster = await SkerryCluster.start(database.url);
   await cluster.addNode("edge-a");
-}, 120_000);
+}, 180_000);
 
 afterAll(async () => {
   await cluster?.stop();
@@ -68,7 +68,7 @@ describe("net-cut: a node is killed in the middle of a 200 MiB push", () => {
       inputs: [{ name: "index", datatype: "INT64", shape: [1], data: [0] }],
     });
     expect(answer.status).toBe(200);
-  }, 120_000);
+  }, 180_000);
 
   it("sends a second version's changed chunks only", async () => {
     const file = largeModel(200, 1);
@@ -86,7 +86,7 @@ describe("net-cut: a node is killed in the middle of a 200 MiB push", () => {
     const second = (await cluster.events()).findLast(({ reason }) => reason === "ModelPushed");
     const [, received = "0"] = /: (\d+) bytes sent/.exec(second?.message ?? "") ?? [];
     expect(Number(received)).toBeLessThan(4 * MIB);
-  }, 120_000);
+  }, 180_000);
 });
 
 describe("net-cut: a node is killed in the middle of a bundle's push", () => {
@@ -144,5 +144,5 @@ describe("net-cut: a node is killed in the middle of a bundle's push", () => {
     );
     const pushed = (await cluster.events()).findLast(({ reason }) => reason === "ModelPushed");
     expect(pushed?.message).toMatch(/: 2 bytes sent, \d+ were there already/);
-  }, 120_000);
+  }, 180_000);
 });

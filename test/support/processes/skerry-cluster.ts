@@ -186,7 +186,7 @@ export class SkerryCluster {
     return node;
   }
 
-  whenNode(name: string, state: Node["state"], timeoutMs = 20_000): Promise<Node> {
+  whenNode(name: string, state: Node["state"], timeoutMs = 30_000): Promise<Node> {
     return until(
       `${name} is ${state}`,
       async () => (await this.#find<Node>("/nodes", name, (node) => node.state === state)) ?? false,

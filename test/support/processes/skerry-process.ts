@@ -80,10 +80,10 @@ export class SkerryProcess {
     await this.exited;
   }
 
-  /** Asks to stop; kills when that takes longer than 10 s. */
+  /** Asks to stop; kills when that takes longer than 30 s. */
   async stop(): Promise<void> {
     this.child.kill("SIGTERM");
-    const timer = setTimeout(() => this.child.kill("SIGKILL"), 10_000);
+    const timer = setTimeout(() => this.child.kill("SIGKILL"), 30_000);
     await this.exited;
     clearTimeout(timer);
   }
