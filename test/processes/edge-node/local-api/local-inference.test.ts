@@ -4,6 +4,7 @@ import { encodeRequest } from "../../../../shared/inference/request.ts";
 import { decodeResponse } from "../../../../shared/inference/response.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { postHead, RawClient } from "../../../support/network/raw-client.ts";
+import { modelHostsOf } from "../../../support/processes/process-facts.ts";
 import { aPlacement, LocalApiRig, pair, turns, type Answered } from "../support/local-api-rig.ts";
 
 const rig = new LocalApiRig();
@@ -11,6 +12,18 @@ const { call, infer } = rig;
 beforeAll(() => rig.startHosts());
 afterAll(() => rig.stopHosts());
 afterEach(() => rig.close());
+
+/** So that what runs still runs when the rest of a test has happened, however busy this machine is. */
+async function whileModelsStandStill<T>(act: () => Promise<T>): Promise<T> {
+  const hosts = await modelHostsOf(process.pid);
+  expect(hosts.length).toBeGreaterThanOrEqual(2);
+  for (const pid of hosts) process.kill(pid, "SIGSTOP");
+  try {
+    return await act();
+  } finally {
+    for (const pid of hosts) process.kill(pid, "SIGCONT");
+  }
+}
 
 describe("inference at a node's own API", () => {
   beforeEach(() => rig.open());
@@ -144,25 +157,32 @@ describe("inference at a node's own API", () => {
   });
 
   it("answers 504 when the caller's time is over, while the model goes on", async () => {
-    const answer = await infer(turns(3_000), { "skerry-timeout-ms": "60" }, "loop");
+    const answer = await whileModelsStandStill(() => infer(turns(1), { "skerry-timeout-ms": "60" }, "loop"));
     expect([answer.status, answer.headers["skerry-error"]]).toEqual([504, "DEADLINE_EXCEEDED"]);
     await eventually("the model is free again", async () => (await infer(turns(0), {}, "loop")).status === 200);
   });
 
   it("forgets the requests of callers who went away", async () => {
-    // Some seconds, so that it still runs when the others have come.
-    const slow = infer(turns(15_000), {}, "loop");
-    await eventually("the model is busy", () => rig.worker.inFlight === 1);
-    const gone = Array.from({ length: 3 }, () => {
-      const request = httpRequest({ port: rig.port, path: "/v2/models/loop/infer", method: "POST", agent: rig.agent });
-      request.on("error", () => undefined);
-      request.end(JSON.stringify(turns(1)));
-      return request;
+    const { first } = await whileModelsStandStill(async () => {
+      const running = infer(turns(1), {}, "loop");
+      await eventually("the model is busy", () => rig.worker.inFlight === 1);
+      const gone = Array.from({ length: 3 }, () => {
+        const request = httpRequest({
+          port: rig.port,
+          path: "/v2/models/loop/infer",
+          method: "POST",
+          agent: rig.agent,
+        });
+        request.on("error", () => undefined);
+        request.end(JSON.stringify(turns(1)));
+        return request;
+      });
+      await eventually("all are queued", () => rig.worker.inFlight === 4);
+      for (const request of gone) request.destroy();
+      await eventually("only the first is left", () => rig.worker.inFlight === 1);
+      return { first: running };
     });
-    await eventually("all are queued", () => rig.worker.inFlight === 4);
-    for (const request of gone) request.destroy();
-    await eventually("only the first is left", () => rig.worker.inFlight === 1);
-    expect((await slow).status).toBe(200);
+    expect((await first).status).toBe(200);
   });
 
   it("serves a request that offers HTTP/2, as Java's HttpClient does", async () => {
