@@ -7,7 +7,7 @@ export interface Clock {
   now(): number;
   /** Milliseconds since 1970 by the machine's calendar. */
   wallNow(): number;
-  /** Calls back once after `ms`. Returns the way to call it off, which may be called any number of times. */
+  /** Calls back once after `ms`, soon when that is past. Returns the way to call it off, which may be called any number of times. */
   after(ms: number, callback: () => void): () => void;
 }
 
@@ -16,7 +16,8 @@ export const systemClock: Clock = {
   now: () => performance.now(),
   wallNow: () => Date.now(),
   after(ms, callback) {
-    const timer = setTimeout(callback, ms);
+    // A busy machine comes to this when the time is past, and Node warns of a negative one on standard error.
+    const timer = setTimeout(callback, Math.max(0, ms));
     return () => clearTimeout(timer);
   },
 };
