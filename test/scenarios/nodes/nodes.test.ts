@@ -1,0 +1,3 @@
+import { tellStories } from "../support/tell-stories.ts";
+
+tellStories("nodes", import.meta.dirname);
