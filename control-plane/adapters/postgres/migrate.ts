@@ -35,6 +35,8 @@ export interface MigrateOptions {
   readonly serviceUrl?: string | undefined;
   /** Where the migrations lie; ours when left out. */
   readonly directory?: string;
+  /** How long PostgreSQL may take to answer the connection; 2 s unless given. */
+  readonly answerMs?: number | undefined;
 }
 
 /**
@@ -51,11 +53,12 @@ export async function migrate({
   apply = true,
   serviceUrl,
   directory = MIGRATIONS,
+  answerMs = 2_000,
 }: MigrateOptions): Promise<readonly string[]> {
   const client = new pg.Client({
     connectionString: url,
     application_name: "skerry migrate",
-    connectionTimeoutMillis: 2_000,
+    connectionTimeoutMillis: answerMs,
   });
   client.on("error", () => undefined);
   try {

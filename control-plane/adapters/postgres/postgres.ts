@@ -104,7 +104,7 @@ export async function createPostgres(options: PostgresOptions): Promise<Postgres
   const { url, logger, clock, random, poolSize = 10, answerMs } = options;
   const { migrationUrl } = options;
   const roles = migrationUrl === undefined ? { url } : { url: migrationUrl, serviceUrl: url };
-  const applied = await migrate({ ...roles, apply: options.migrate ?? true });
+  const applied = await migrate({ ...roles, apply: options.migrate ?? true, answerMs });
   if (applied.length > 0) logger.info({ migrations: applied }, "the database schema was brought up to date");
   const database = new Database({ url, poolSize, logger, random, answerMs });
   const ofNodes = new Database({ url, poolSize: LANES.nodes, logger, random, answerMs });

@@ -17,7 +17,7 @@ import { silentLogger } from "../../support/silent-logger.ts";
 import { until } from "../../support/processes/skerry-process.ts";
 
 /** The first transaction of a process takes seconds on a machine that others keep busy. A control plane refuses it after 2 s. */
-const PATIENT_MS = 20_000;
+export const PATIENT_MS = 20_000;
 
 /** Stores whose calls wait `answerMs` for PostgreSQL at most. */
 export const openStores = (url: string, answerMs = PATIENT_MS): Promise<PostgresStores> =>

@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
 import type pg from "pg";
 import { migrate } from "../../../control-plane/adapters/postgres/migrate.ts";
@@ -9,8 +10,9 @@ import { role } from "../../../shared/api/v1/access/keys.ts";
 import { versionState } from "../../../shared/api/v1/models.ts";
 import { nodeKind } from "../../../shared/api/v1/nodes/nodes.ts";
 import { PLACEMENT_STATES, WANTED_STATES } from "../../../shared/protocol/placement.ts";
+import { TcpProxy } from "../../support/network/tcp-proxy.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
-import { connect } from "./fixture.ts";
+import { connect, PATIENT_MS } from "./fixture.ts";
 
 let database: TestDatabase;
 let sql: pg.Client;
@@ -26,6 +28,8 @@ afterAll(async () => {
   await database.stop();
   await rm(directory, { recursive: true });
 });
+
+const patient = () => ({ url: database.url, answerMs: PATIENT_MS });
 
 async function addMigration(name: string, script: string): Promise<void> {
   await mkdir(path.join(directory, name));
@@ -47,50 +51,66 @@ describe("migrate", () => {
   });
 
   it("applies everything once when two processes migrate together", async () => {
-    const applied = await Promise.all([
-      migrate({ url: database.url, directory }),
-      migrate({ url: database.url, directory }),
-    ]);
+    const applied = await Promise.all([migrate({ ...patient(), directory }), migrate({ ...patient(), directory })]);
     expect(applied.flat()).toEqual(["1_events", "2_function"]);
     expect(await history()).toEqual(["1_events", "2_function"]);
   });
 
   it("applies only what is new, and nothing twice", async () => {
-    await migrate({ url: database.url, directory });
+    await migrate({ ...patient(), directory });
     await addMigration("3_more", "CREATE TABLE more (n INT)");
-    expect(await migrate({ url: database.url, directory })).toEqual(["3_more"]);
-    expect(await migrate({ url: database.url, directory })).toEqual([]);
+    expect(await migrate({ ...patient(), directory })).toEqual(["3_more"]);
+    expect(await migrate({ ...patient(), directory })).toEqual([]);
+  });
+
+  it("waits for a database that stands still for as long as it is told", async () => {
+    const proxy = await TcpProxy.start();
+    try {
+      const url = new URL(database.url);
+      proxy.pointAt(Number(url.port));
+      url.port = String(proxy.port);
+      proxy.break({ blackhole: "down" });
+      const applied = migrate({ ...patient(), url: url.href, directory });
+      await setTimeout(2_500); // longer than unless it is told
+      proxy.heal();
+      expect(await applied).toEqual(["1_events", "2_function"]);
+      proxy.break({ blackhole: "down" });
+      const refused = migrate({ url: url.href, directory, answerMs: 50 });
+      await expect(refused).rejects.toMatchObject({ code: "DATABASE_UNAVAILABLE" });
+    } finally {
+      await proxy.stop();
+    }
   });
 
   it("leaves no trace of a migration that fails half-way, and goes on when it is repaired", async () => {
     await addMigration("3_broken", "CREATE TABLE half (n INT); CREATE TABLE once (n INT)");
-    await expect(migrate({ url: database.url, directory })).rejects.toThrow(
+    await expect(migrate({ ...patient(), directory })).rejects.toThrow(
       /3_broken could not be applied and changed nothing: .*once.* already exists/,
     );
     expect(await history()).toEqual(["1_events", "2_function"]);
     expect((await sql.query("SELECT to_regclass('half') AS half")).rows).toEqual([{ half: null }]);
     await writeFile(path.join(directory, "3_broken/migration.sql"), "CREATE TABLE half (n INT)");
-    expect(await migrate({ url: database.url, directory })).toEqual(["3_broken"]);
+    expect(await migrate({ ...patient(), directory })).toEqual(["3_broken"]);
   });
 
   it("refuses to go on over a migration that another tool left unfinished, and names it", async () => {
-    await migrate({ url: database.url, directory });
+    await migrate({ ...patient(), directory });
     await sql.query("INSERT INTO _prisma_migrations (id, checksum, migration_name) VALUES ('x', '', '3_half')");
-    await expect(migrate({ url: database.url, directory })).rejects.toThrow(
+    await expect(migrate({ ...patient(), directory })).rejects.toThrow(
       /3_half began earlier and did not finish.*prisma migrate resolve/,
     );
   });
 
   it("takes no offence at migrations of a newer program", async () => {
-    await migrate({ url: database.url, directory });
+    await migrate({ ...patient(), directory });
     await sql.query(
       "INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at) VALUES ('x', '', '9_future', now())",
     );
-    expect(await migrate({ url: database.url, directory })).toEqual([]);
+    expect(await migrate({ ...patient(), directory })).toEqual([]);
   });
 
   it("only checks when it must not apply", async () => {
-    await expect(migrate({ url: database.url, directory, apply: false })).rejects.toThrow(
+    await expect(migrate({ ...patient(), directory, apply: false })).rejects.toThrow(
       /lacks the migrations 1_events, 2_function/,
     );
     expect((await sql.query("SELECT to_regclass('once') AS once")).rows).toEqual([{ once: null }]);
@@ -100,7 +120,7 @@ describe("migrate", () => {
 describe("the schema of Skerry", () => {
   beforeAll(async () => {
     await sql.query("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
-    await migrate({ url: database.url });
+    await migrate(patient());
   });
 
   it("is what prisma/schema.prisma says", async () => {

@@ -24,7 +24,7 @@ try {
   await client.connect();
   await client.query("CREATE DATABASE skerry_template");
   await client.end();
-  await migrate({ url: template.href });
+  await migrate({ url: template.href, answerMs: 60_000 });
   process.stdout.write(`${server.url}\n`);
   await ended;
 } finally {
