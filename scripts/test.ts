@@ -25,6 +25,8 @@ if (patterns === undefined) {
   const jestArgs = args.filter((arg) => !arg.startsWith(flag));
   // One file at a time: a burst that fills the machine would look like a fault to the test beside it.
   if (["console", "faults", "kubernetes", "load", "object-store"].includes(suite)) jestArgs.unshift("--maxWorkers=1");
+  // Many a test starts a model's process, which takes a minute where the machine is busy.
+  if (suite === "processes") jestArgs.unshift("--testTimeout=120000");
   // Of workers, and of the programs that tests start with their environment.
   process.env["NODE_COMPILE_CACHE"] ??= COMPILE_CACHE;
   await run([...jestArgs, "--testMatch", ...patterns.map((pattern) => `<rootDir>/${pattern}`)], root);
