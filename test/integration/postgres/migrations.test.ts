@@ -125,7 +125,7 @@ describe("the schema of Skerry", () => {
 
   it("is what prisma/schema.prisma says", async () => {
     expect(await missingSql(database.url)).toBeNull();
-  });
+  }, 180_000);
 
   it.each([
     ["placements_state_check", PLACEMENT_STATES],
