@@ -5,6 +5,7 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { Browser } from "playwright-core";
 import type { Deployment } from "../../shared/api/v1/deployments/deployments.ts";
+import type { Node } from "../../shared/api/v1/nodes.ts";
 import { parseJoinToken } from "../../shared/protocol/proofs.ts";
 import { joinBody } from "../processes/security/support/joining.ts";
 import { identityModel } from "../support/models/onnx/onnx-models.ts";
@@ -246,6 +247,68 @@ inBrowser("a node that is renamed", () => {
     expect(await viewer.page.getByRole("button", { name: "Change variant" }).count()).toBe(0);
     await viewer.page.context().close();
   }, 120_000);
+});
+
+inBrowser("a node that is drained with a deadline", () => {
+  const dialog = () => admin.page.getByRole("alertdialog");
+  const drain = async (opens: string, confirms: string, amount: string, unit: string, end?: RegExp): Promise<void> => {
+    await admin.page.getByRole("button", { name: opens, exact: true }).click();
+    await dialog().getByLabel("Empty within").fill(amount);
+    await dialog().getByRole("combobox", { name: "Unit of the deadline" }).selectOption(unit);
+    if (end !== undefined) await dialog().getByLabel(end).check();
+    expect(await admin.seriousFindings()).toEqual([]);
+    await dialog().getByRole("button", { name: confirms, exact: true }).click();
+    await dialog().waitFor({ state: "detached" });
+  };
+
+  it("says when it is to be empty, what happens then, and what it waits for", async () => {
+    await admin.open("/nodes/edge-large");
+    await admin.page.getByRole("link", { name: "echo:1" }).waitFor();
+    await admin.page.getByRole("button", { name: "Drain", exact: true }).click();
+    expect(
+      await dialog()
+        .getByLabel(/is removed, also/)
+        .isDisabled(),
+    ).toBe(true);
+    await admin.page.keyboard.press("Escape");
+    await drain("Drain", "Drain", "20", "minutes");
+    await admin.shows(/^Draining: \d models? (has|have) to be ready elsewhere/);
+    await admin.shows(/^The deadline is in 20 min\. What is left then stays/);
+    await admin.shows(/^echo:1 of echo \(ready\) stays until enough others are ready elsewhere$/);
+    expect(await admin.seriousFindings()).toEqual([]);
+    await admin.open("/nodes");
+    await admin.page
+      .getByRole("row", { name: /^edge-large edge draining \d models? left, due in (20|19) min / })
+      .waitFor();
+    expect(await admin.seriousFindings()).toEqual([]);
+  }, 120_000);
+
+  it("is overdue from its deadline on, on each page and by itself", async () => {
+    await admin.open("/nodes/edge-large");
+    await drain("Change deadline", "Change", "2", "seconds");
+    await admin.shows(/^The drain is past its deadline and goes on: \d models? (is|are) still here\.$/);
+    await admin.shows(/^The deadline was (\d+ s ago|now)/);
+    await admin.shows(/^echo:1 of echo \(ready\) stays/);
+    expect(await admin.seriousFindings()).toEqual([]);
+    await admin.open("/nodes");
+    await admin.page
+      .getByRole("row", {
+        name: /^edge-large edge drain overdue \d models? left, was due .+: echo:1 of echo \(ready\) stays/,
+      })
+      .waitFor();
+    expect(await admin.seriousFindings()).toEqual([]);
+    await admin.open("/");
+    await admin.shows(/is past the deadline of its drain: echo:1 of echo/);
+  }, 120_000);
+
+  it("is empty after a deadline at which what is left is removed", async () => {
+    await admin.open("/nodes/edge-large");
+    await drain("Change deadline", "Change", "1", "seconds", /is removed, also/);
+    await admin.shows("Drained: nothing runs here. It stays empty until it is uncordoned.");
+    await admin.page.getByRole("button", { name: "Uncordon" }).click();
+    await admin.page.getByRole("link", { name: "echo:1" }).waitFor({ timeout: PATIENCE_MS });
+    expect((await cluster.get<Node>("/nodes/edge-large")).drain).toBeNull();
+  }, 180_000);
 });
 
 inBrowser("the explanation of a deployment", () => {

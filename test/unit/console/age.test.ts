@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { ageText, agoText, untilNextAge } from "../../../console/src/core/text/age.ts";
+import { ageText, agoText, leftText, untilNextAge, untilNextLeft } from "../../../console/src/core/text/age.ts";
 
 describe("an age", () => {
   it.each([
@@ -24,4 +24,30 @@ describe("an age", () => {
     expect(next).toBeGreaterThan(ms);
     expect(ageText(next - 1)).toBe(ageText(ms));
   });
+});
+
+describe("the time until something", () => {
+  it.each([
+    [-5, "now"],
+    [1, "1 s"],
+    [12_345, "13 s"],
+    [99_000, "99 s"],
+    [99_001, "2 min"],
+    [10 * 60_000, "10 min"],
+    [100 * 60_000, "2 h"],
+    [47 * 3_600_000, "47 h"],
+    [7 * 86_400_000, "7 d"],
+  ])("of %d ms reads %s", (ms, text) => {
+    expect(leftText(ms)).toBe(text);
+  });
+
+  it.each([1, 1_000, 1_001, 98_999, 99_001, 600_000, 7_300_000])(
+    "of %d ms is drawn anew when it reads otherwise",
+    (ms) => {
+      const wait = untilNextLeft(ms);
+      expect(wait).toBeGreaterThan(0);
+      expect(leftText(ms - wait + 1)).toBe(leftText(ms));
+      expect(leftText(ms - wait)).not.toBe(leftText(ms));
+    },
+  );
 });

@@ -73,4 +73,19 @@ describe("the health of a fleet", () => {
     );
     expect(needs.map(({ sentence }) => sentence)).toEqual(["one edge replica has no place: no node matches"]);
   });
+
+  it("counts a drain as a need only when its deadline has passed, and says what it waits for", () => {
+    const draining = (name: string, overdue: boolean) =>
+      node(name, {
+        draining: true,
+        drain: { overdue, waitsFor: ["digits:1 (ready) stays until another is ready", "layer:2 leaves"] },
+        placements: [{ state: "ready" }, { state: "ready" }],
+      });
+    const { tone, sentence, needs } = healthOf([draining("a", false), draining("b", true)], []);
+    expect(needs.map((need) => [need.name, need.tone, need.sentence])).toEqual([
+      ["b", "warn", "is past the deadline of its drain: digits:1 (ready) stays until another is ready, and 1 more"],
+      ["a", "busy", "is draining: 2 models left"],
+    ]);
+    expect([tone, sentence.split(":")[0]]).toEqual(["warn", "1 thing needs you"]);
+  });
 });

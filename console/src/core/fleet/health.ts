@@ -1,4 +1,5 @@
 import { countOf } from "../text/units.ts";
+import { firstOf } from "./drain.ts";
 import type { Tone } from "./tone.ts";
 
 interface HealthNode {
@@ -6,6 +7,7 @@ interface HealthNode {
   readonly state: string;
   readonly cordoned: boolean;
   readonly draining: boolean;
+  readonly drain?: { readonly overdue: boolean; readonly waitsFor: readonly string[] } | null | undefined;
   readonly placements: readonly { readonly state: string }[];
 }
 
@@ -79,7 +81,7 @@ function needOfDeployment(deployment: HealthDeployment): Need[] {
   return [];
 }
 
-function needOfNode({ name, state, cordoned, draining, placements }: HealthNode): Need[] {
+function needOfNode({ name, state, cordoned, draining, drain, placements }: HealthNode): Need[] {
   const need = (tone: Tone, sentence: string): Need[] => [{ tone, what: "node", name, sentence }];
   if (state === "waiting") return need("warn", "waits for an approval before it may connect");
   if (state === "lost") return need("bad", "is lost: nothing was heard of it for so long that its models move");
@@ -88,6 +90,7 @@ function needOfNode({ name, state, cordoned, draining, placements }: HealthNode)
   if (state === "pending") return need("idle", "has joined and has not connected yet");
   const failed = placements.filter((each) => each.state === "failed").length;
   if (failed > 0) return need("warn", `holds ${countOf(failed, "model")} that failed`);
+  if (drain?.overdue === true) return need("warn", `is past the deadline of its drain: ${firstOf(drain.waitsFor)}`);
   if (draining) return need("busy", `is draining: ${countOf(placements.length, "model")} left`);
   if (cordoned) return need("idle", "is cordoned: no new model comes to it");
   return [];

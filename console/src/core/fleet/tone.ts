@@ -1,29 +1,25 @@
 /** How a state looks: good, under way, worth a look, wrong, or nothing. */
 export type Tone = "good" | "busy" | "warn" | "bad" | "idle";
 
-export const toneOfNode = ({
-  state,
-  cordoned,
-  draining,
-}: {
+interface NodeCondition {
   readonly state: string;
   readonly cordoned: boolean;
   readonly draining: boolean;
-}): Tone => {
+  readonly drain?: { readonly overdue: boolean } | null | undefined;
+}
+
+export const toneOfNode = ({ state, cordoned, draining, drain }: NodeCondition): Tone => {
   if (state === "lost" || state === "revoked") return "bad";
   if (state === "suspect" || state === "detached" || state === "waiting") return "warn";
-  if (draining) return "busy";
+  if (draining) return drain?.overdue === true ? "warn" : "busy";
   if (cordoned || state === "pending") return "idle";
   return "good";
 };
 
 /** The state of a node in a word or two: that an operator holds it back comes before that it is connected. */
-export function stateOfNode(node: {
-  readonly state: string;
-  readonly cordoned: boolean;
-  readonly draining: boolean;
-}): string {
-  const held = node.draining ? "draining" : node.cordoned ? "cordoned" : undefined;
+export function stateOfNode(node: NodeCondition): string {
+  const drains = node.drain?.overdue === true ? "drain overdue" : "draining";
+  const held = node.draining ? drains : node.cordoned ? "cordoned" : undefined;
   if (node.state === "ready") return held ?? "ready";
   return held === undefined ? node.state : `${node.state}, ${held}`;
 }

@@ -21,3 +21,24 @@ export function untilNextAge(ms: number): number {
   if (ms < 100 * MINUTE) return MINUTE - (ms % MINUTE);
   return HOUR - (ms % HOUR);
 }
+
+/** Beyond which length a text of `leftText` counts in this unit; the largest first. */
+const LEFT_UNITS: readonly (readonly [beyondMs: number, unitMs: number])[] = [
+  [99 * MINUTE, HOUR],
+  [99 * SECOND, MINUTE],
+];
+
+const leftUnit = (ms: number): readonly [beyondMs: number, unitMs: number] =>
+  LEFT_UNITS.find(([beyond]) => ms > beyond) ?? [0, SECOND];
+
+/** How long it is until something, rounded up, so that ten minutes read `10 min` when they begin: `now`, `12 s`, `10 min`, `5 h`. */
+export function leftText(ms: number): string {
+  const [, unit] = leftUnit(ms);
+  return ms <= 0 ? "now" : ageText(Math.ceil(ms / unit) * unit);
+}
+
+/** How long until `leftText` of more than 0 ms differs, in ms. */
+export function untilNextLeft(ms: number): number {
+  const [beyond, unit] = leftUnit(ms);
+  return Math.min(ms - beyond, ((ms - 1) % unit) + 1);
+}

@@ -1,12 +1,11 @@
 import { useState } from "react";
 import { api } from "../../api/client.ts";
 import type { Node } from "../../api/types.ts";
-import { countOf } from "../../core/text/units.ts";
-import { ConfirmButton } from "../../ui/dialog.tsx";
 import { Complaint } from "../../ui/states.tsx";
+import { DrainButton } from "./drain-button.tsx";
 import { RenameNode } from "./rename-node.tsx";
 
-/** Cordon, uncordon, drain and rename. What moves models asks first. */
+/** Cordon, uncordon, drain with or without a deadline, and rename. What moves models asks first. */
 export function NodeActions({ node }: { readonly node: Node }) {
   const [error, setError] = useState<unknown>();
   const params = { params: { path: { node: node.name } } };
@@ -25,21 +24,7 @@ export function NodeActions({ node }: { readonly node: Node }) {
           Cordon
         </button>
       )}
-      {!node.draining && (
-        <ConfirmButton
-          label="Drain"
-          title={`Drain ${node.name}?`}
-          confirm="Drain"
-          run={() => api.POST("/api/v1/nodes/{node}/drain", params)}
-        >
-          <p>
-            {node.placements.length === 0
-              ? "It holds no model. It"
-              : `${countOf(node.placements.length, "model")} of it must be ready elsewhere before it leaves. The node`}{" "}
-            stays empty until it is uncordoned.
-          </p>
-        </ConfirmButton>
-      )}
+      <DrainButton node={node} />
       <RenameNode node={node} />
       {error !== undefined && <Complaint error={error} />}
     </>

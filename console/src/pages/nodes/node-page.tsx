@@ -16,6 +16,7 @@ import { LiveState } from "../../ui/query-state.tsx";
 import { Empty } from "../../ui/states.tsx";
 import { Sparkline, Status } from "../../ui/status.tsx";
 import { StreamTable } from "../../ui/stream-table.tsx";
+import { DrainProgress } from "./drain-progress.tsx";
 import { NodeActions } from "./node-actions.tsx";
 
 /** One node: what it is, what it holds and how loaded it is. */
@@ -77,7 +78,7 @@ function OneNode({ row: { item: node, at } }: { readonly row: Received<Node> }) 
       >
         {mayOperate && <NodeActions node={node} />}
       </PageHead>
-      {node.draining && <DrainProgress node={node} />}
+      {node.draining && <DrainProgress node={node} at={at} />}
       {node.quarantine && (
         <p className="note warn">
           Its connection broke {node.quarantine.disconnects} times, so it gets no new models for a while.
@@ -123,18 +124,6 @@ function OneNode({ row: { item: node, at } }: { readonly row: Received<Node> }) 
         </Link>
       </p>
     </>
-  );
-}
-
-/** How far a drain is: models that still have to leave. */
-function DrainProgress({ node }: { readonly node: Node }) {
-  const left = node.placements.length;
-  return (
-    <p className="note busy" role="status">
-      {left === 0
-        ? "Drained: nothing runs here. It stays empty until it is uncordoned."
-        : `Draining: ${left} ${left === 1 ? "model has" : "models have"} to be ready elsewhere before they leave.`}
-    </p>
   );
 }
 

@@ -16,6 +16,7 @@ import { LiveState } from "../../ui/query-state.tsx";
 import { Search } from "../../ui/search.tsx";
 import { Empty } from "../../ui/states.tsx";
 import { Sparkline, Status } from "../../ui/status.tsx";
+import { DrainLine } from "./drain-progress.tsx";
 import { JoinDialog } from "./join-dialog.tsx";
 import { WaitingRoom } from "./waiting-room.tsx";
 
@@ -139,6 +140,7 @@ function NodeRow({
       </th>
       <td>
         <Status tone={toneOfNode(node)}>{stateOfNode(node)}</Status>
+        <DrainLine node={node} at={at} />
       </td>
       <td className="nowrap">{heardAt === undefined ? "never" : <Age since={heardAt} />}</td>
       <td>
