@@ -2,7 +2,6 @@ import { event } from "../../../shared/api/v1/events.ts";
 import { lastingNode, node, type Node } from "../../../shared/api/v1/nodes/nodes.ts";
 import { decode } from "../../api/client.ts";
 import { type ListOptions, readList } from "../../api/lists.ts";
-import { watchList } from "../../api/watch-list.ts";
 import { printList, printObject, type View } from "../../output/format.ts";
 import { podsInTrouble } from "./pools.ts";
 import { printChanges } from "../../output/print-changes.ts";
@@ -81,11 +80,11 @@ export interface NodeListOptions extends ListOptions {
 export async function listNodes(run: CommandContext, options: NodeListOptions): Promise<void> {
   const api = await run.api();
   const { output, globals } = run;
-  const common = { output, format: globals.format, view, empty: EMPTY, signal: run.signal };
   const { selector, limit, state } = options;
-  if (options.watch === true) return printChanges(watchList(run, api, { ...watchedNodes, selector, state }), common);
+  if (options.watch === true)
+    return printChanges(run, api, { ...watchedNodes, selector, state }, { view, empty: EMPTY });
   const { raw, items } = await readList(api, watchedNodes.path, node, { selector, limit, state });
-  await printList({ ...common, raw, rows: items });
+  await printList({ output, format: globals.format, view, empty: EMPTY, raw, rows: items });
   const isWhole = selector === undefined && limit === undefined && state === undefined;
   const waiting = items.find((each) => each.state === "waiting");
   if (waiting && globals.format === "table") output.next(`nodes describe ${waiting.name}`);
@@ -110,9 +109,8 @@ export async function getNode(
   const api = await run.api();
   const { body } = await api.get(`/api/v1/nodes/${encodeURIComponent(name)}`);
   if (watch === true) {
-    const changes = watchList(run, api, { ...watchedNodes, selector: `name=${name}` });
-    const { output, globals, signal } = run;
-    await printChanges(changes, { output, format: globals.format, view, empty: `${name} is gone.`, signal });
+    const list = { ...watchedNodes, selector: `name=${name}` };
+    await printChanges(run, api, list, { view, empty: `${name} is gone.` });
   }
   await printList({
     output: run.output,
@@ -155,6 +153,7 @@ async function describe(
       ["Zone", of.zone],
       ["Labels", labels(of)],
       ["State", `${nodeStateText(of, paint)}, last seen ${of.lastSeenAgeMs === null ? "never" : `${seen(of)} ago`}`],
+      ["Drain", drainText(of)],
       [
         "Quarantine",
         of.quarantine === null
@@ -237,3 +236,11 @@ async function describe(
 /** `openai: qwen3-32b, qwen3-embedding`. */
 const engineText = ({ api, models }: { readonly api: string; readonly models: readonly string[] }): string =>
   `${api}: ${models.length === 0 ? "no model yet" : models.join(", ")}`;
+
+/** Of a drain with a deadline: when that is, what happens then, and a line for each placement that is left. */
+function drainText({ drain }: Node): string {
+  if (drain === null) return "";
+  const at = drain.leftMs > 0 ? `in ${formatAge(drain.leftMs)}` : `passed at ${drain.deadline}`;
+  const then = drain.atDeadline === "remove" ? "what is left is removed then" : "what is left is named then and stays";
+  return [drain.waitsFor.length === 0 ? "empty" : `deadline ${at}; ${then}`, ...drain.waitsFor].join("\n");
+}

@@ -177,6 +177,10 @@ describe("changing commands", () => {
     const bodyOf = (at: number): unknown => JSON.parse(String(api.asked.at(at)?.body));
     expect(bodyOf(-2)).toEqual({ deadlineSeconds: 60 });
     expect((await cli("nodes", "drain", "edge-a", "--force")).exitCode).toBe(64);
+    api.on("GET /api/v1/events", listOf());
+    const { stdout } = await cli("nodes", "describe", "edge-a");
+    expect(stdout).toContain("passed at 1970-01-01T00:00:00.000Z; what is left is named then and stays");
+    expect(stdout).toContain(String(waitsFor[0]));
     await cli("nodes", "drain", "edge-a", "--deadline", "60", "--force");
     expect(bodyOf(-1)).toEqual({ deadlineSeconds: 60, atDeadline: "remove" });
   });
