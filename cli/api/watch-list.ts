@@ -12,7 +12,7 @@ export interface ItemChange<Item> {
   readonly raw: unknown;
 }
 
-interface WatchedList<Schema extends z.ZodType> {
+export interface WatchedList<Schema extends z.ZodType> {
   readonly path: string;
   readonly schema: Schema;
   readonly selector?: string | undefined;

@@ -8,8 +8,8 @@ import { watchedNodes } from "../actions/nodes/nodes.ts";
 import { type ApiClient, decode } from "../api/client.ts";
 import { mayPass } from "../api/problem.ts";
 import { type ItemChange, watchList } from "../api/watch-list.ts";
+import { linkAwayLine } from "../output/link-away-line.ts";
 import { LiveTable } from "../output/live-table.ts";
-import { formatAge } from "../output/units.ts";
 import type { CommandContext } from "../run.ts";
 import { type TopLook, topTables, totalLine } from "./tables.ts";
 
@@ -162,7 +162,6 @@ export class LiveTop {
     if (this.#missing.size === 0) return paint.faint(`live; load and traffic every ${ASK_MS / 1_000} s; Ctrl-C ends`);
     const since = Math.min(...this.#missing.values());
     const { server } = this.#parts.api.target;
-    const age = formatAge(systemClock.now() - since);
-    return paint.bad(`no link to ${server} for ${age}: what is below is as it was then; trying again`);
+    return linkAwayLine(server, systemClock.now() - since, paint);
   }
 }

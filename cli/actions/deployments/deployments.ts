@@ -3,7 +3,6 @@ import { placement, type Placement } from "../../../shared/api/v1/deployments/pl
 import { cascadeRules } from "../../../shared/api/v1/deployments/cascade-spec.ts";
 import { type ApiClient, decode } from "../../api/client.ts";
 import { type ListOptions, readList } from "../../api/lists.ts";
-import { watchList } from "../../api/watch-list.ts";
 import { isApiFailure } from "../../api/problem.ts";
 import { EXIT, type ExitCode } from "../../exit-codes.ts";
 import { CliFailure } from "../../failure.ts";
@@ -58,14 +57,13 @@ const EMPTY = "Nothing is deployed. Declare something with `skerry apply -f FILE
 export async function listDeployments(run: CommandContext, options: ListOptions): Promise<void> {
   const api = await run.api();
   const { output, globals } = run;
-  const common = { output, format: globals.format, view, empty: EMPTY, signal: run.signal };
   if (options.watch === true)
-    return printChanges(watchList(run, api, { ...watchedDeployments, selector: options.selector }), common);
+    return printChanges(run, api, { ...watchedDeployments, selector: options.selector }, { view, empty: EMPTY });
   const { raw, items } = await readList(api, watchedDeployments.path, deployment, {
     selector: options.selector,
     limit: options.limit,
   });
-  await printList({ ...common, raw, rows: items });
+  await printList({ output, format: globals.format, view, empty: EMPTY, raw, rows: items });
 }
 
 export const watchedDeployments = {
@@ -89,9 +87,8 @@ export async function getDeployment(
   }
   const { body } = await api.get(pathOf(name));
   if (watch === true) {
-    const changes = watchList(run, api, { ...watchedDeployments, selector: `name=${name}` });
-    const { output, globals, signal } = run;
-    await printChanges(changes, { output, format: globals.format, view, empty: `${name} is gone.`, signal });
+    const list = { ...watchedDeployments, selector: `name=${name}` };
+    await printChanges(run, api, list, { view, empty: `${name} is gone.` });
   }
   const found = decode(deployment, body, "a deployment");
   await printObject(run.output, run.globals.format, {

@@ -2,7 +2,6 @@ import { keyIdOf } from "../../../shared/protocol/model-files/release.ts";
 import { lastingPlacement, placement, type Placement } from "../../../shared/api/v1/deployments/placements.ts";
 import { model, type Model, modelVersion, type ModelVersion } from "../../../shared/api/v1/models.ts";
 import { readList } from "../../api/lists.ts";
-import { watchList } from "../../api/watch-list.ts";
 import {
   modelPath,
   parseModelReference,
@@ -250,10 +249,9 @@ export async function whereVersion(
   const parsed = parseModelReference(reference);
   const version = await resolveVersion(api, parsed);
   const path = `${versionPath(parsed.model, version)}/placements`;
-  const { output, globals } = run;
   const empty = `${parsed.model}:${version} is nowhere. Deploy it with \`skerry apply -f FILE\`.`;
-  const common = { output, format: globals.format, view: placementView, empty, signal: run.signal };
-  if (watch === true) return printChanges(watchList(run, api, { ...watchedPlacements, path }), common);
+  if (watch === true) return printChanges(run, api, { ...watchedPlacements, path }, { view: placementView, empty });
   const { raw, items } = await readList(api, path, placement);
-  await printList({ ...common, raw, rows: items });
+  const { output, globals } = run;
+  await printList({ output, format: globals.format, view: placementView, empty, raw, rows: items });
 }

@@ -195,17 +195,56 @@ describe("ls -w on a terminal", () => {
     expect(exitCode).toBe(130);
     const pictures = stdout.split("\u001b[J").slice(1);
     expect(linesOf(pictures[0]).slice(0, 4)).toEqual([
+      "2 rows, live; Ctrl-C ends",
       "NAME    KIND  SITE     STATE  HOLDS  CHANGED",
       "edge-a  edge  harbour  ready  –      0s ago",
       "edge-b  edge  harbour  ready  –      0s ago",
-      "2 rows, live; Ctrl-C ends",
     ]);
     expect(linesOf(pictures.at(-1)).slice(0, 3)).toEqual([
+      "1 row, live; Ctrl-C ends",
       "NAME    KIND  SITE     STATE    HOLDS  CHANGED",
       "edge-a  edge  harbour  suspect  –      0s ago",
-      "1 row, live; Ctrl-C ends",
     ]);
   });
+
+  const placements = "/api/v1/models/digits/versions/1/placements";
+  it.each([
+    ["nodes ls", "/api/v1/nodes", nodeNamed("edge-a"), nodeNamed("edge-a", { state: "suspect" }), "suspect"],
+    ["nodes get edge-a", "/api/v1/nodes", nodeNamed("edge-a"), nodeNamed("edge-a", { cordoned: true }), "cordoned"],
+    ["deployments ls", "/api/v1/deployments", deploymentNamed("d", false), deploymentNamed("d", true), "Ready"],
+    ["deployments get d", "/api/v1/deployments", deploymentNamed("d", false), deploymentNamed("d", true), "Ready"],
+    ["models where digits:1", placements, placementOn("a", "downloading"), placementOn("a", "ready"), "ready"],
+  ])(
+    "of %s stays while the link is away, says so in one line, and goes on by itself",
+    async (command: string, path: string, before: object, after: object, seen: string) => {
+      api.on(`GET ${path}/${command.split(" ")[2]}`, before);
+      const open: ServerResponse[] = [];
+      api.on(`GET ${path}`, (_: Asked, response: ServerResponse) => {
+        response.writeHead(200, { "Content-Type": "text/event-stream" });
+        response.write(open.length === 0 ? whole("r.1", before) : ": heartbeat\n\n");
+        open.push(response);
+      });
+      const signals = new EventEmitter();
+      const pictures = (text: string): readonly string[] => text.split("\u001b[J").slice(1);
+      const onOutput = (text: string): void => {
+        const picture = pictures(text).at(-1) ?? "";
+        if (picture.startsWith("1 row, live") && open.length === 1) open[0]?.destroy();
+        if (picture.startsWith("1 row, live") && open.length === 2) open[1]?.write(message("modified", after, "r.2"));
+        if (open.length === 2 && picture.includes(seen)) signals.emit("SIGINT");
+      };
+      const run = { env, signals, onOutput, terminal: { columns: 150, rows: 4 } };
+      const { exitCode, stdout, stderr } = await runCli([...command.split(" "), "-w", "--no-color"], run);
+      expect([exitCode, stderr]).toEqual([130, ""]);
+      const away = pictures(stdout).find((picture) => picture.startsWith("no link"));
+      const live = pictures(stdout)[pictures(stdout).indexOf(away ?? "") - 1];
+      const [said, ...rows] = linesOf(away);
+      expect(said?.replace(/for \d+s/, "for 0s")).toBe(
+        `no link to ${env["SKERRY_SERVER"]} for 0s: what is below is as it was then; trying again`,
+      );
+      expect(rows).toEqual(linesOf(live).slice(1));
+      expect(resumedAt().slice(-2)).toEqual([undefined, "r.1"]);
+    },
+  );
 });
 
 describe("skerry logs", () => {
