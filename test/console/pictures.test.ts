@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import type { Browser } from "playwright-core";
+import type { Browser, Locator } from "playwright-core";
 import { fp16LayerModel, int8LayerModel, layerInputs, layerModel } from "../support/models/onnx/variant-models.ts";
 import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
 import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
@@ -13,6 +13,7 @@ import { type ConsolePage, openConsolePage } from "./support/console-page.ts";
 
 const ROOT = path.join(import.meta.dirname, "../..");
 const DIGITS = path.join(ROOT, "examples/digits/models/digits.onnx");
+const DIGITS_SMALL = path.join(ROOT, "examples/digits/models/digits-small.onnx");
 /** `PICTURES=docs/images npm run test:console -- pictures` takes them anew; unless it is said, the pages are only looked at. */
 const INTO = process.env["PICTURES"];
 /** A folder for pictures of whole pages, narrow, dark and at 200 %: for the eye, and not for the documents. */
@@ -67,8 +68,18 @@ async function picture(name: string, height = WIDE.height): Promise<void> {
   await admin.page.mouse.move(0, 0);
   await admin.page.setViewportSize({ ...WIDE, height });
   await admin.page.evaluate("scrollTo(0, 0)");
-  await admin.page.screenshot({ path: path.resolve(ROOT, INTO, `console-${name}.jpg`), type: "jpeg", quality: 82 });
+  await admin.page.screenshot({ path: pathOf(INTO, name), ...JPEG });
 }
+
+/** The same of a part of the page, which may be higher than the window. */
+async function pictureOf(part: Locator, name: string): Promise<void> {
+  if (INTO === undefined) return;
+  await admin.page.mouse.move(0, 0);
+  await part.screenshot({ path: pathOf(INTO, name), ...JPEG });
+}
+
+const JPEG = { type: "jpeg", quality: 82 } as const;
+const pathOf = (folder: string, name: string): string => path.resolve(ROOT, folder, `console-${name}.jpg`);
 
 /** What is wider than the window, in its place on the page, and not inside what scrolls by itself. */
 const TOO_WIDE = `document.documentElement.scrollWidth <= innerWidth ? [] :
@@ -193,4 +204,57 @@ inBrowser("pages with something to show", () => {
     await admin.page.getByRole("row", { name: /^edge-a edge 1 ready/ }).waitFor();
     expect(await faults()).toEqual([]);
   }, 180_000);
+  it("show how far a drain is, and when it is to end", async () => {
+    await cluster.request("POST", "/nodes/edge-b/drain", { deadlineSeconds: 900 });
+    await admin.open("/nodes");
+    await admin.page.getByRole("row", { name: /^edge-b edge draining .* left, due in 1\d min/ }).waitFor();
+    expect(await faults()).toEqual([]);
+    await admin.open("/nodes/edge-b");
+    await admin.shows(/^The deadline is in 1\d min/);
+    await admin.page.getByRole("button", { name: "Change deadline" }).click();
+    await admin.page.getByRole("alertdialog").getByLabel("Empty within").fill("20");
+    expect(await faults()).toEqual([]);
+    await cluster.request("POST", "/nodes/edge-b/uncordon");
+  }, 120_000);
+
+  it("show a rollout with what its gate found, and the fleet that has both versions as a map", async () => {
+    await cluster.publish("digits", await readFile(DIGITS_SMALL));
+    await cluster.deploy({
+      name: "digits",
+      model: "digits",
+      version: 2,
+      placement: { edge: { min: 2 }, cloud: { min: 1 } },
+      rollout: {
+        strategy: "canary",
+        waves: [{ percent: 30 }, { percent: 60 }],
+        bakeSeconds: 600,
+        gate: { minRequests: 40, maxP95Ms: 2_000 },
+      },
+    });
+    await admin.open("/deployments/digits");
+    const rollout = admin.page.locator("article.rollout");
+    const finding = rollout
+      .getByRole("listitem")
+      .filter({ hasText: /^requests: the new version had ([4-9]\d|\d{3,}) / });
+    await until(
+      "the gate has enough requests",
+      async () => {
+        for (let n = 0; n < 20; n += 1) await (await cluster.infer("digits", seven)).body?.cancel();
+        return (await finding.count()) === 1;
+      },
+      PATIENCE_MS,
+    );
+    await pictureOf(rollout, "rollout");
+    expect(await faults()).toEqual([]);
+    await admin.open("/topology");
+    const list = admin.page.locator("summary");
+    await list.click();
+    await admin.page
+      .getByText(/edge-a: ready, .*digits:1 ready/)
+      .first()
+      .waitFor();
+    await list.click();
+    await picture("topology", 440);
+    expect(await faults()).toEqual([]);
+  }, 240_000);
 });
