@@ -67,6 +67,16 @@ function durationArgument(text: string): number {
   return ms;
 }
 
+/** Commander's way to turn a time into whole seconds, `min` at least: `600`, `10m`, `2h`, `7d`. */
+export const wholeSeconds =
+  (min: number) =>
+  (text: string): number => {
+    const seconds = (parseDuration(text) ?? Number.NaN) / 1_000;
+    if (!Number.isInteger(seconds) || seconds < min)
+      throw new InvalidArgumentError(`Give a time such as 600, 10m, 2h or 7d, of ${min} s at least.`);
+    return seconds;
+  };
+
 /** Commander's way to turn an argument into a whole number from `min` up, to `max`. */
 export const wholeNumber =
   (min: number, max = Number.MAX_SAFE_INTEGER) =>

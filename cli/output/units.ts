@@ -32,11 +32,12 @@ const UNIT_MS = new Map([
   ["s", 1000],
   ["m", 60_000],
   ["h", 3_600_000],
+  ["d", 86_400_000],
 ]);
 
-/** Milliseconds of `500ms`, `30s`, `2m`, `1h`, or of a plain number of seconds; null when it is none of these. */
+/** Milliseconds of `500ms`, `30s`, `2m`, `1h`, `7d`, or of a plain number of seconds; null when it is none of these. */
 export function parseDuration(text: string): number | null {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text.trim());
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$/.exec(text.trim());
   const unitMs = UNIT_MS.get(match?.[2] ?? "s");
   return match === null || unitMs === undefined ? null : Math.round(Number(match[1]) * unitMs);
 }

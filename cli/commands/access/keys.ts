@@ -27,7 +27,7 @@ export function registerKeys(program: Command, shell: CommandRunner): void {
   withExamples(
     keys
       .command("ls")
-      .description("list keys")
+      .description("list API keys, with the role of each and when it was used last")
       .action((_options: object, command: Command) =>
         shell.run(command, async (run) => (await actions()).listKeys(run)),
       ),
@@ -36,10 +36,13 @@ export function registerKeys(program: Command, shell: CommandRunner): void {
   withExamples(
     keys
       .command("create")
-      .description("make a key; it is shown this once")
+      .description("make an API key; it is shown this once")
       .argument("<name>", "what the key is for")
       .addOption(
-        new Option("--role <role>", "what it may do")
+        new Option(
+          "--role <role>",
+          "what it may do: a viewer reads, an operator also changes what serves, an admin does everything, an application asks models and nothing else",
+        )
           .choices(["viewer", "operator", "admin", "application"])
           .makeOptionMandatory(),
       )
@@ -97,7 +100,7 @@ export function registerKeys(program: Command, shell: CommandRunner): void {
   withExamples(
     keys
       .command("rm")
-      .description("revoke a key")
+      .description("revoke an API key")
       .argument("<id>", "id of the key, as `keys ls` shows it")
       .action((id: string, _options: object, command: Command) =>
         shell.run(command, async (run) => (await actions()).removeKey(run, id)),

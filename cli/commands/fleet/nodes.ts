@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import { nodeState } from "../../../shared/api/v1/nodes/nodes.ts";
 import { withExamples } from "../../examples.ts";
-import { collectPair, watchOption, wholeNumber } from "../../globals.ts";
+import { collectPair, watchOption, wholeNumber, wholeSeconds } from "../../globals.ts";
 import type { CommandRunner } from "../../shell.ts";
 import type { TopOptions } from "../../actions/top.ts";
 import type { LogOptions } from "../../actions/nodes/logs.ts";
@@ -99,13 +99,17 @@ export function registerNodes(program: Command, shell: CommandRunner): void {
       .command("drain")
       .description("move everything off a node; with --wait until it is empty")
       .argument("<node>", "name of the node")
-      .option("--deadline <seconds>", "when it is to be empty; the control plane keeps the time", wholeNumber(1))
+      .option(
+        "--deadline <time>",
+        "when it is to be empty, at most 7d from now: 600 (seconds), 10m, 2h; the control plane keeps the time",
+        wholeSeconds(1),
+      )
       .option("--force", "at the deadline remove what is left, also where nothing takes its place")
       .action((name: string, options: DrainOptions, command: Command) =>
         shell.run(command, async (run) => (await changes()).drainNode(run, name, options)),
       ),
     "skerry nodes drain edge-a --wait",
-    "skerry nodes drain edge-a --deadline 600 --force",
+    "skerry nodes drain edge-a --deadline 10m --force",
   );
   withExamples(
     nodes
@@ -204,7 +208,7 @@ function registerTokens(program: Command, shell: CommandRunner): void {
       .option("--zone <zone>", "what fails together with it; the site by default")
       .option("--name <name>", "the node's name; otherwise the node proposes one")
       .option("--label <name=value>", "a label of the node; may be repeated", collectPair)
-      .option("--ttl <seconds>", "how long the token is good for", wholeNumber(30))
+      .option("--ttl <time>", "how long the token is good for, at most 7d: 600 (seconds), 10m, 2h", wholeSeconds(30))
       .option("--uses <count>", "how many nodes may join with it (default: 1)", wholeNumber(1))
       .option("--replaces <node>", "for the machine that takes the place of this node, whose key is void then (admin)")
       .option("--why <text>", "the reason of a replacement, for the audit log")
@@ -213,7 +217,7 @@ function registerTokens(program: Command, shell: CommandRunner): void {
         shell.run(command, async (run) => (await import("../../actions/nodes/tokens.ts")).createToken(run, options)),
       ),
     "skerry token create --print-join --site harbour --name edge-c",
-    "skerry token create --needs-approval --uses 20 --ttl 86400",
+    "skerry token create --needs-approval --uses 20 --ttl 1d",
     'skerry token create --print-join --replaces dock-7 --why "its disk is broken"',
   );
   withExamples(

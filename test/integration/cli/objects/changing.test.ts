@@ -181,8 +181,9 @@ describe("changing commands", () => {
     const { stdout } = await cli("nodes", "describe", "edge-a");
     expect(stdout).toContain("passed at 1970-01-01T00:00:00.000Z; what is left is named then and stays");
     expect(stdout).toContain(String(waitsFor[0]));
-    await cli("nodes", "drain", "edge-a", "--deadline", "60", "--force");
-    expect(bodyOf(-1)).toEqual({ deadlineSeconds: 60, atDeadline: "remove" });
+    await cli("nodes", "drain", "edge-a", "--deadline", "1.5h", "--force");
+    expect(bodyOf(-1)).toEqual({ deadlineSeconds: 5_400, atDeadline: "remove" });
+    expect((await cli("nodes", "drain", "edge-a", "--deadline", "500ms")).exitCode).toBe(64);
   });
 
   describe("apply", () => {

@@ -28,10 +28,11 @@ describe("units", () => {
     ["30s", 30_000],
     ["2m", 120_000],
     ["1.5h", 5_400_000],
+    ["7d", 604_800_000],
     ["7", 7000],
   ])("reads the time %s", (text, ms) => expect(parseDuration(text)).toBe(ms));
 
-  it.each(["", "s", "-1s", "1d", "1 s", "1e3", "soon"])("refuses the time %j", (text) =>
+  it.each(["", "s", "-1s", "1w", "1 s", "1e3", "soon"])("refuses the time %j", (text) =>
     expect(parseDuration(text)).toBeNull(),
   );
 
