@@ -2,6 +2,7 @@ import { createHash, generateKeyPairSync, sign } from "node:crypto";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
 import { openStores } from "../postgres/fixture.ts";
@@ -215,6 +216,17 @@ describe("the HTTP API over PostgreSQL", () => {
     // It has said nothing of itself yet, and is cordoned.
     expect(explained.body.whyNot.wouldChange).toEqual(expect.arrayContaining(["start it", "uncordon it"]));
     expect((await ask("DELETE", "/api/v1/models/digits")).body.code).toBe("CONFLICT");
+  });
+
+  it("sends an explanation, which is long in a large fleet, in gzip to a reader that takes it", async () => {
+    const path = "/api/v1/deployments/digits/explain?nodes=all";
+    const plain = await ask("GET", path, { headers: { "Accept-Encoding": "br" } });
+    expect([plain.headers["content-encoding"], plain.headers.vary]).toEqual([undefined, "Accept-Encoding"]);
+    const packed = await ask("GET", path, { headers: { "Accept-Encoding": "br, gzip" } });
+    expect(packed.headers["content-encoding"]).toBe("gzip");
+    expect(packed.bytes.length).toBeLessThan(plain.bytes.length);
+    const { placements, nodes } = JSON.parse(gunzipSync(packed.bytes).toString());
+    expect([placements.length, nodes]).toEqual([plain.body.placements.length, plain.body.nodes]);
   });
 
   it("answers a repeated POST from the table", async () => {

@@ -174,6 +174,7 @@ export function deploymentRoutes({ deployments, watches }: DeploymentParts): Rou
       async handle({ params, query }) {
         return {
           body: await deployments.explain(params.deployment, { node: query.node, ofAllNodes: query.nodes === "all" }),
+          isCompressible: true,
         };
       },
     }),

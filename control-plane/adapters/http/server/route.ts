@@ -26,7 +26,13 @@ export interface RequestFacts {
 }
 
 export type RouteResponse<Body> =
-  | { readonly status?: number; readonly body: Body; readonly headers?: Readonly<Record<string, string>> }
+  | {
+      readonly status?: number;
+      readonly body: Body;
+      /** Sent compressed to readers that take it. */
+      readonly isCompressible?: boolean;
+      readonly headers?: Readonly<Record<string, string>>;
+    }
   | { readonly status: number; readonly empty: true; readonly headers?: Readonly<Record<string, string | string[]>> }
   | {
       readonly status?: number;

@@ -1,9 +1,14 @@
 import type { ServerResponse } from "node:http";
+import { promisify } from "node:util";
+import { constants, gzip as gzipCallback } from "node:zlib";
 import type { Clock } from "../../../../shared/base/clock.ts";
 import type { ErrorResponse } from "../../../../shared/inference/http/error-response.ts";
 import { compressed, takesGzip } from "./compressed-stream.ts";
 import type { RouteResponse, Route } from "./route.ts";
 
+const gzip = promisify(gzipCallback);
+/** A smaller answer is one packet either way. */
+const COMPRESSED_FROM = 1_024;
 const JSON_TYPE = { "Content-Type": "application/json", "Cache-Control": "no-store" };
 
 /** Writes a reply. Resolves when its last byte was handed to the system, or the reader is gone. */
@@ -33,7 +38,9 @@ export async function sendResponse(
       await pump(response, isCompressed ? compressed(reply.stream) : reply.stream, { clock, stallMs });
     }
   } else {
-    sendJson(response, status, { body: reply.body, headers: { ...JSON_TYPE, ...reply.headers } });
+    const headers = { ...JSON_TYPE, ...reply.headers };
+    if (reply.isCompressible === true) await sendCompressible(response, status, { body: reply.body, headers });
+    else sendJson(response, status, { body: reply.body, headers });
   }
 }
 
@@ -48,6 +55,25 @@ function sendJson(
 ): void {
   const bytes = Buffer.from(JSON.stringify(body));
   response.writeHead(status, { ...headers, "Content-Length": bytes.length }).end(bytes);
+}
+
+async function sendCompressible(
+  response: ServerResponse,
+  status: number,
+  { body, headers }: { body: unknown; headers: Readonly<Record<string, string>> },
+): Promise<void> {
+  const bytes = Buffer.from(JSON.stringify(body));
+  const isCompressed =
+    bytes.length >= COMPRESSED_FROM && takesGzip(response.req.headers["accept-encoding"]?.toString());
+  const sent = isCompressed ? await gzip(bytes, { level: constants.Z_BEST_SPEED }) : bytes;
+  response
+    .writeHead(status, {
+      ...headers,
+      Vary: "Accept-Encoding",
+      ...(isCompressed && { "Content-Encoding": "gzip" }),
+      "Content-Length": sent.length,
+    })
+    .end(sent);
 }
 
 /** Piece by piece, waiting for the reader. A reader that takes nothing for `stallMs` is cut off: it would hold memory without end. */
