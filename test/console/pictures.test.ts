@@ -254,7 +254,7 @@ inBrowser("pages with something to show", () => {
       .first()
       .waitFor();
     await list.click();
-    await picture("topology", 440);
+    await picture("topology", 460);
     expect(await faults()).toEqual([]);
   }, 240_000);
 });

@@ -69,7 +69,7 @@ export function RolloutTimeline({ rollout }: { readonly rollout: Rollout }) {
                 <span className="faint">
                   <AgeOf instant={at} />
                 </span>{" "}
-                <strong>{who}</strong> {what}
+                <strong>{who}</strong> {withoutWho(what, who)}
               </li>
             ))}
           </ol>
@@ -83,3 +83,7 @@ function waveClass({ wave, phase }: Rollout, number: number): string {
   if (phase === "promoted" || number < wave) return "wave past";
   return number === wave ? "wave present" : "wave future";
 }
+
+/** Some of what happened is told with who did it, as in the events. */
+const withoutWho = (what: string, who: string): string =>
+  what.startsWith(`${who} `) ? what.slice(who.length + 1) : what;

@@ -24,7 +24,7 @@ export function WhyNot({ deployment, node }: { readonly deployment: string; read
               <ul className="findings">
                 {whyNot.rejections.map(({ code, verdict, sentence }) => (
                   <li key={code}>
-                    <Status tone={verdict === "never" ? "bad" : "warn"}>{verdict}</Status> {sentence}{" "}
+                    <Status tone={verdict === "never" ? "bad" : "warn"}>{verdict}:</Status> {sentence}{" "}
                     <code>{code}</code>
                   </li>
                 ))}

@@ -77,7 +77,7 @@ function NodeTable({ rows, filter }: { readonly rows: readonly Received<Node>[];
   if (matching.length === 0) return <Empty title={`No node matches “${filter}”`} />;
   return (
     <>
-      <div className="table">
+      <div className="table dense stacks">
         <table>
           <thead>
             <tr>
@@ -142,15 +142,17 @@ function NodeRow({
         <Status tone={toneOfNode(node)}>{stateOfNode(node)}</Status>
         <DrainLine node={node} at={at} />
       </td>
-      <td className="nowrap">{heardAt === undefined ? "never" : <Age since={heardAt} />}</td>
-      <td>
+      <td className="nowrap" data-title="Heard">
+        {heardAt === undefined ? "never" : <Age since={heardAt} />}
+      </td>
+      <td data-title="At">
         {node.site}
         {node.zone !== node.site && <span className="faint"> / {node.zone}</span>}
       </td>
       <td>
         <Holds node={node} />
       </td>
-      <td className="spark-cell">
+      <td className="spark-cell" data-title="CPU">
         {figures && (
           <>
             <Sparkline
@@ -162,8 +164,12 @@ function NodeRow({
           </>
         )}
       </td>
-      <td className="number">{figures && mebibytesText(figures.memFreeMiB)}</td>
-      <td className="number">{figures && msText(figures.rttMs)}</td>
+      <td className="number" data-title="Memory free">
+        {figures && mebibytesText(figures.memFreeMiB)}
+      </td>
+      <td className="number" data-title="Round trip">
+        {figures && msText(figures.rttMs)}
+      </td>
     </tr>
   );
 }
