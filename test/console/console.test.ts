@@ -92,6 +92,32 @@ inBrowser("signing in", () => {
   }, 120_000);
 });
 
+inBrowser("an empty fleet", () => {
+  const paths = ["/nodes", "/topology", "/models", "/deployments", "/explain", "/playground"];
+
+  it("is shown with what comes next to those who may do it, and with who may to others", async () => {
+    const viewer = await asRole("viewer");
+    for (const of of paths) {
+      await viewer.open(of);
+      await viewer.shows(/An operator or an admin does that; your role may not\.$/);
+      expect(await viewer.seriousFindings()).toEqual([]);
+      await admin.open(of);
+      await admin.shows(/Join a node makes|Drop a file above|Publish a model, then deploy it/);
+    }
+    await viewer.open("/");
+    await viewer.shows(/An operator or an admin takes them; your role may not\.$/);
+    await viewer.open("/models/none");
+    await viewer.shows("There is no model none");
+    await viewer.page.route("**/api/v1/nodes?watch=true", (route) => route.fulfill({ status: 503, body: "{}" }));
+    await viewer.open("/nodes");
+    await viewer.shows("It is tried again by itself, and this page goes on then.");
+    expect(await viewer.seriousFindings()).toEqual([]);
+    await viewer.page.unroute("**/api/v1/nodes?watch=true");
+    await viewer.shows("No node has joined");
+    await viewer.page.context().close();
+  }, 180_000);
+});
+
 inBrowser("from the first start to a rollback", () => {
   it("ticks the steps of the quickstart as they happen, and sees the node arrive that it made a token for", async () => {
     await admin.open("/");

@@ -27,7 +27,7 @@ export function LiveState<Item>({
 }) {
   if (list.link.kind === "refused") return <Failure error={list.link.failure} />;
   if (list.isWhole) return children(list);
-  if (list.link.kind === "broken") return <Failure error={new Error(list.link.why)} />;
+  if (list.link.kind === "broken") return <Failure error={new Error(list.link.why)} isRetried />;
   return <Loading />;
 }
 

@@ -18,7 +18,16 @@ export const Empty = ({ title, children }: { readonly title: string; readonly ch
 );
 
 /** What went wrong, what to do about it, and a way to try again. A refusal for lack of rights says so. */
-export function Failure({ error, retry }: { readonly error: unknown; readonly retry?: () => void }) {
+export function Failure({
+  error,
+  retry,
+  isRetried = false,
+}: {
+  readonly error: unknown;
+  readonly retry?: () => void;
+  /** It is tried again without anybody's doing. */
+  readonly isRetried?: boolean;
+}) {
   if (error instanceof ApiFailure && error.status === 403)
     return (
       <div className="state forbidden" role="alert">
@@ -29,13 +38,14 @@ export function Failure({ error, retry }: { readonly error: unknown; readonly re
     );
   return (
     <div className="state failure" role="alert">
-      <h2>{error instanceof ApiFailure ? error.message : "The control plane could not be asked"}</h2>
+      <h2>{error instanceof ApiFailure ? sentenceCase(error.message) : "The control plane could not be asked"}</h2>
       <p>{error instanceof ApiFailure ? error.fix : error instanceof Error ? error.message : String(error)}</p>
       {error instanceof ApiFailure && error.requestId !== "" && (
         <p className="faint">
           Request <code>{error.requestId}</code>
         </p>
       )}
+      {isRetried && <p>It is tried again by itself, and this page goes on then.</p>}
       {retry && (
         <button type="button" onClick={retry}>
           Try again
@@ -44,6 +54,8 @@ export function Failure({ error, retry }: { readonly error: unknown; readonly re
     </div>
   );
 }
+
+const sentenceCase = (text: string): string => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
 
 /** A failure beside the control that caused it. */
 export function Complaint({ error }: { readonly error: unknown }) {

@@ -6,6 +6,7 @@ import { matchesWords } from "../../core/text/text-filter.ts";
 import { toneOfCondition } from "../../core/fleet/tone.ts";
 import { countOf, percentOf } from "../../core/text/units.ts";
 import { useDeployments } from "../../live/lists.ts";
+import { NothingDeployed } from "../../ui/nothing-yet.tsx";
 import { PageHead } from "../../ui/page.tsx";
 import { LiveState } from "../../ui/query-state.tsx";
 import { Search } from "../../ui/search.tsx";
@@ -54,17 +55,11 @@ function DeploymentTable({
   readonly deployments: readonly Deployment[];
   readonly filter: string;
 }) {
+  const mayOperate = useMayOperate();
   const shown = deployments.filter(({ name, spec, status }) =>
     matchesWords(filter, [name, spec.model, ...status.conditions.flatMap(({ reason, message }) => [reason, message])]),
   );
-  if (deployments.length === 0)
-    return (
-      <Empty title="Nothing is deployed">
-        <p>
-          A deployment says which model serves where: <code>skerry apply -f deployment.yaml</code>
-        </p>
-      </Empty>
-    );
+  if (deployments.length === 0) return <NothingDeployed mayOperate={mayOperate} />;
   if (shown.length === 0) return <Empty title={`No deployment matches “${filter}”`} />;
   return (
     <div className="table">

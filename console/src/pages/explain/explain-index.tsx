@@ -1,12 +1,14 @@
 import { Link } from "@tanstack/react-router";
+import { useMayOperate } from "../../app/session-context.ts";
 import { useDeployments } from "../../live/lists.ts";
+import { NothingDeployed } from "../../ui/nothing-yet.tsx";
 import { PageHead } from "../../ui/page.tsx";
 import { LiveState } from "../../ui/query-state.tsx";
-import { Empty } from "../../ui/states.tsx";
 
 /** Which deployment to explain. */
 export function ExplainIndex() {
   const deployments = useDeployments();
+  const mayOperate = useMayOperate();
   return (
     <>
       <PageHead
@@ -16,7 +18,7 @@ export function ExplainIndex() {
       <LiveState list={deployments}>
         {({ rows }) =>
           rows.length === 0 ? (
-            <Empty title="Nothing is deployed" />
+            <NothingDeployed mayOperate={mayOperate} />
           ) : (
             <ul className="cards">
               {rows.map(({ item }) => (

@@ -2,6 +2,7 @@ import { Link } from "@tanstack/react-router";
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { api, bodyOf } from "../../api/client.ts";
+import { useMayOperate } from "../../app/session-context.ts";
 import { quickstartOf } from "../../core/fleet/quickstart.ts";
 import { useDeployments, useNodes } from "../../live/lists.ts";
 import { CopyText } from "../../ui/copy.tsx";
@@ -18,6 +19,7 @@ placement:
 export function Quickstart() {
   const nodes = useNodes();
   const deployments = useDeployments();
+  const mayOperate = useMayOperate();
   const models = useQuery({
     queryKey: ["models"],
     queryFn: () => bodyOf(api.GET("/api/v1/models", { params: { query: { limit: 100 } } })),
@@ -32,7 +34,7 @@ export function Quickstart() {
     <>
       <PageHead
         title="Begin here"
-        sentence="Nothing serves yet. Four steps lead to a model that answers; each is ticked when it has happened."
+        sentence={`Nothing serves yet. Four steps lead to a model that answers; each is ticked when it has happened.${mayOperate ? "" : " An operator or an admin takes them; your role may not."}`}
       />
       <ol className="steps">
         <Step isDone={done.node} title="Join a node">

@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { useState } from "react";
 import { api, bodyOf } from "../../api/client.ts";
+import { ApiFailure } from "../../api/failure.ts";
 import type { Model, ModelVersion } from "../../api/types.ts";
 import { useMayOperate } from "../../app/session-context.ts";
 import { bytesText } from "../../core/text/units.ts";
@@ -40,6 +41,12 @@ async function readModel(name: string): Promise<Whole> {
 export function ModelPage() {
   const { model: name } = useParams({ from: "/models/$model" });
   const query = useQuery({ queryKey: ["models", name], queryFn: () => readModel(name), refetchInterval: 5_000 });
+  if (query.data === undefined && query.error instanceof ApiFailure && query.error.status === 404)
+    return (
+      <Empty title={`There is no model ${name}`}>
+        <Link to="/models">All models</Link>
+      </Empty>
+    );
   return <QueryState query={query}>{(whole) => <OneModel whole={whole} />}</QueryState>;
 }
 

@@ -7,6 +7,7 @@ import { matchesWords } from "../../core/text/text-filter.ts";
 import { countOf } from "../../core/text/units.ts";
 import { useDeployments } from "../../live/lists.ts";
 import { AgeOf } from "../../ui/age.tsx";
+import { NoModels } from "../../ui/nothing-yet.tsx";
 import { PageHead } from "../../ui/page.tsx";
 import { QueryState } from "../../ui/query-state.tsx";
 import { Search } from "../../ui/search.tsx";
@@ -46,6 +47,7 @@ export function ModelsPage() {
 
 function ModelTable({ models, filter }: { readonly models: readonly Model[]; readonly filter: string }) {
   const deployments = useDeployments();
+  const mayOperate = useMayOperate();
   const users = Map.groupBy(
     deployments.rows.map(({ item }) => item),
     ({ spec }) => spec.model,
@@ -53,14 +55,7 @@ function ModelTable({ models, filter }: { readonly models: readonly Model[]; rea
   const shown = models.filter(({ name, labels, aliases }) =>
     matchesWords(filter, [name, ...Object.entries(labels).flat(), ...Object.keys(aliases)]),
   );
-  if (models.length === 0)
-    return (
-      <Empty title="There are no models yet">
-        <p>
-          Drop a file above, or: <code>skerry models push FILE --model NAME</code>
-        </p>
-      </Empty>
-    );
+  if (models.length === 0) return <NoModels mayOperate={mayOperate} />;
   if (shown.length === 0) return <Empty title={`No model matches “${filter}”`} />;
   return (
     <div className="table">

@@ -10,6 +10,7 @@ import { useNodes } from "../../live/lists.ts";
 import { cpuHistory, useLoads, type NodeLoad } from "../../live/loads.ts";
 import type { Received } from "../../core/fleet/watched-list.ts";
 import { Age } from "../../ui/age.tsx";
+import { NoNodes } from "../../ui/nothing-yet.tsx";
 import { PageHead } from "../../ui/page.tsx";
 import { Pager } from "../../ui/pager.tsx";
 import { LiveState } from "../../ui/query-state.tsx";
@@ -64,16 +65,12 @@ function summary(rows: readonly Received<Node>[]): string {
 
 function NodeTable({ rows, filter }: { readonly rows: readonly Received<Node>[]; readonly filter: string }) {
   const [page, setPage] = useState(0);
+  const mayOperate = useMayOperate();
   const matching = rows.filter(({ item }) => matchesWords(filter, textsOf(item)));
   const first = Math.min(page, Math.max(0, Math.ceil(matching.length / PER_PAGE) - 1)) * PER_PAGE;
   const shown = matching.slice(first, first + PER_PAGE);
   const loads = useLoads(shown.map(({ item }) => item.name));
-  if (rows.length === 0)
-    return (
-      <Empty title="No node has joined">
-        <p>A node runs models, on a device or in a pod. Make a join token and paste its line there.</p>
-      </Empty>
-    );
+  if (rows.length === 0) return <NoNodes mayOperate={mayOperate} />;
   if (matching.length === 0) return <Empty title={`No node matches “${filter}”`} />;
   return (
     <>

@@ -3,7 +3,9 @@ import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useId } from "react";
 import { api, bodyOf } from "../../api/client.ts";
 import type { Deployment, ModelVersion } from "../../api/types.ts";
+import { useMayOperate } from "../../app/session-context.ts";
 import { useDeployments } from "../../live/lists.ts";
+import { NothingDeployed } from "../../ui/nothing-yet.tsx";
 import { PageHead } from "../../ui/page.tsx";
 import { LiveState, QueryState } from "../../ui/query-state.tsx";
 import { Empty } from "../../ui/states.tsx";
@@ -15,17 +17,14 @@ import { Tensors } from "./tensors.tsx";
 /** Any deployed model, asked by hand: which node answers, why that one, and where the time goes. */
 export function PlaygroundPage() {
   const deployments = useDeployments();
+  const mayOperate = useMayOperate();
   return (
     <>
       <PageHead title="Playground" sentence="Ask a model, and see which node answers and where the time goes." />
       <LiveState list={deployments}>
         {({ rows }) =>
           rows.length === 0 ? (
-            <Empty title="Nothing is deployed">
-              <p>
-                <Link to="/models">Publish a model</Link>, then <Link to="/deployments">deploy it</Link>.
-              </p>
-            </Empty>
+            <NothingDeployed mayOperate={mayOperate} />
           ) : (
             <Choice deployments={rows.map(({ item }) => item)} />
           )
@@ -51,7 +50,7 @@ function Choice({ deployments }: { readonly deployments: readonly Deployment[] }
       },
       replace: true,
     });
-  if (model === undefined) return <Empty title="Nothing is deployed" />;
+  if (model === undefined) return null;
   return (
     <>
       <div className="controls">

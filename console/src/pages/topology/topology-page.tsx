@@ -1,6 +1,7 @@
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useEffect, useMemo, useRef, useState } from "react";
 import type { Node } from "../../api/types.ts";
+import { useMayOperate } from "../../app/session-context.ts";
 import { layoutTopology, nodeAt } from "../../core/fleet/topology-layout.ts";
 import { stateOfNode, toneOfNode } from "../../core/fleet/tone.ts";
 import { countOf } from "../../core/text/units.ts";
@@ -8,7 +9,7 @@ import { useDeployments, useNodes } from "../../live/lists.ts";
 import { useLoads } from "../../live/loads.ts";
 import { PageHead } from "../../ui/page.tsx";
 import { LiveState } from "../../ui/query-state.tsx";
-import { Empty } from "../../ui/states.tsx";
+import { NoNodes } from "../../ui/nothing-yet.tsx";
 import { Status } from "../../ui/status.tsx";
 import { drawTopology } from "./draw-topology.ts";
 
@@ -21,6 +22,7 @@ export function TopologyPage() {
   const deployments = useDeployments();
   const { deployment } = useSearch({ from: "/topology" });
   const navigate = useNavigate();
+  const mayOperate = useMayOperate();
   return (
     <>
       <PageHead
@@ -49,7 +51,7 @@ export function TopologyPage() {
       <LiveState list={nodes}>
         {({ rows }) =>
           rows.length === 0 ? (
-            <Empty title="No node has joined" />
+            <NoNodes mayOperate={mayOperate} />
           ) : (
             <FleetMap nodes={rows.map(({ item }) => item)} deployment={deployment} />
           )
