@@ -13,7 +13,8 @@ import { drainNode } from "../../../shared/api/v1/nodes.ts";
 
 describe("the request of a drain", () => {
   it("has no deadline unless one is written, whatever is chosen for it", () => {
-    expect(drainBody({ ...NO_DEADLINE, atDeadline: "remove" })).toEqual({ atDeadline: "wait" });
+    const body = drainBody({ ...NO_DEADLINE, atDeadline: "remove" });
+    expect([body, drainNode.safeParse(body).success]).toEqual([{ atDeadline: "wait" }, true]);
     expect(drainBody({ amount: " ", unit: "days", atDeadline: "wait" })).toEqual({ atDeadline: "wait" });
   });
 
