@@ -5,7 +5,7 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { Browser } from "playwright-core";
 import type { Deployment } from "../../shared/api/v1/deployments/deployments.ts";
-import type { Node } from "../../shared/api/v1/nodes.ts";
+import type { Node } from "../../shared/api/v1/nodes/nodes.ts";
 import { parseJoinToken } from "../../shared/protocol/proofs.ts";
 import { joinBody } from "../processes/security/support/joining.ts";
 import { identityModel } from "../support/models/onnx/onnx-models.ts";

@@ -9,7 +9,7 @@ import {
   NO_DEADLINE,
 } from "../../../console/src/core/fleet/drain.ts";
 import { stateOfNode, toneOfNode } from "../../../console/src/core/fleet/tone.ts";
-import { drainNode } from "../../../shared/api/v1/nodes.ts";
+import { drainNode } from "../../../shared/api/v1/nodes/nodes.ts";
 
 describe("the request of a drain", () => {
   it("has no deadline unless one is written, whatever is chosen for it", () => {
