@@ -47,7 +47,7 @@ describe("a node that drains", () => {
     expect(drainSentence({ placements: Array.from({ length: left }), drain: deadline })).toBe(sentence);
   });
 
-  it("stands out when it is overdue", () => {
+  it("has another word and another tone when it is overdue", () => {
     const node = { state: "ready", cordoned: true, draining: true };
     const looks = (of: Parameters<typeof stateOfNode>[0]) => [stateOfNode(of), toneOfNode(of)];
     expect(looks({ ...node, drain: null })).toEqual(["draining", "busy"]);
