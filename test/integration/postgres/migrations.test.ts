@@ -63,7 +63,7 @@ describe("migrate", () => {
     expect(await migrate({ ...patient(), directory })).toEqual([]);
   });
 
-  it("waits for a database that stands still for as long as it is told", async () => {
+  it("waits for a database that does not answer until its deadline", async () => {
     const proxy = await TcpProxy.start();
     try {
       const url = new URL(database.url);
