@@ -1,15 +1,10 @@
-import { readFile } from "node:fs/promises";
-import { resolve } from "node:path";
 import { type NodeStream, nodeStreams } from "../../../shared/api/v1/nodes/streams.ts";
 import { decode } from "../../api/client.ts";
 import { printList, type View } from "../../output/format.ts";
 import type { Style } from "../../output/paint.ts";
+import { count } from "../../output/units.ts";
 import type { CommandContext } from "../../run.ts";
-
-export interface EdgeStatusOptions {
-  readonly at: string;
-  readonly keyFile?: string;
-}
+import { type NodeAddress, nodeApi, readStatus, statusSentence, waitingText } from "./node-address.ts";
 
 const stateText = ({ state }: NodeStream, paint: Style): string =>
   state === "running" ? paint.good(state) : paint.warn(state);
@@ -35,20 +30,22 @@ const view: View<NodeStream> = {
   ],
 };
 
-/** `skerry edge status`: asks a node itself, so it answers with the control plane away. */
-export async function edgeStatus(run: CommandContext, { at, keyFile }: EdgeStatusOptions): Promise<void> {
-  const { env, cwd } = run.processEnv;
-  const apiKey =
-    keyFile === undefined ? env["SKERRY_NODE_KEY"] : (await readFile(resolve(cwd, keyFile), "utf8")).trim();
-  const api = run.apiFor({ server: at.replace(/\/+$/, ""), apiKey, source: "from --at" });
+/** `skerry edge status`: how a node does, in words, and what became of what its streams read. */
+export async function edgeStatus(run: CommandContext, address: NodeAddress): Promise<void> {
+  const api = await nodeApi(run, address);
+  const { status } = await readStatus(api);
   const { body } = await api.get("/streams");
   const { streams } = decode(nodeStreams, body, "the streams of a node");
+  const serving = status.placements.filter(({ serves }) => serves);
+  const ready = serving.filter(({ state }) => state === "ready").length;
+  run.output.say(statusSentence(status));
+  run.output.say(`${ready} of ${count(serving.length, "model")} ready. Waiting: ${waitingText(status.waiting)}.`);
   await printList({
     output: run.output,
     format: run.globals.format,
     raw: body,
     rows: streams,
     view,
-    empty: `The node at ${at} runs no streams: no deployment on it declares any.`,
+    empty: "It runs no streams: no deployment on it declares any.",
   });
 }

@@ -1,6 +1,6 @@
 import type { LocalNode } from "../../ports/serving.ts";
 import { REMOVED, waitsForApproval } from "../../app/session/connection.ts";
-import type { NodeStatus } from "./openapi/answers.ts";
+import type { NodeStatus } from "../../../shared/api/v1/nodes/node-status.ts";
 import { versionWithAliases } from "./resolve-placement.ts";
 
 /**

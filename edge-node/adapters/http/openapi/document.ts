@@ -1,7 +1,8 @@
 import { z } from "zod";
+import { nodeStatus } from "../../../../shared/api/v1/nodes/node-status.ts";
 import { nodeStreams } from "../../../../shared/api/v1/nodes/streams.ts";
 import { MAX_STREAM_ITEM_BYTES } from "../../../../shared/protocol/streams.ts";
-import { failed, liveness, nodeStatus, pushedItem, readiness } from "./answers.ts";
+import { failed, liveness, pushedItem, readiness } from "./answers.ts";
 
 /** Without a library for it: that one would cost each device memory for a page that few ask for. */
 const json = (schema: z.ZodType): object => ({ "application/json": { schema: bare(schema) } });
