@@ -1,11 +1,11 @@
-import type { HeldPlacement } from "../../../shared/api/v1/nodes/node-status.ts";
+import type { NodePlacement } from "../../../shared/api/v1/nodes/node-status.ts";
 import { printList, type View } from "../../output/format.ts";
 import type { Style } from "../../output/paint.ts";
 import { formatAge, formatBytes } from "../../output/units.ts";
 import type { CommandContext } from "../../run.ts";
 import { type NodeAddress, nodeApi, readStatus } from "./node-address.ts";
 
-function stateText({ state, progress }: HeldPlacement, paint: Style): string {
+function stateText({ state, progress }: NodePlacement, paint: Style): string {
   if (state === "ready") return paint.good(state);
   if (state === "failed") return paint.bad(state);
   return paint.warn(progress === null || progress.total === 0 ? state : `${state} ${progressText(progress)}`);
@@ -15,19 +15,19 @@ function stateText({ state, progress }: HeldPlacement, paint: Style): string {
 export const progressText = ({ done, total }: { readonly done: number; readonly total: number }): string =>
   `${Math.floor((100 * done) / total)} % of ${formatBytes(total)}`;
 
-const whyText = ({ detail, serves }: HeldPlacement): string =>
+const whyText = ({ detail, serves }: NodePlacement): string =>
   [detail ?? "", serves ? "" : "kept here, not asked to serve"].filter((text) => text !== "").join("; ");
 
-type Load = NonNullable<HeldPlacement["load"]>;
+type Load = NonNullable<NodePlacement["load"]>;
 const figure = (header: string, of: (load: Load) => string | number, wide = false) =>
   ({
     header,
-    value: ({ load }: HeldPlacement) => (load === null ? "" : String(of(load))),
+    value: ({ load }: NodePlacement) => (load === null ? "" : String(of(load))),
     align: "right",
     ...(wide && { wide }),
   }) as const;
 
-const view: View<HeldPlacement> = {
+const view: View<NodePlacement> = {
   name: ({ model, version }) => `${model}:${version.split(" ", 1)[0]}`,
   columns: [
     { header: "MODEL", value: ({ model, version }) => `${model}:${version}` },

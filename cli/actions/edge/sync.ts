@@ -1,4 +1,4 @@
-import type { HeldPlacement, NodeStatus } from "../../../shared/api/v1/nodes/node-status.ts";
+import type { NodePlacement, NodeStatus } from "../../../shared/api/v1/nodes/node-status.ts";
 import { EXIT } from "../../exit-codes.ts";
 import { CliFailure } from "../../failure.ts";
 import { LiveLines } from "../../output/live-lines.ts";
@@ -12,7 +12,7 @@ import { linkSentence, type NodeAddress, nodeApi, readStatus } from "./node-addr
 /** Looks in a row that find nothing left to do: a node that has just connected is told what it should have a moment later. */
 const LOOKS = 2;
 
-const serving = ({ placements }: NodeStatus): readonly HeldPlacement[] => placements.filter(({ serves }) => serves);
+const serving = ({ placements }: NodeStatus): readonly NodePlacement[] => placements.filter(({ serves }) => serves);
 
 /** What is left to do, a sentence each. */
 function leftOf(status: NodeStatus): readonly string[] {

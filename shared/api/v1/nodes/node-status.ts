@@ -5,7 +5,7 @@ const ms = z.number().min(0);
 const count = z.number().int().min(0);
 
 /** A version that the node holds. */
-const heldPlacement = z.object({
+const nodePlacement = z.object({
   model: z.string(),
   version: z.string().describe("Its number, and the aliases that name it."),
   deployment: z.string(),
@@ -21,7 +21,7 @@ const heldPlacement = z.object({
     .describe("Requests since it was loaded, and the memory of its host; null before that."),
 });
 
-export type HeldPlacement = z.infer<typeof heldPlacement>;
+export type NodePlacement = z.infer<typeof nodePlacement>;
 
 /** What a node says of itself at `GET /status.json` of its own address. */
 export const nodeStatus = z.object({
@@ -38,7 +38,7 @@ export const nodeStatus = z.object({
       lastFault: z.string().nullable(),
     })
     .describe("To the control plane. `waiting`: an operator has to approve the node."),
-  placements: z.array(heldPlacement),
+  placements: z.array(nodePlacement),
   waiting: z.object({ requests: count, downloads: count, logLines: count }),
   errors: z
     .array(z.object({ level: z.string(), ageMs: ms, msg: z.string() }))
