@@ -19,25 +19,39 @@ export type KeyLimits = z.infer<typeof keyLimits>;
 
 const ttlDays = z.number().int().min(1).max(3_650);
 
-export const createApiKey = z.strictObject({
-  name: objectName,
-  role,
-  models: z
-    .array(objectName)
-    .max(100)
-    .default([])
-    .describe("Models that an application may see and call. This and the next two add up; other roles see all."),
-  modelLabels: labels
-    .default({})
-    .describe("Every model that has all of these labels, also one that gets them later. Empty: none."),
-  deployments: z
-    .array(objectName)
-    .max(100)
-    .default([])
-    .describe("Deployments that an application may see; it may call the model that each serves."),
-  limits: keyLimits.default(NO_LIMITS),
-  ttlDays: ttlDays.optional(),
-});
+export const createApiKey = z
+  .strictObject({
+    name: objectName,
+    role,
+    models: z
+      .array(objectName)
+      .max(100)
+      .default([])
+      .describe(
+        "Models that an application may see and call. This and the next two add up; keys of other roles see all and take none.",
+      ),
+    modelLabels: labels
+      .default({})
+      .describe("Every model that has all of these labels, also one that gets them later. Empty: none."),
+    deployments: z
+      .array(objectName)
+      .max(100)
+      .default([])
+      .describe("Deployments that an application may see; it may call the model that each serves."),
+    limits: keyLimits.default(NO_LIMITS),
+    ttlDays: ttlDays.optional(),
+  })
+  .superRefine(({ role: is, models, modelLabels, deployments }, context) => {
+    if (is === "application") return;
+    const scope = { models, modelLabels, deployments };
+    for (const [field, value] of Object.entries(scope))
+      if (Object.keys(value).length > 0)
+        context.addIssue({
+          code: "custom",
+          path: [field],
+          message: `narrows keys of applications alone: a key with the role ${is} sees everything; leave it out, or make the role \`application\``,
+        });
+  });
 export type CreateApiKey = z.infer<typeof createApiKey>;
 
 export const rotateApiKey = z.strictObject({

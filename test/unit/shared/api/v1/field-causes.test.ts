@@ -54,6 +54,20 @@ describe("the causes of a refusal", () => {
     ]);
   });
 
+  it.each(["viewer", "operator", "admin"])("refuse a scope that a key with the role %s would not keep to", (role) => {
+    const scope = { models: ["digits"], modelLabels: { team: "vision" }, deployments: ["digits"] };
+    const why = `narrows keys of applications alone: a key with the role ${role} sees everything; leave it out, or make the role \`application\``;
+    expect(causes(createApiKey, { name: "a", role, ...scope })).toEqual([
+      `models: ${why}`,
+      `modelLabels: ${why}`,
+      `deployments: ${why}`,
+    ]);
+    expect(createApiKey.safeParse({ name: "a", role, models: [], modelLabels: {}, deployments: [] }).success).toBe(
+      true,
+    );
+    expect(createApiKey.safeParse({ name: "a", role: "application", ...scope }).success).toBe(true);
+  });
+
   it("name what is allowed", () => {
     expect(causes(createApiKey, { name: "a", role: "god" })).toEqual([
       "role: must be `viewer` or `operator` or `admin` or `application`",
