@@ -40,7 +40,7 @@ export function addGlobalOptions(program: Command): void {
     .option("--ca <file>", "verify the server by the authorities in this file (PEM); SKERRY_CA_FILE does the same")
     .option("--timeout <time>", "for each answer, and for a wait as a whole, e.g. 30s, 5m", durationArgument)
     .option("--reason <text>", "why you change something; it goes into the audit log")
-    .option("--wait", "wait until the change has taken effect")
+    .option("--wait", "wait for what goes on after the answer: apply, models push, deployments, rollout, nodes drain")
     .option("-q, --quiet", "no words on stderr but warnings and errors")
     .option("--no-color", "no colours; NO_COLOR does the same");
 }

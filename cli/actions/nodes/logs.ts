@@ -12,6 +12,9 @@ export interface LogOptions {
   readonly warnings?: boolean;
 }
 
+/** Newest events of a node among which warnings are looked for. */
+const SEARCHED = 5_000;
+
 /**
  * `skerry logs NODE`: what its agent and model hosts reported and what the control plane saw of it, oldest first. Lines
  * that a node writes while it is away come when it is back.
@@ -21,27 +24,31 @@ export async function showLogs(run: CommandContext, node: string, options: LogOp
   // A node that does not exist has no events either: ask for it, so that a slip of the keyboard is said.
   await api.get(`/api/v1/nodes/${encodeURIComponent(node)}`);
   const object = `node/${node}`;
-  const { items } = await readList(api, "/api/v1/events", event, { object, limit: options.limit });
-  const oldestFirst = items.toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at));
-  for (const one of oldestFirst) await printLine(run, one, options);
+  const limit = options.warnings === true ? SEARCHED : options.limit;
+  const { items } = await readList(api, "/api/v1/events", event, { object, limit });
+  const newest = items.filter((one) => isWanted(one, options)).slice(0, options.limit);
+  for (const one of newest.toReversed()) await printLine(run, one);
   if (options.follow !== true) {
-    if (items.length === 0) run.output.say(`${node} has reported nothing yet.`);
+    if (newest.length === 0)
+      run.output.say(`${node} has reported ${options.warnings === true ? "no warning" : "nothing"} yet.`);
     return;
   }
   const messages = followStream(run, api, {
     path: "/api/v1/events",
     query: (last) => ({ object, ...(last === undefined && { from: "oldest" }) }),
-    after: oldestFirst.at(-1)?.id,
+    after: items[0]?.id,
     what: "events",
   });
   for (;;) {
     const { value } = await messages.next();
-    await printLine(run, decode(event, parseExactly(value.data), "an event"), options);
+    const one = decode(event, parseExactly(value.data), "an event");
+    if (isWanted(one, options)) await printLine(run, one);
   }
 }
 
-async function printLine(run: CommandContext, one: SkerryEvent, { warnings }: LogOptions): Promise<void> {
-  if (warnings === true && one.type !== "Warning") return;
+const isWanted = ({ type }: SkerryEvent, { warnings }: LogOptions): boolean => warnings !== true || type === "Warning";
+
+async function printLine(run: CommandContext, one: SkerryEvent): Promise<void> {
   const { format } = run.globals;
   if (format === "json") return run.output.data(JSON.stringify(one));
   if (format === "yaml") {

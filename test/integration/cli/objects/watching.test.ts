@@ -286,10 +286,26 @@ describe("skerry logs", () => {
     expect(api.asked.at(-1)?.headers["last-event-id"]).toBe("2");
   });
 
+  it("finds the newest warnings behind whatever else happened since", async () => {
+    const events = [
+      line("4", "Normal", "NodeReady", "edge-a is ready"),
+      line("3", "Warning", "NodeLog", "the host of digits:1 crashed again"),
+      line("2", "Normal", "NodeReady", "edge-a is ready"),
+      line("1", "Warning", "NodeLog", "the host of digits:1 crashed"),
+    ];
+    api.on("GET /api/v1/nodes/edge-a", nodeNamed("edge-a"));
+    api.on("GET /api/v1/events", ({ path: asked }: Asked, response: ServerResponse) =>
+      json(response, 200, listOf(...events.slice(0, Number(new URL(asked, "http://x").searchParams.get("limit"))))),
+    );
+    const { stdout } = await runCli(["logs", "edge-a", "--warnings", "--limit", "1"], { env });
+    expect(stdout).toBe("2026-01-01 00:00:03Z  warn  the host of digits:1 crashed again\n");
+  });
+
   it("prints warnings alone, and says when there is nothing", async () => {
     api.on("GET /api/v1/nodes/edge-a", nodeNamed("edge-a"));
     api.on("GET /api/v1/events", listOf(line("1", "Normal", "NodeReady", "edge-a is ready")));
-    expect((await runCli(["logs", "edge-a", "--warnings"], { env })).stdout).toBe("");
+    const none = await runCli(["logs", "edge-a", "--warnings"], { env });
+    expect([none.stdout, none.stderr]).toEqual(["", "edge-a has reported no warning yet.\n"]);
     api.on("GET /api/v1/events", listOf());
     expect((await runCli(["logs", "edge-a"], { env })).stderr).toBe("edge-a has reported nothing yet.\n");
   });
