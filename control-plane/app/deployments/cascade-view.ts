@@ -60,12 +60,22 @@ export function refuseCascade(fleet: Fleet, { model, cascade }: DeploymentSpec):
   if (answer !== undefined) refuseOutput(ready, model, answer);
 }
 
-/** Throws `INVALID_REQUEST` where no version has the scores that a rule is about. */
+/**
+ * Throws `INVALID_REQUEST` where no version has the scores that a rule is about. Nodes measure what the graphs put out: of a pipeline
+ * its decision and confidence are made only after that.
+ */
 function refuseOutput(ready: readonly FleetVersion[], model: string, { output }: AnswerDoubt): void {
-  const names = new Set(ready.flatMap((version) => scoredOutputs(version).map(({ name }) => name)));
+  const scored = ready.flatMap(({ pipeline, outputs }) => scoredOutputs({ outputs: pipeline?.outputs ?? outputs }));
+  const names = new Set(scored.map(({ name }) => name));
   if (output === undefined ? names.size > 0 : names.has(output)) return;
   const has = names.size === 0 ? "none" : [...names].join(", ");
-  throw invalid(`\`cascade.when.answer\` needs an output of floats with rows; ${model} has ${has}`);
+  const isIn = (specs: readonly { readonly name: string }[]): boolean => specs.some(({ name }) => name === output);
+  const isAdded = ready.some(({ pipeline, outputs }) => pipeline && isIn(outputs) && !isIn(pipeline.outputs));
+  throw invalid(
+    isAdded
+      ? `\`cascade.when.answer.output\` is ${output}, which the pipeline of ${model} adds to what its graphs put out; name an output of floats with rows of its graphs, which are: ${has}`
+      : `\`cascade.when.answer\` needs an output of floats with rows; ${model} has ${has}`,
+  );
 }
 
 const invalid = (detail: string): SkerryError => new SkerryError("INVALID_REQUEST", detail);

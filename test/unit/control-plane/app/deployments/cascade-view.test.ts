@@ -89,6 +89,24 @@ describe("a cascade that could do nothing", () => {
     );
   });
 
+  it("is refused where its rule is about what a pipeline adds to the outputs of its graphs", () => {
+    const scores = { name: "probabilities", datatype: "FP32", shape: [-1, 10] };
+    const added = [
+      { name: "decision", datatype: "BYTES", shape: [-1] },
+      { name: "confidence", datatype: "FP32", shape: [-1] },
+    ];
+    const facts = { stages: ["infer" as const], rule: "argmax", roomMiB: 0, inputs: [] };
+    const over = { outputs: [scores, ...added], pipeline: { ...facts, outputs: [scores] } };
+    expect(() => refuse(over, ofTensors("confidence"))).toThrow(
+      "`cascade.when.answer.output` is confidence, which the pipeline of small adds to what its graphs put out; name an output of floats with rows of its graphs, which are: probabilities",
+    );
+    expect(() => refuse(over, ofTensors("probabilities"))).not.toThrow();
+    expect(() => refuse(over, ofTensors())).not.toThrow();
+    const labels = { name: "label", datatype: "INT64", shape: [-1] };
+    const unscored = { outputs: [labels, ...added], pipeline: { ...facts, outputs: [labels] } };
+    expect(() => refuse(unscored, ofTensors())).toThrow("needs an output of floats with rows; small has none");
+  });
+
   it("is refused where doubt cannot be measured", () => {
     expect(() => refuse({ engine: ENGINE })).toThrow("an engine executes small");
   });
