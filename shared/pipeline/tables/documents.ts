@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { checkNumbers } from "../limits.ts";
 import { isStepFault, StepFault } from "../step.ts";
 import { MAX_ROWS } from "./columns.ts";
 import type { Column } from "../values.ts";
@@ -27,24 +28,26 @@ interface Bounds {
 
 /**
  * Rows of all elements, one after the other. `read` makes rows of a document; what it throws that is no `StepFault` means
- * that it is not `what`. Throws `StepFault` that names the element.
+ * that it is not `what`. `columns`: how many the table gets. Throws `StepFault` that names the element.
  */
 export function rowsOfDocuments<Row>(
   elements: readonly Uint8Array[],
   { maxRows, maxBytes }: Bounds,
-  { what, read }: { readonly what: string; readonly read: (text: string) => readonly Row[] },
+  of: { readonly what: string; readonly columns: number; readonly read: (text: string) => readonly Row[] },
 ): readonly Row[] {
   const rows = elements.flatMap((bytes, at) => {
     if (bytes.byteLength > maxBytes)
       throw new StepFault(`element ${at} has ${bytes.byteLength} bytes; maxBytes is ${maxBytes}`);
     try {
-      return read(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+      return of.read(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
     } catch (error) {
       if (isStepFault(error)) throw new StepFault(`element ${at} ${error.message}`);
-      throw new StepFault(`element ${at} is not ${what}`);
+      throw new StepFault(`element ${at} is not ${of.what}`);
     }
   });
   if (rows.length > maxRows) throw new StepFault(`there are ${rows.length} rows; maxRows is ${maxRows}`);
+  // A row of JSON may be two characters, and has a value in each column.
+  checkNumbers(rows.length * of.columns);
   return rows;
 }
 

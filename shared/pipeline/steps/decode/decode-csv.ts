@@ -33,7 +33,7 @@ export const decodeCsv = defineStep({
       return given.header ? named(lines.slice(1), lines[0] ?? [], names) : named(lines, names, names);
     };
     return ({ elements }) => {
-      const rows = rowsOfDocuments(elements, given, { what, read });
+      const rows = rowsOfDocuments(elements, given, { what, columns: names.length, read });
       const columns = names.map((name, at): [string, Column] => {
         const cells = rows.map((row) => row[at] ?? "");
         if (given.columns[name] === "text") return [name, cells];

@@ -41,7 +41,7 @@ export const decodeJson = defineStep({
       make: type === "text" ? textColumn : numbers,
     }));
     return ({ elements }) => {
-      const rows = rowsOfDocuments(elements, given, { what: "JSON in UTF-8", read });
+      const rows = rowsOfDocuments(elements, given, { what: "JSON in UTF-8", columns: columns.length, read });
       const made = columns.map(({ name, parts, make }): [string, Column] => [
         name,
         make(

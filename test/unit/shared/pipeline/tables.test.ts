@@ -64,6 +64,14 @@ describe("a table out of JSON", () => {
     expect(() => valueOf("decode-json", params, bytes("{"))).toThrow("element 0 is not JSON in UTF-8");
   });
 
+  it("refuses few bytes that would become too many numbers, as each column has one for each row", () => {
+    const columns = Object.fromEntries(Array.from({ length: 1_000 }, (_, at) => [`c${at}`, { path: `c${at}` }]));
+    const rows = Array.from({ length: 20_000 }, () => ({}));
+    expect(() => read(rows, { columns, maxRows: 20_000 })).toThrow(
+      "it would make 20000000 numbers; 16777216 are the most for a request",
+    );
+  });
+
   it("finds nothing on a prototype", () => {
     expect(read({ a: 1 }, { columns: { t: { path: "constructor" } } })).toEqual({ t: [NAN] });
   });
