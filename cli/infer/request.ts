@@ -76,12 +76,24 @@ export async function buildRequest(
 
 /** What a request with these parameters takes: a pipeline's raw inputs, or those of its graphs. */
 function inputsFor(
-  { inputs, properties }: z.infer<typeof modelMetadata>,
+  metadata: z.infer<typeof modelMetadata>,
   { skerry_stages: stages }: Readonly<Record<string, string>>,
 ): readonly TensorSpec[] {
-  const bare = properties["skerry.infer.inputs"];
-  if (stages === undefined || stages.startsWith("pre+") || bare === undefined) return inputs;
-  return z.array(tensorSpec).parse(JSON.parse(bare));
+  if (stages === undefined || stages.startsWith("pre+")) return metadata.inputs;
+  return graphsOf(metadata).inputs;
+}
+
+/** What the graphs take and put out: of a pipeline without what is done before and behind them. */
+export function graphsOf({ inputs, outputs, properties }: z.infer<typeof modelMetadata>): {
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+} {
+  const specsOf = (text: string | undefined): readonly TensorSpec[] | undefined =>
+    text === undefined ? undefined : z.array(tensorSpec).parse(JSON.parse(text));
+  return {
+    inputs: specsOf(properties["skerry.infer.inputs"]) ?? inputs,
+    outputs: specsOf(properties["skerry.infer.outputs"]) ?? outputs,
+  };
 }
 
 /** JSON header and blobs, one behind the other. */

@@ -23,6 +23,8 @@ export interface Signature {
   readonly outputs: readonly TensorSignature[];
   /** Methods by which its answers can be explained. Default: those that follow from the signature. */
   readonly explainers?: readonly ExplainMethod[];
+  /** Without explainers: the stages of the same version whose answers can be explained. */
+  readonly explainedStages?: Stages;
 }
 
 export interface RequestedOutput {

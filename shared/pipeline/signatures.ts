@@ -1,3 +1,4 @@
+import { explainersOf } from "../inference/explain/explainers.ts";
 import type { Signature, StagedSignature } from "../inference/request.ts";
 import { hasDecide, hasPre, STAGES, type Stages } from "../protocol/stages.ts";
 import type { TensorSpec } from "../protocol/model-files/manifest.ts";
@@ -44,14 +45,15 @@ export function stagedSignature(plan: PipelinePlan): StagedSignature {
   const bare = plan.graphInputs.map(({ spec }) => spec);
   const decided = allOutputs(plan);
   const outputs = plan.graphOutputs.map(({ spec }) => spec);
+  // What is explained are the graphs: the parts of a file have no influence of their own.
+  const isExplained = explainersOf({ inputs: bare, outputs }).length > 0;
   const signatures = new Map<Stages, Signature>(
     plan.stages.map((stages) => [
       stages,
       {
         inputs: hasPre(stages) ? raw : bare,
         outputs: hasDecide(stages) ? decided : outputs,
-        // What is explained are the graphs: the parts of a file have no influence of their own.
-        ...(stages !== "infer" && { explainers: [] }),
+        ...(stages !== "infer" && { explainers: [], ...(isExplained && { explainedStages: "infer" }) }),
       },
     ]),
   );

@@ -17,7 +17,7 @@ import {
   influenceWords,
   numbersOf,
 } from "../../infer/explanation.ts";
-import type { EncodedRequest } from "../../infer/request.ts";
+import { type EncodedRequest, graphsOf } from "../../infer/request.ts";
 import { parseRoute, type Route, routeWords } from "../../infer/route-header.ts";
 
 /** What was decided, from which inputs, where it ran and why there, and why the model is there at all. */
@@ -49,7 +49,9 @@ export async function joinExplanations(
 ): Promise<JoinedExplanation> {
   const { request, answer, outputs, png } = of;
   const metadata = decode(modelMetadata, (await api.get(of.url)).body, "a model's metadata");
-  const asked = decodeRequest(request.content, request.headerLength ?? JSON_BODY, signatureOf(metadata), {
+  // Of a pipeline only the answers of its graphs are explained.
+  const graphs = graphsOf(metadata);
+  const asked = decodeRequest(request.content, request.headerLength ?? JSON_BODY, signatureOf(graphs), {
     isExplained: true,
   });
   const { explain } = asked;
@@ -65,7 +67,7 @@ export async function joinExplanations(
     const influences = numbersOf(explanation.data);
     await writeFile(png, explanationPicture({ shape, values, influences }));
   }
-  const spec = metadata.outputs.find(({ name }) => name === explain.output);
+  const spec = graphs.outputs.find(({ name }) => name === explain.output);
   const route = parseRoute(answer.headers.get("skerry-route"));
   return {
     decided:
@@ -82,7 +84,7 @@ export async function joinExplanations(
   };
 }
 
-function signatureOf({ inputs, outputs }: z.infer<typeof modelMetadata>) {
+function signatureOf({ inputs, outputs }: ReturnType<typeof graphsOf>) {
   const isOptional = ({ parameters }: TensorSpec): boolean => parameters?.optional === true;
   return { inputs: inputs.filter((input) => !isOptional(input)), optional: inputs.filter(isOptional), outputs };
 }

@@ -1,3 +1,4 @@
+import type { Stages } from "../../protocol/stages.ts";
 import { DATATYPES, isDatatype } from "../tensors/datatypes.ts";
 import { invalid } from "../faults.ts";
 import type { JsonObject } from "../json.ts";
@@ -47,6 +48,7 @@ interface Explained {
   readonly outputs: readonly TensorSignature[];
   /** Undefined: those that follow from the signature. */
   readonly explainers?: readonly ExplainMethod[];
+  readonly explainedStages?: Stages;
 }
 
 export const isExplainParameter = (name: string): boolean => name.startsWith(PREFIX);
@@ -68,7 +70,7 @@ export function decodeExplain(
     return undefined;
   }
   const declared = signature.explainers ?? explainersOf(signature);
-  if (declared.length === 0) throw invalid("this version declares no explainers; ask for no explanation");
+  if (declared.length === 0) throw invalid(whyNone(signature));
   const input = named(parameters, `${PREFIX}_input`, explainedInputs(signature));
   const method = methodOf(
     parameters[PREFIX],
@@ -94,6 +96,11 @@ export function decodeExplain(
     window: count("window", MAX_WINDOW),
   };
 }
+
+const whyNone = ({ explainedStages }: Explained): string =>
+  explainedStages === undefined
+    ? "this version declares no explainers; ask for no explanation"
+    : `a pipeline is explained by what its graphs take, not by raw data: send the graphs' inputs with \`skerry_stages\`: \`${explainedStages}\``;
 
 function methodOf(value: unknown, declared: readonly ExplainMethod[]): ExplainMethod {
   const [first] = declared;

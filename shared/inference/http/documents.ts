@@ -45,7 +45,7 @@ export function modelMetadata(facts: {
   readonly isExplained: boolean;
   readonly pipeline?: PipelineFacts | undefined;
 }): ModelMetadata {
-  const explainers = facts.isExplained ? explainersOf(facts) : [];
+  const explainers = facts.isExplained && facts.pipeline === undefined ? explainersOf(facts) : [];
   return {
     name: facts.name,
     versions: [...new Set(facts.versions.map(String))].toSorted(byNumber),
@@ -61,13 +61,20 @@ export function modelMetadata(facts: {
   };
 }
 
-/** `inputs` and `outputs` of the metadata are those of a request that passes all stages; the graphs' own are here, as JSON. */
-const pipelineProperties = ({ stages, rule, inputs, outputs }: PipelineFacts): Record<string, string> => ({
-  "skerry.stages": stages.join(", "),
-  ...(rule !== "" && { "skerry.decision": rule }),
-  "skerry.infer.inputs": JSON.stringify(inputs),
-  "skerry.infer.outputs": JSON.stringify(outputs),
-});
+/**
+ * `inputs` and `outputs` of the metadata are those of a request that passes all stages; the graphs' own are here, as JSON, with the
+ * methods by which that stage is explained. The others are not.
+ */
+function pipelineProperties({ stages, rule, inputs, outputs }: PipelineFacts): Record<string, string> {
+  const explainers = explainersOf({ inputs, outputs });
+  return {
+    "skerry.stages": stages.join(", "),
+    ...(rule !== "" && { "skerry.decision": rule }),
+    "skerry.infer.inputs": JSON.stringify(inputs),
+    "skerry.infer.outputs": JSON.stringify(outputs),
+    ...(explainers.length > 0 && { "skerry.infer.explainers": explainers.join(",") }),
+  };
+}
 
 /** A model's configuration in the form of Triton's clients: shapes in full, so there is no batch dimension beside them. */
 export const modelConfig = ({ name, inputs, outputs }: ModelMetadata): ModelConfig => ({

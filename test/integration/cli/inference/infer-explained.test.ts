@@ -99,6 +99,23 @@ describe("skerry infer --explain", () => {
       expect(stdout).toContain(words);
   });
 
+  it("explains a pipeline by what its graphs take, whatever its raw input is", async () => {
+    const { inputs, outputs } = METADATA;
+    api.on("GET /v2/models/shapes/versions/3", {
+      ...METADATA,
+      platform: "skerry_pipeline",
+      inputs: [{ name: "photo", datatype: "BYTES", shape: [-1] }],
+      outputs: [...outputs, { name: "decision", datatype: "BYTES", shape: [-1] }],
+      properties: { "skerry.infer.inputs": JSON.stringify(inputs), "skerry.infer.outputs": JSON.stringify(outputs) },
+    });
+    const staged = JSON.stringify({ ...JSON.parse(REQUEST), parameters: { skerry_stages: "infer" } });
+    const { stdout, exitCode: code } = await runCli(["infer", "shapes", "--data", staged, "--explain"], {
+      env: { SKERRY_SERVER: server, SKERRY_API_KEY: "sk_test" },
+    });
+    expect([code, stdout]).toEqual([EXIT.ok, expect.stringContaining('decided   "line", because scores[2] = 0.7')]);
+    expect(stdout).toContain("from      image by occlusion: [0, 1] = 1: +0.5");
+  });
+
   it("says it for a program, and to the server which method is meant", async () => {
     const { stdout } = await infer("--explain", "integrated-gradients", "-o", "json");
     const { parameters } = JSON.parse(api.asked[0]?.body.toString() ?? "{}") as { readonly parameters: unknown };

@@ -112,6 +112,12 @@ describe("a request for an explanation", () => {
     ],
     ["outputs without it", { skerry_explain: "shapley" }, { outputs: ["y"] }, 'leaves out "explanation"'],
     [
+      "raw data of a pipeline whose graphs can be explained",
+      { skerry_explain: "shapley" },
+      { of: { ...TABLE, explainers: [], explainedStages: "infer" } },
+      "send the graphs' inputs with `skerry_stages`: `infer`",
+    ],
+    [
       "a model without explainers",
       { skerry_explain: "shapley" },
       { of: { ...TABLE, outputs: [tensor("y", "INT64", [-1])] } },
