@@ -3,7 +3,7 @@ import { parse } from "yaml";
 import { z } from "zod";
 import { messageOf } from "../../shared/base/errors.ts";
 import type { PipelineModel } from "../../shared/protocol/model-files/manifest.ts";
-import { MAX_PIPELINE_BYTES, modelFilesOf, readDocument, stepFilesOf } from "../../shared/pipeline/document.ts";
+import { MAX_PIPELINE_BYTES, modelFilesOf, readNewDocument, stepFilesOf } from "../../shared/pipeline/document.ts";
 import { type GraphSignature, planPipeline } from "../../shared/pipeline/planner.ts";
 import { allOutputs, rawInputs } from "../../shared/pipeline/signatures.ts";
 import { isStepFault, StepFault } from "../../shared/pipeline/step.ts";
@@ -27,7 +27,7 @@ interface CheckedGraph {
 export function checkPipeline(request: CheckRequest, files: readonly NamedFile[]): CheckResult {
   try {
     const document = readYaml(request);
-    const read = readDocument(document);
+    const read = readNewDocument(document);
     for (const file of stepFilesOf(read)) checkTokenizer(file, request);
     const checked: CheckedGraph[] = [];
     for (const file of modelFilesOf(read)) {

@@ -1,5 +1,5 @@
 import { messageOf } from "../base/errors.ts";
-import { bundleFilesOf, MAX_PIPELINE_BYTES, modelFilesOf, readDocument } from "../pipeline/document.ts";
+import { bundleFilesOf, MAX_PIPELINE_BYTES, modelFilesOf, readNewDocument } from "../pipeline/document.ts";
 import { PIPELINE_FILE } from "../protocol/model-files/bundle.ts";
 import { externalLocations } from "./external-locations.ts";
 import { beside, type ModelFolder, textOf, unfit } from "./folder.ts";
@@ -43,7 +43,7 @@ function filesOf(
   if ((folder.size(name) ?? 0) > MAX_PIPELINE_BYTES)
     throw notAPipeline(folder.at(name), `it has more than ${MAX_PIPELINE_BYTES} bytes`);
   try {
-    const document = readDocument(folder.parseYaml(textOf(folder, name), 0));
+    const document = readNewDocument(folder.parseYaml(textOf(folder, name), 0));
     return { graphs: modelFilesOf(document), named: bundleFilesOf(document) };
   } catch (error) {
     throw notAPipeline(folder.at(name), messageOf(error).slice(0, 500));

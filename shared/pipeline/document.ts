@@ -60,6 +60,19 @@ export function readDocument(value: unknown): PipelineDocument {
   return { inputs, steps: steps.map(stepEntry) };
 }
 
+/**
+ * Reads a parsed document that is to be published: a field that would do nothing is a mistake, too. Model hosts read without that, so
+ * that a version which was published before a field was refused goes on.
+ */
+export function readNewDocument(value: unknown): PipelineDocument {
+  const document = readDocument(value);
+  for (const { kind, params, place } of document.steps) {
+    const idle = STEP_KINDS.get(kind)?.with(params).idleField;
+    if (idle !== undefined) throw new StepFault(`${place}: ${idle}`);
+  }
+  return document;
+}
+
 const around = { from: tensorName.optional(), as: name.optional() };
 
 function stepEntry(value: unknown, at: number): StepEntry {

@@ -49,6 +49,8 @@ export interface Step {
   readonly files: readonly string[];
   /** Bytes that it keeps of a stream at most between two requests; 0: nothing. */
   readonly keptBytes: number;
+  /** The field that would do nothing beside the others, and why; undefined: each does something. */
+  readonly idleField: string | undefined;
   /** Throws `StepFault` when it cannot take values of the type. */
   check(from: ValueType): ValueType;
   /**
@@ -80,6 +82,8 @@ export function defineStep<Params, From extends Kind, To extends Kind>(kind: {
   files?(params: Params): readonly string[];
   /** Bytes that it keeps of a stream at most; left out: it keeps nothing. */
   keptBytes?(params: Params): number;
+  /** The field that would do nothing beside the others, and why: it is refused when a document is published. Left out: there is none. */
+  idleField?(params: Params): string | undefined;
   check(type: TypeOf<From>, params: Params): TypeOf<To>;
   build(type: TypeOf<From>, params: Params, tools: Tools): (value: ValueOf<From>, memory: StepMemory) => ValueOf<To>;
 }): StepKind {
@@ -101,6 +105,7 @@ export function defineStep<Params, From extends Kind, To extends Kind>(kind: {
         roomMiB: kind.roomMiB?.(params) ?? 0,
         files: kind.files?.(params) ?? [],
         keptBytes: kind.keptBytes?.(params) ?? 0,
+        idleField: kind.idleField?.(params),
         check: (type) => {
           if (!isType(type)) throw refuse(type);
           return kind.check(type, params);

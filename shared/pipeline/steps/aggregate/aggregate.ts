@@ -6,6 +6,7 @@ import { statistic, statisticOf } from "../../tables/statistics.ts";
 import type { Column, ColumnType, ValueOf } from "../../values.ts";
 
 const MAX_KEYS = 4_096;
+const DEFAULT_KEYS = 256;
 const rows = z.number().int().min(1).max(MAX_ROWS);
 const params = z
   .strictObject({
@@ -16,7 +17,8 @@ const params = z
     step: rows,
     /** Columns of the result, beside the key. */
     columns: z.record(columnName, statistic),
-    maxKeys: z.number().int().min(1).max(MAX_KEYS).default(256),
+    /** More are refused; left out: `DEFAULT_KEYS`. */
+    maxKeys: z.number().int().min(1).max(MAX_KEYS).optional(),
   })
   .check(({ value, issues }) => {
     if (value.step > value.rows)
@@ -45,6 +47,8 @@ export const aggregate = defineStep({
   phase: "pre",
   takes: ["table"],
   params,
+  idleField: ({ key, maxKeys }) =>
+    key === undefined && maxKeys !== undefined ? "maxKeys: without `key` it does nothing: leave it out" : undefined,
   check: (type, { key, columns }) => {
     if (key !== undefined) need(type, key);
     for (const each of Object.values(columns)) if (each.how !== "count") need(type, each.of, "number");
@@ -53,7 +57,7 @@ export const aggregate = defineStep({
     return { kind: "table", columns: { ...keyType, ...Object.fromEntries(made) } };
   },
   build:
-    (_type, { key, rows: size, step, columns, maxKeys }) =>
+    (_type, { key, rows: size, step, columns, maxKeys = DEFAULT_KEYS }) =>
     (table) => {
       const windows = windowsOf(rowsByKey(table, key, maxKeys), size, step);
       const made = Object.entries(columns).map(([name, each]): [string, Column] => [

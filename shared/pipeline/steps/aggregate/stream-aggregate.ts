@@ -9,6 +9,7 @@ import type { Column, ColumnType, ValueOf } from "../../values.ts";
 
 const MAX_KEPT_ROWS = 8_192;
 const MAX_KEYS = 500;
+const DEFAULT_KEYS = 16;
 /** Windows by time that one row may be in. */
 const MAX_OVERLAP = 1_000;
 const rows = z.number().int().min(1).max(MAX_KEPT_ROWS);
@@ -31,14 +32,14 @@ const params = z
     /** Windows by count, and how many rows after one the next ends (left out: 1). */
     rows: rows.optional(),
     step: rows.optional(),
-    /** Windows by count that are not full yet count, too. */
-    partial: z.boolean().default(false),
+    /** Windows by count that are not full yet count, too; left out: they do not. */
+    partial: z.boolean().optional(),
     /** Windows by time. */
     time: time.optional(),
     /** Columns of the result, beside the key. */
     columns: z.record(columnName, statistic),
-    /** Keys of one stream that are kept; the one that had no row for longest leaves first. */
-    maxKeys: z.number().int().min(1).max(MAX_KEYS).default(16),
+    /** Keys of one stream that are kept (left out: `DEFAULT_KEYS`); the one that had no row for longest leaves first. */
+    maxKeys: z.number().int().min(1).max(MAX_KEYS).optional(),
   })
   .check(({ value, issues }) => {
     const refuse = (field: string, message: string): void =>
@@ -73,10 +74,17 @@ export const streamAggregate = defineStep({
   takes: ["table"],
   params,
   keptBytes: (given) => {
-    const { rows: size, time: timed, key, maxKeys } = given;
+    const { rows: size, time: timed, key, maxKeys = DEFAULT_KEYS } = given;
     const width = columnsKept(given).length + (timed === undefined ? 0 : 1);
     const keys = key === undefined ? 1 : maxKeys;
     return keys * (KEY_BYTES + (size ?? timed?.maxRows ?? 0) * (2 + width * NUMBER_BYTES));
+  },
+  idleField: ({ key, maxKeys, time: timed, partial }) => {
+    if (timed !== undefined && partial !== undefined)
+      return "partial: it is for windows by count (`rows`); windows by `time` end by their time";
+    return key === undefined && maxKeys !== undefined
+      ? "maxKeys: without `key` it does nothing: leave it out"
+      : undefined;
   },
   check: (type, { key, columns, time: timed }) => {
     if (key !== undefined) need(type, key);
@@ -112,7 +120,7 @@ interface Ended {
 }
 
 function windowsOf(table: ValueOf<"table">, given: Params, memory: StepMemory): readonly Ended[] {
-  const { rows: size, step = 1, partial, time: timed, maxKeys } = given;
+  const { rows: size, step = 1, partial = false, time: timed, maxKeys = DEFAULT_KEYS } = given;
   // The one that was used last is the last.
   const keys = new Map((keptKeys.safeParse(memory.kept).data ?? []).map((each) => [each.key, each]));
   const columns = [...(timed ? [timed.column] : []), ...columnsKept(given)].map((name) => numbersOf(table, name));

@@ -45,6 +45,10 @@ export const decodeImage = defineStep({
   phase: "pre",
   takes: ["bytes"],
   params,
+  idleField: ({ formats, draft }) =>
+    draft !== undefined && !formats.includes("jpeg")
+      ? "draft: it is for JPEG files, which `formats` leaves out: leave out the draft, or take jpeg"
+      : undefined,
   roomMiB: ({ maxPixels }) => DECODER_MIB + Math.ceil((maxPixels * BYTES_OF_PIXEL) / MIB),
   check: (_type, { mode }) => ({ kind: "pictures", channels: channelsOf(mode) }),
   build(_type, given, tools) {

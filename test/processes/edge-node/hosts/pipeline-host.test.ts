@@ -110,6 +110,17 @@ describe("a pipeline in its host", () => {
     );
   });
 
+  it("explains what its graphs take, and says so where raw data is to be explained", async () => {
+    const data = Array.from({ length: 784 }, (_, at) => Number(at % 28 === 14));
+    const image = { name: "image", datatype: "FP32", shape: [1, 1, 28, 28], data };
+    const parameters = { skerry_explain: "occlusion", skerry_explain_window: 14, skerry_stages: "infer" };
+    const bare = await ask(host, { parameters, inputs: [image] });
+    expect(bare.outputs.map(({ name }) => name)).toEqual(["probabilities", "explanation"]);
+    const { input, blob } = photos(png);
+    const raw = await ask(host, { parameters: { skerry_explain: "occlusion" }, inputs: [input] }, [blob]);
+    expect(raw.error).toContain("send the graphs' inputs with `skerry_stages`: `infer`");
+  });
+
   it("answers the outputs that are named, in their order, and computes no decision that nobody asked for", async () => {
     const { input, blob } = photos(png);
     const outputs = [{ name: "confidence" }, { name: "decision" }];
@@ -285,6 +296,11 @@ describe("the check of a pipeline", () => {
       "a graph that is not there",
       (text: string) => text.replace("models/digits.onnx", "models/other.onnx"),
       "pipeline.yaml: models/other.onnx, which a model step names, is not a file of the bundle",
+    ],
+    [
+      "a field that would do nothing",
+      (text: string) => text.replace("formats: [jpeg, png]", "formats: [png], draft: { width: 28, height: 28 }"),
+      "pipeline.yaml: steps[0].decode-image: draft: it is for JPEG files, which `formats` leaves out: leave out the draft, or take jpeg",
     ],
     ["a list in place of a mapping", () => "- 1", "pipeline.yaml: it holds no mapping"],
   ])("refuses %s", async (_what, change, reason) => {

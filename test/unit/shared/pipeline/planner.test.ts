@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
-import { readDocument } from "../../../../shared/pipeline/document.ts";
+import { readDocument, readNewDocument } from "../../../../shared/pipeline/document.ts";
 import { type GraphSignature, planPipeline } from "../../../../shared/pipeline/planner.ts";
 import type { PipelinePlan } from "../../../../shared/pipeline/plan.ts";
-import { allOutputs } from "../../../../shared/pipeline/signatures.ts";
+import { allOutputs, stagedSignature } from "../../../../shared/pipeline/signatures.ts";
 
 const DIGITS: GraphSignature = {
   inputs: [{ name: "image", datatype: "FP32", shape: [-1, 1, 28, 28] }],
@@ -20,8 +20,10 @@ const LAYOUT = { layout: { order: "NCHW" } };
 const MODEL = { model: { file: "digits.onnx" } };
 const ARGMAX = { argmax: {} };
 
+const around = (steps: readonly unknown[]): object => ({ pipeline: 1, inputs: [{ name: "photo" }], steps });
+
 function planOf(...steps: readonly unknown[]): PipelinePlan {
-  const document = readDocument({ pipeline: 1, inputs: [{ name: "photo" }], steps });
+  const document = readDocument(around(steps));
   return planPipeline(
     document,
     new Map([
@@ -46,6 +48,13 @@ describe("a pipeline's plan", () => {
     expect(plan.stages).toEqual(["infer", "pre+infer", "infer+decide", "pre+infer+decide"]);
     expect(plan.graphInputs.map(({ spec }) => spec.name)).toEqual(["image"]);
     expect(plan.rule).toBe("argmax");
+  });
+
+  it("has its answers explained by what its graphs take, and by nothing raw", () => {
+    const { signatureOf } = stagedSignature(planOf(DECODE, RESIZE, NORMALISE, LAYOUT, MODEL, ARGMAX));
+    expect(signatureOf("infer").explainers).toBeUndefined();
+    for (const stages of ["pre+infer", "infer+decide", "pre+infer+decide"] as const)
+      expect(signatureOf(stages)).toMatchObject({ explainers: [], explainedStages: "infer" });
   });
 
   it("declares no stage that decides without a step that does", () => {
@@ -133,5 +142,48 @@ describe("a pipeline's plan", () => {
     ],
   ])("refuses %s and names the step", (_what, steps, why) => {
     expect(refusalOf(...steps)).toMatch(why);
+  });
+});
+
+describe("a document that is to be published", () => {
+  const columns = { n: { how: "count" } };
+  const time = { column: "t", size: 5, maxRows: 9 };
+
+  it.each([
+    [
+      "partial windows by time",
+      { "stream-aggregate": { time, partial: true, columns } },
+      "steps[0].stream-aggregate: partial: it is for windows by count (`rows`); windows by `time` end by their time",
+    ],
+    [
+      "a number of keys over a stream without a key",
+      { "stream-aggregate": { rows: 3, maxKeys: 8, columns } },
+      "steps[0].stream-aggregate: maxKeys: without `key` it does nothing: leave it out",
+    ],
+    [
+      "a number of keys without a key",
+      { aggregate: { rows: 3, step: 3, maxKeys: 8, columns } },
+      "steps[0].aggregate: maxKeys: without `key` it does nothing: leave it out",
+    ],
+    [
+      "a draft without JPEG files",
+      { "decode-image": { formats: ["png"], draft: { width: 28, height: 28 } } },
+      "steps[0].decode-image: draft: it is for JPEG files, which `formats` leaves out: leave out the draft, or take jpeg",
+    ],
+  ])(
+    "is refused with %s, which would do nothing, and stays readable where it was published before",
+    (_what, step, why) => {
+      expect(() => readNewDocument(around([step, MODEL]))).toThrow(why);
+      expect(readDocument(around([step, MODEL])).steps).toHaveLength(2);
+    },
+  );
+
+  it.each([
+    { "stream-aggregate": { rows: 3, partial: true, key: "k", maxKeys: 8, columns } },
+    { "stream-aggregate": { time, key: "k", maxKeys: 8, columns } },
+    { aggregate: { rows: 3, step: 3, key: "k", maxKeys: 8, columns } },
+    { "decode-image": { formats: ["jpeg"], draft: { width: 28, height: 28 } } },
+  ])("is taken with %j, where each field does something", (step) => {
+    expect(readNewDocument(around([step, MODEL])).steps).toHaveLength(2);
   });
 });
