@@ -6,8 +6,10 @@ import { readPictureHeader } from "../../../../shared/pipeline/images/header.ts"
 import { toMode } from "../../../../shared/pipeline/images/modes.ts";
 import { Resampler, RESAMPLINGS } from "../../../../shared/pipeline/images/resample.ts";
 import { STEP_KINDS } from "../../../../shared/pipeline/registry.ts";
-import { valueOf } from "./run-step.ts";
+import type { Value } from "../../../../shared/pipeline/values.ts";
+import { TOOLS, valueOf } from "./run-step.ts";
 
+const EXAMPLES = path.join(import.meta.dirname, "../../../../examples/digits");
 const pixels = z.array(z.number());
 const known = z
   .object({
@@ -53,6 +55,21 @@ describe("pictures", () => {
     expect([...(picture?.data.subarray(0, 12) ?? [])]).toEqual(firstRow);
   });
 
+  it("are cut out from a place that is named, and refused where the part would not fit", () => {
+    const all: Value = { kind: "pictures", pictures: [source] };
+    const cut = valueOf("crop", { width: 3, height: 2, left: 4, top: 3 }, all);
+    const [picture] = cut.kind === "pictures" ? cut.pictures : [];
+    const rowOf = (y: number): readonly number[] =>
+      known.source.pixels.slice((y * width + 4) * 3, (y * width + 4 + 3) * 3);
+    expect(picture).toMatchObject({ width: 3, height: 2, channels: 3 });
+    expect([...(picture?.data ?? [])]).toEqual([...rowOf(3), ...rowOf(4)]);
+    const outside = { width: 3, height: 2, left: 5, top: 3 };
+    expect(() => valueOf("crop", outside, all)).toThrow("a picture of 7 × 5 has no part of 3 × 2 there");
+    expect(STEP_KINDS.get("crop")?.params.safeParse({ width: 3, height: 2, left: 4 }).error?.issues[0]?.message).toBe(
+      "give left and top, or neither",
+    );
+  });
+
   it("are brought to a shorter edge with their ratio", () => {
     const params = { shorter: 10, resampling: "box" };
     const made = valueOf("resize", params, { kind: "pictures", pictures: [source] });
@@ -75,6 +92,40 @@ describe("pictures", () => {
     expect(first.kind === "tensor" ? [...first.data].map(Number) : []).toEqual(expected);
   });
 
+  it("become a tensor by another divisor, for graphs that take 0 to 2 or the samples themselves", () => {
+    const one = { width: 3, height: 1, channels: 1, data: Uint8Array.of(0, 51, 255) };
+    const type = { kind: "pictures", channels: 1, width: 3, height: 1 } as const;
+    const made = (params: object): readonly number[] => {
+      const tensor = valueOf("normalise", params, { kind: "pictures", pictures: [one] }, type);
+      return tensor.kind === "tensor" ? [...tensor.data].map(Number) : [];
+    };
+    expect(made({ divide: 1 })).toEqual([0, 51, 255]);
+    expect(made({ divide: 127.5, mean: [1] })).toEqual([-1, Math.fround(Math.fround(0.4) - 1), 1]);
+  });
+
+  it("become rows of samples in their order, and stay as they are with the channels last", () => {
+    const data = Float32Array.from({ length: 24 }, (_, at) => at);
+    const tensor: Value = { kind: "tensor", datatype: "FP32", shape: [2, 2, 2, 3], data };
+    expect(valueOf("layout", { order: "flat" }, tensor)).toMatchObject({ shape: [2, 12], data });
+    expect(valueOf("layout", { order: "NHWC" }, tensor)).toMatchObject({ shape: [2, 2, 2, 3], data });
+  });
+
+  it("are bounded by maxPixels as they are decoded, also where their colours are more than 16,777,216 numbers", () => {
+    const [w, h] = [3_000, 2_000];
+    const file = Buffer.from(readFileSync(path.join(EXAMPLES, "seven.png")));
+    file.writeUInt32BE(w, 16);
+    file.writeUInt32BE(h, 20);
+    const step = STEP_KINDS.get("decode-image")?.with({ maxPixels: w * h });
+    const tools = {
+      ...TOOLS,
+      decodePng: () => ({ width: w, height: h, channels: 4, data: new Uint8Array(4 * w * h) }),
+    };
+    const run = step?.build({ kind: "bytes" }, tools);
+    const made = run?.({ kind: "bytes", elements: [file] });
+    expect(made).toMatchObject({ pictures: [{ width: w, height: h, channels: 3 }] });
+    expect(() => run?.({ kind: "bytes", elements: [file, file] })).toThrow("12000000 with those before it");
+  });
+
   it("refuses what no picture has room for, before a picture is there", () => {
     const crop = STEP_KINDS.get("crop")?.with({ width: 40, height: 40 });
     expect(() => crop?.check({ kind: "pictures", channels: 1, width: 28, height: 28 })).toThrow(
@@ -84,8 +135,7 @@ describe("pictures", () => {
 });
 
 describe("the header of a picture", () => {
-  const example = (name: string): Buffer =>
-    readFileSync(path.join(import.meta.dirname, "../../../../examples/digits", name));
+  const example = (name: string): Buffer => readFileSync(path.join(EXAMPLES, name));
 
   it("says its size without its pixels", () => {
     expect(readPictureHeader(example("seven.jpg").subarray(0, 700))).toEqual({

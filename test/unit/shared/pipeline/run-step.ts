@@ -7,7 +7,8 @@ import type { Column, Value, ValueOf, ValueType } from "../../../../shared/pipel
 const unused = (): never => {
   throw new Error("no picture is decoded here");
 };
-const TOOLS = { decodeJpeg: unused, decodePng: unused, parseCsv, realFft, openTokenizer: unused };
+/** Those that need no library of pictures or texts. */
+export const TOOLS = { decodeJpeg: unused, decodePng: unused, parseCsv, realFft, openTokenizer: unused };
 
 /** What a step makes of a value. `type`: where the value does not say it. */
 export function valueOf(name: string, params: object, value: Value, type: ValueType = typeOf(value)): Value {

@@ -110,6 +110,26 @@ describe("spectra of sound", () => {
     expect(differenceOf(powers.map(Math.sqrt), known.magnitudes)).toBeLessThan(1e-4);
   });
 
+  it("have the magnitudes of samples under a Hann window, as SciPy's periodic one", () => {
+    // The transform of a window of n samples: n / 2 at 0, n / 4 at 1, nothing above.
+    const size = 64;
+    const ones: Value = { kind: "signals", signals: [new Float32Array(size).fill(1)] };
+    const flat = dataOf(valueOf("fft", { window: "hann" }, ones));
+    const expected = Array.from({ length: size / 2 + 1 }, (_, bin) =>
+      bin === 0 ? size / 2 : bin === 1 ? size / 4 : 0,
+    );
+    expect(differenceOf(flat, expected)).toBeLessThan(1e-6);
+    // By the definition of both, of a signal that is no constant.
+    const fixed = valueOf("fix-length", { samples: size }, one);
+    const samples = samplesOf(fixed).map((sample, at) => sample * (0.5 - 0.5 * Math.cos((2 * Math.PI * at) / size)));
+    const plain = Array.from({ length: size / 2 + 1 }, (_, bin) => {
+      const sum = (wave: (x: number) => number): number =>
+        samples.reduce((total, sample, at) => total + sample * wave((2 * Math.PI * bin * at) / size), 0);
+      return Math.hypot(sum(Math.cos), sum(Math.sin));
+    });
+    expect(differenceOf(dataOf(valueOf("fft", { window: "hann" }, fixed)), plain)).toBeLessThan(1e-5);
+  });
+
   it("are each that of its own recording", () => {
     const louder = signal.map((sample) => sample / 2);
     const both = valueOf("mel", mel, { kind: "signals", signals: [louder, signal] });
