@@ -44,11 +44,12 @@ export function linkSentence({ state, ageMs, rttMs, lastFault }: NodeStatus["lin
   }
 }
 
-/** `1 request in queues, 2 models on their way, 3 lines of the log unsent`; "nothing" when nothing waits. */
-export function waitingText({ requests, downloads, logLines }: NodeStatus["waiting"]): string {
+/** `1 request in queues, 2 models on the way here, 3 items of streams`; "nothing" when nothing waits. */
+export function waitingText({ requests, downloads, logLines, streamItems = 0 }: NodeStatus["waiting"]): string {
   const parts = [
     ...(requests > 0 ? [`${count(requests, "request")} in queues`] : []),
     ...(downloads > 0 ? [`${count(downloads, "model")} on the way here`] : []),
+    ...(streamItems > 0 ? [`${count(streamItems, "item")} of streams`] : []),
     ...(logLines > 0 ? [`${count(logLines, "line")} of the log for the control plane`] : []),
   ];
   return parts.length === 0 ? "nothing" : parts.join(", ");

@@ -171,11 +171,11 @@ export class LocalApi {
     request: IncomingMessage,
     asked: { readonly node: LocalNode; readonly response: ServerResponse },
   ): Promise<LocalResponse> {
-    const { metrics, clock } = this.#parts;
+    const { metrics, streams, clock } = this.#parts;
     const { node } = asked;
     switch (route.kind) {
       case "status":
-        return jsonResponse({ body: statusDocument(node, metrics.lastRttMs) });
+        return jsonResponse({ body: statusDocument(node, { streams, rttMs: metrics.lastRttMs }) });
       case "page":
         return pageFile(route.file);
       case "live":
@@ -187,7 +187,7 @@ export class LocalApi {
       case "metrics":
         return textResponse(await metrics.text(), metrics.contentType);
       case "streams":
-        return streamList(this.#parts.streams);
+        return streamList(streams);
       case "stream-item":
         return pushItem(route, request, { ...this.#parts, node });
       case "server-metadata":

@@ -1,4 +1,6 @@
+import { waitingOf } from "../../core/streams/ledger.ts";
 import type { LocalNode } from "../../ports/serving.ts";
+import type { LocalStreams } from "../../ports/streams.ts";
 import { REMOVED, waitsForApproval } from "../../app/session/connection.ts";
 import type { NodeStatus } from "../../../shared/api/v1/nodes/node-status.ts";
 import { versionWithAliases } from "./resolve-placement.ts";
@@ -7,7 +9,10 @@ import { versionWithAliases } from "./resolve-placement.ts";
  * What the node's own page shows, and what a program at the machine may read: who it is, whether the control plane is
  * there and since when, what runs, what waits, and what went wrong last. From memory: it needs no network.
  */
-export function statusDocument(node: LocalNode, rttMs: number | undefined): NodeStatus {
+export function statusDocument(
+  node: LocalNode,
+  { streams, rttMs }: { readonly streams: LocalStreams; readonly rttMs: number | undefined },
+): NodeStatus {
   const { startedAgeMs, link, log, unsentLines } = node.status();
   const loads = new Map(node.load().placements.map((load) => [load.placementId, load]));
   const placements = node.placements().map((each) => {
@@ -55,6 +60,7 @@ export function statusDocument(node: LocalNode, rttMs: number | undefined): Node
       requests: placements.reduce((sum, { load }) => sum + (load?.queued ?? 0), 0),
       downloads: placements.filter(({ state }) => state === "offered" || state === "downloading").length,
       logLines: unsentLines,
+      streamItems: streams.statuses().reduce((sum, { ledger }) => sum + waitingOf(ledger), 0),
     },
     errors: log
       .filter(({ level }) => level !== "info")

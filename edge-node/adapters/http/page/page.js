@@ -112,10 +112,11 @@ function row(placement, passedMs) {
   return line;
 }
 
-function waits({ requests, downloads, logLines }) {
+function waits({ requests, downloads, streamItems, logLines }) {
   const texts = [
     [requests, (count) => `${plural(count, "request")} in the queues of the models`],
     [downloads, (count) => `${plural(count, "model")} on the way to this node`],
+    [streamItems, (count) => `${plural(count, "item")} of streams on the disk of this node`],
     [logLines, (count) => `${plural(count, "line")} of the log for the control plane`],
   ].flatMap(([count, text]) => (count === 0 ? [] : [text(count)]));
   return texts.length === 0 ? ["Nothing."] : texts;

@@ -39,7 +39,14 @@ export const nodeStatus = z.object({
     })
     .describe("To the control plane. `waiting`: an operator has to approve the node."),
   placements: z.array(nodePlacement),
-  waiting: z.object({ requests: count, downloads: count, logLines: count }),
+  waiting: z.object({
+    requests: count,
+    downloads: count,
+    logLines: count,
+    streamItems: count
+      .optional()
+      .describe("Items of streams and their results, on the node's disk. A node of an earlier version leaves it out."),
+  }),
   errors: z
     .array(z.object({ level: z.string(), ageMs: ms, msg: z.string() }))
     .describe("The last warnings and errors of the log, the newest first."),

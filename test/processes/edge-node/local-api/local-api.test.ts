@@ -3,7 +3,9 @@ import { createHash } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { LocalKeys } from "../../../../edge-node/adapters/http/local-keys.ts";
+import { EMPTY_LEDGER, type Ledger } from "../../../../edge-node/core/streams/ledger.ts";
 import type { KnownCaller } from "../../../../edge-node/ports/disk.ts";
+import type { StreamStatus } from "../../../../edge-node/ports/streams.ts";
 import { aPlacement, LocalApiRig, pair, type Answered } from "../support/local-api-rig.ts";
 
 const rig = new LocalApiRig();
@@ -167,11 +169,30 @@ describe("a node's own API", () => {
         }),
         expect.objectContaining({ model: "coming", progress: { done: 30, total: 100 }, load: null }),
       ],
-      waiting: { requests: 0, downloads: 1, logLines: 3 },
+      waiting: { requests: 0, downloads: 1, logLines: 3, streamItems: 0 },
       errors: [
         { level: "error", ageMs: 7_000, msg: "a transfer failed" },
         { level: "warn", ageMs: 8_000, msg: "a host ended" },
       ],
+    });
+  });
+
+  it("counts what waits on its disk of all its streams, for a model or for a sink", async () => {
+    const aStatus = (name: string, waiting: Ledger["waiting"]): StreamStatus => ({
+      deployment: "same",
+      name,
+      source: "push",
+      sink: "hook",
+      state: "waiting",
+      reasons: ["no sink"],
+      ledger: { ...EMPTY_LEDGER, waiting },
+    });
+    const statuses = [aStatus("press", { item: 2, result: 3 }), aStatus("saw", { item: 0, result: 4 })];
+    await rig.close();
+    const push = () => Promise.reject(new Error("nothing is pushed here"));
+    await rig.open({}, undefined, { streams: () => ({ statuses: () => statuses, push }) });
+    expect((await call("/status.json")).json).toMatchObject({
+      waiting: { requests: 0, downloads: 0, logLines: 0, streamItems: 9 },
     });
   });
 
