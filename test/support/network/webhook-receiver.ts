@@ -13,6 +13,8 @@ export class WebhookReceiver {
   readonly received: Received[] = [];
   /** The status of the next answers. */
   status = 204;
+  /** `Retry-After` of the next answers. */
+  retryAfter: string | undefined;
   /** Of one result; undefined: `status`. */
   statusOf: (body: string) => number | undefined = () => undefined;
   #server: Server | undefined;
@@ -45,7 +47,7 @@ export class WebhookReceiver {
             authorization: header("authorization"),
             body: JSON.parse(Buffer.concat(pieces).toString()),
           });
-        response.writeHead(status).end();
+        response.writeHead(status, this.retryAfter === undefined ? {} : { "Retry-After": this.retryAfter }).end();
       });
     });
     this.#server = server;
