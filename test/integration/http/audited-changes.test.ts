@@ -100,7 +100,7 @@ const OTHERS = [
   "POST /api/v1/plan",
   "PUT /api/v1/uploads/{upload}", // bytes of a version whose declaration is audited
   "POST /api/v1/uploads/{upload}/complete",
-  "POST /api/v1/login/device", // what follows it opens a session: test/integration/oidc
+  "POST /api/v1/login/device", // what follows it opens a session: test/processes/oidc
   "POST /api/v1/login/device/session",
   "POST /api/v1/join/pod", // test/integration/postgres/pods.test.ts
   "PUT /api/v1/cloud-pools/{pool}", // test/integration/postgres/fleet/pool-declarations.test.ts
