@@ -4,6 +4,7 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { WebSocket } from "ws";
 import { sessionProofText } from "../../../shared/protocol/proofs.ts";
+import { nodeMessage } from "../../../shared/protocol/messages/node-messages.ts";
 import { CHANNELS, channelPath, type Channel } from "../../../shared/protocol/limits.ts";
 import { HostileNode } from "../../support/fakes/hostile-node.ts";
 import { identityModel } from "../../support/models/onnx/onnx-models.ts";
@@ -22,6 +23,18 @@ let mallory: HostileNode;
 /** Id of the honest node, and of its placement. */
 let victim: string;
 let placementId: string;
+
+const CAPABILITIES = {
+  arch: "x64",
+  os: "linux",
+  cpus: 1,
+  memMiB: 1,
+  diskMiB: 1,
+  runtime: "none",
+  maxOpset: 1,
+  maxIrVersion: 1,
+  providers: [],
+};
 
 const row = { inputs: [{ name: "x", datatype: "FP32", shape: [1, 2], data: [1, 2] }] };
 
@@ -92,17 +105,7 @@ async function dial(channel: Channel, claims: Claims = {}): Promise<Attempt> {
       agentVersion: "0.1.0",
       features: [],
       clock: "",
-      capabilities: {
-        arch: "x64",
-        os: "linux",
-        cpus: 1,
-        memMiB: 1,
-        diskMiB: 1,
-        runtime: "none",
-        maxOpset: 1,
-        maxIrVersion: 1,
-        providers: [],
-      },
+      capabilities: CAPABILITIES,
       lastEpoch: 0,
       desired: { rev: 0, digest: `sha256:${"0".repeat(64)}` },
       placements: [],
@@ -138,6 +141,94 @@ const aLoad = {
 };
 const aStatus = { type: "placement.status", generation: 1 };
 
+/** What it says on its control channel, and what becomes of its session. */
+const CLAIMS: readonly [string, () => readonly (string | Buffer)[], number | "open"][] = [
+  ["bytes in place of text", () => [Buffer.from([1, 2, 3])], 1003],
+  ["what is no JSON", () => ["{"], 4400],
+  ["JSON that is 2,000 levels deep", () => [`${"[".repeat(2_000)}${"]".repeat(2_000)}`], 4400],
+  ["a message that breaks its form", () => [say({ type: "heartbeat", acked: "all", desiredRev: -1 })], 4400],
+  [
+    "a message over 64 KiB",
+    () => [say({ type: "log", seq: 1, dropped: 0, lines: [], fill: "x".repeat(70_000) })],
+    1009,
+  ],
+  [
+    "more than 100 messages at once",
+    () => Array.from({ length: 140 }, () => say({ type: "desired.get", haveRev: 0 })),
+    4429,
+  ],
+  ["a second hello", () => [say({ type: "hello" })], 4400],
+  ["ten types that there are not", () => Array.from({ length: 11 }, (_, id) => say({ id, type: "sudo" })), 4400],
+  [
+    "__proto__ in a message",
+    () => ['{"__proto__":{"isAdmin":true},"id":7,"epoch":1,"type":"desired.get","haveRev":0}'],
+    "open",
+  ],
+  [
+    "that another one's placement failed",
+    () => [say({ ...aStatus, placementId, state: "failed", code: "LOAD_FAILED" })],
+    4403,
+  ],
+  ["that another one's placement is gone", () => [say({ ...aStatus, placementId, state: "gone" })], 4403],
+  [
+    "that another one's placement is overloaded",
+    () => [
+      say({
+        ...aLoad,
+        placements: [
+          { placementId, rif: 999, queued: 999, slots: 1, meanUs: 9e9, p95Us: 9e9, done: 0, failed: 99, rssMiB: 1 },
+        ],
+      }),
+    ],
+    4403,
+  ],
+  [
+    "that it took a transfer which nobody offered",
+    () => [say({ type: "transfer.done", transferId: "t-1", received: 1, reused: 0 })],
+    "open",
+  ],
+  [
+    "that it holds revision 2,000,000,000",
+    () => [say({ type: "desired.ack", rev: 2_000_000_000, digest: `sha256:${"1".repeat(64)}` })],
+    "open",
+  ],
+  [
+    "a key that it cannot sign for",
+    () => [say({ type: "key.rotate", publicKey: "k".repeat(43), sigOld: "s".repeat(86), sigNew: "s".repeat(86) })],
+    "open",
+  ],
+  [
+    "that it took, refused, broke off and failed transfers which nobody offered",
+    () => [
+      say({ type: "transfer.accept", transferId: "t-1" }),
+      say({ type: "transfer.reject", transferId: "t-1", code: "NO_SPACE", retryMs: 1 }),
+      say({ type: "transfer.resume", transferId: "t-1", retryMs: 1 }),
+      say({ type: "transfer.failed", transferId: "t-1", code: "LOAD_FAILED", detail: "not what was offered" }),
+    ],
+    "open",
+  ],
+  [
+    "answers to what nobody asked",
+    () => [say({ type: "ok", re: 12_345 }), say({ type: "error", re: 12_345, code: "INTERNAL" })],
+    "open",
+  ],
+  ["that it can do other things now", () => [say({ type: "capabilities", capabilities: CAPABILITIES })], "open"],
+  ["that it wants the keys of callers", () => [say({ type: "caller.get", digest: "none" })], "open"],
+  [
+    "a line of a log in the words of a control plane",
+    () => [
+      say({
+        type: "log",
+        seq: 1,
+        dropped: 0,
+        lines: [{ level: "error", ageMs: 0, msg: "edge-a is removed", reason: "NodeRemoved" }],
+      }),
+    ],
+    "open",
+  ],
+  ["that it has attached once more", () => [say({ type: "attach" })], "open"],
+];
+
 describe("a compromised node", () => {
   it.each<[string, Channel, () => Claims, number]>([
     ["in the name of another one", "control", () => ({ header: victim, nodeId: victim }), 4401],
@@ -158,66 +249,19 @@ describe("a compromised node", () => {
     expect(endedWith()).toBe(403);
   });
 
-  it.each<[string, () => readonly (string | Buffer)[], number | "open"]>([
-    ["bytes in place of text", () => [Buffer.from([1, 2, 3])], 1003],
-    ["what is no JSON", () => ["{"], 4400],
-    ["JSON that is 2,000 levels deep", () => [`${"[".repeat(2_000)}${"]".repeat(2_000)}`], 4400],
-    ["a message that breaks its form", () => [say({ type: "heartbeat", acked: "all", desiredRev: -1 })], 4400],
-    [
-      "a message over 64 KiB",
-      () => [say({ type: "log", seq: 1, dropped: 0, lines: [], fill: "x".repeat(70_000) })],
-      1009,
-    ],
-    [
-      "more than 100 messages at once",
-      () => Array.from({ length: 140 }, () => say({ type: "desired.get", haveRev: 0 })),
-      4429,
-    ],
-    ["a second hello", () => [say({ type: "hello" })], 4400],
-    ["ten types that there are not", () => Array.from({ length: 11 }, (_, id) => say({ id, type: "sudo" })), 4400],
-    [
-      "__proto__ in a message",
-      () => ['{"__proto__":{"isAdmin":true},"id":7,"epoch":1,"type":"desired.get","haveRev":0}'],
-      "open",
-    ],
-    [
-      "that another one's placement failed",
-      () => [say({ ...aStatus, placementId, state: "failed", code: "LOAD_FAILED" })],
-      4403,
-    ],
-    ["that another one's placement is gone", () => [say({ ...aStatus, placementId, state: "gone" })], 4403],
-    [
-      "that another one's placement is overloaded",
-      () => [
-        say({
-          ...aLoad,
-          placements: [
-            { placementId, rif: 999, queued: 999, slots: 1, meanUs: 9e9, p95Us: 9e9, done: 0, failed: 99, rssMiB: 1 },
-          ],
-        }),
-      ],
-      4403,
-    ],
-    [
-      "that it took a transfer which nobody offered",
-      () => [say({ type: "transfer.done", transferId: "t-1", received: 1, reused: 0 })],
-      "open",
-    ],
-    [
-      "that it holds revision 2,000,000,000",
-      () => [say({ type: "desired.ack", rev: 2_000_000_000, digest: `sha256:${"1".repeat(64)}` })],
-      "open",
-    ],
-    [
-      "a key that it cannot sign for",
-      () => [say({ type: "key.rotate", publicKey: "k".repeat(43), sigOld: "s".repeat(86), sigNew: "s".repeat(86) })],
-      "open",
-    ],
-  ])("says %s, and others notice nothing", async (_, messages, expected) => {
+  it.each(CLAIMS)("says %s, and others notice nothing", async (_, messages, expected) => {
     expect(await afterSaying(...messages())).toBe(expected);
     expect(await cluster.whenNode("edge-a", "ready")).toMatchObject({ placements: [{ placementId, state: "ready" }] });
     const answer = await cluster.infer("echo", row);
     expect([answer.status, answer.headers.get("skerry-node")]).toEqual([200, "edge-a"]);
+  });
+
+  it("has been played through every message that a node can say", () => {
+    const said = CLAIMS.flatMap(([, messages]) => messages()).map((message) => {
+      const [, type] = /"type":"([^"]+)"/.exec(message.toString()) ?? [];
+      return type;
+    });
+    expect(said).toEqual(expect.arrayContaining(nodeMessage.options.map(({ shape }) => shape.type.value)));
   });
 
   it("left no trace in what is known of the other one", async () => {
