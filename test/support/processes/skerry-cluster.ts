@@ -13,6 +13,7 @@ import type { Node } from "../../../shared/api/v1/nodes/nodes.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import { ensureDirectory, freePort, SkerryProcess, until } from "./skerry-process.ts";
 import { workFolder } from "./compile-cache.ts";
+import { MadeSecrets } from "./made-secrets.ts";
 
 const TOO_MANY = 429;
 const CHECK_MS = 120_000;
@@ -64,6 +65,7 @@ export class SkerryCluster {
   readonly nodes = new Map<string, ClusterNode>();
   #controlPlane: SkerryProcess;
   #adminKey = "";
+  readonly #secrets = new MadeSecrets();
 
   private constructor(directory: string, port: number, env: NodeJS.ProcessEnv, build: Build) {
     this.#directory = directory;
@@ -86,6 +88,7 @@ export class SkerryCluster {
     try {
       await cluster.whenControlPlaneReady();
       cluster.#adminKey = (await readFile(path.join(directory, "admin.key"), "utf8")).trim();
+      cluster.#secrets.add(cluster.#adminKey, "the first admin key");
       return cluster;
     } catch (error) {
       // Nobody else holds it: what it started would outlive the test file.
@@ -142,10 +145,13 @@ export class SkerryCluster {
       setDefaultCACertificates([...getCACertificates("default"), pem]);
   }
 
+  /** Throws when a log of its programs has a secret that was made through this cluster. */
   async stop(): Promise<void> {
     await Promise.all([...this.nodes.values()].map((node) => node.process.stop()));
     await this.#controlPlane.stop();
+    const found = await this.#secrets.foundIn(this.#directory);
     await rm(this.#directory, { recursive: true, force: true });
+    if (found.length > 0) throw new Error(`secrets in logs: ${found.join("; ")}`);
   }
 
   /** Joins a node with a token of its own and waits until it is ready, or waits for its approval. */
@@ -307,7 +313,10 @@ export class SkerryCluster {
     }
     if (!answer.ok && !accept.includes(answer.status))
       throw new Error(`${method} ${resource}: ${answer.status} ${text}`);
-    return text === "" ? undefined : JSON.parse(text);
+    if (text === "") return undefined;
+    const told: unknown = JSON.parse(text);
+    this.#secrets.addFrom(told, `${method} ${resource}`);
+    return told;
   }
 
   #ask(method: string, resource: string, body: object | undefined): Promise<Response> {
