@@ -16,6 +16,9 @@ import { workFolder } from "./compile-cache.ts";
 import { MadeSecrets } from "./made-secrets.ts";
 
 const TOO_MANY = 429;
+const UNAVAILABLE = 503;
+/** For as long as PostgreSQL may be away without a test that asks for something noticing it, in ms. */
+const LATER_MS = 30_000;
 const CHECK_MS = 120_000;
 /** A start takes 2 s of a processor, and ten times as long where others want it too. One that ends is noticed at once. */
 const START_MS = 60_000;
@@ -303,19 +306,28 @@ export class SkerryCluster {
     return this.request("POST", resource, body) as Promise<Body>;
   }
 
-  /** Throws on a status that is not of success or in `accept`. Told to come back later, it does: several ask with one key. */
+  /**
+   * Throws on a status that is not of success or in `accept`. Told to come back later, it does: several ask with one key, and on a
+   * busy machine PostgreSQL may take longer to answer a question than the control plane waits.
+   */
   async request(method: string, resource: string, body?: object, { accept = [] as number[] } = {}): Promise<unknown> {
-    const answer = await this.#ask(method, resource, body);
-    const text = await answer.text();
-    if (answer.status === TOO_MANY && !accept.includes(TOO_MANY)) {
+    const end = performance.now() + LATER_MS;
+    for (;;) {
+      const answer = await this.#ask(method, resource, body);
+      const { status } = answer;
+      const isLater = status === TOO_MANY || (status === UNAVAILABLE && method === "GET" && performance.now() < end);
+      if (!isLater || accept.includes(status)) return this.#read(answer, `${method} ${resource}`, accept);
+      await answer.arrayBuffer();
       await sleep(1_000 * Math.max(1, Number(answer.headers.get("retry-after"))));
-      return this.request(method, resource, body, { accept });
     }
-    if (!answer.ok && !accept.includes(answer.status))
-      throw new Error(`${method} ${resource}: ${answer.status} ${text}`);
+  }
+
+  async #read(answer: Response, question: string, accept: readonly number[]): Promise<unknown> {
+    const text = await answer.text();
+    if (!answer.ok && !accept.includes(answer.status)) throw new Error(`${question}: ${answer.status} ${text}`);
     if (text === "") return undefined;
     const told: unknown = JSON.parse(text);
-    this.#secrets.addFrom(told, `${method} ${resource}`);
+    this.#secrets.addFrom(told, question);
     return told;
   }
 
