@@ -133,6 +133,9 @@ function deploymentOf(draw: DeploymentDraw, at: number, followsDemand: boolean):
   });
 }
 
+const anyState = fc.constantFrom("ready", "ready", "loading");
+const anyStateOrFailed = fc.constantFrom("ready", "ready", "loading", "failed");
+
 /** Small fleets of every sort of node, with deployments of one priority and with what of them is on the nodes. */
 export function anyWorld({
   nodes: [minNodes, maxNodes],
@@ -140,6 +143,7 @@ export function anyWorld({
   maxPlaced = 0,
   areReady = false,
   followsDemand = false,
+  hasFailures = false,
 }: {
   readonly nodes: readonly [least: number, most: number];
   readonly deployments: readonly [least: number, most: number];
@@ -148,6 +152,8 @@ export function anyWorld({
   readonly areReady?: boolean;
   /** Deployments may have more than their minimums on edge nodes, and what is placed is ready. */
   readonly followsDemand?: boolean;
+  /** Some of what is placed has failed just now. */
+  readonly hasFailures?: boolean;
 }): fc.Arbitrary<World> {
   const anyOfThese = areReady
     ? anyNode.map((node) => ({ ...node, mood: "ready" as const, hasFullDisk: false }))
@@ -157,7 +163,7 @@ export function anyWorld({
       nodes: fc.array(anyOfThese, { minLength: minNodes, maxLength: maxNodes }),
       deployments: fc.array(anyDeployment, { minLength: minDeployments, maxLength: maxDeployments }),
       placed: fc.array(
-        fc.record({ node: fc.nat(99), deployment: fc.nat(99), state: fc.constantFrom("ready", "ready", "loading") }),
+        fc.record({ node: fc.nat(99), deployment: fc.nat(99), state: hasFailures ? anyStateOrFailed : anyState }),
         { maxLength: maxPlaced },
       ),
     })
@@ -179,7 +185,8 @@ export function anyWorld({
         free[at] = (free[at] ?? 0) - slots;
         const state = followsDemand ? "ready" : (each.state as FleetPlacement["state"]);
         const of = { id, deployment: deployment.name, model: deployment.spec.model, state, progressSince: NOW };
-        placements.set(id, aPlacement(node, of));
+        const since = state === "failed" ? { stateSince: NOW } : {};
+        placements.set(id, aPlacement(node, { ...of, ...since }));
       }
       return worldOf({ nodes: built, deployments: declared, placements: [...placements.values()] }, versions);
     });

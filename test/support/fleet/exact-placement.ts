@@ -26,9 +26,14 @@ export function roomOf({ capabilities, load }: FleetNode): Readonly<Room> {
   };
 }
 
+/** Whether the node is of those that a deployment names. */
+export const isMeant = ({ kind, labels }: FleetNode, { spec: { placement } }: FleetDeployment): boolean =>
+  (placement.residency === "any" || placement.residency === `${kind}-only`) &&
+  (placement.where.matchLabels["gpu"] === undefined || labels["gpu"] === placement.where.matchLabels["gpu"]);
+
 /** Whether a node may have a replica of a deployment if there is room, said in other words than those of the filters. */
-export function mayHost(fleet: Fleet, node: FleetNode, { spec }: FleetDeployment): boolean {
-  const { residency, where } = spec.placement;
+export function mayHost(fleet: Fleet, node: FleetNode, deployment: FleetDeployment): boolean {
+  const { spec } = deployment;
   const { opset = 0, bytes = 0 } = versionOf(fleet, spec.model, 1) ?? {};
   const hasFailed = node.history?.some(
     ({ model, loadFailures, attempt }) =>
@@ -38,8 +43,7 @@ export function mayHost(fleet: Fleet, node: FleetNode, { spec }: FleetDeployment
     nodeState(node, NOW, TIMINGS) === "ready" &&
     !node.cordoned &&
     !node.draining &&
-    (residency === "any" || residency === `${node.kind}-only`) &&
-    (where.matchLabels["gpu"] === undefined || node.labels["gpu"] === where.matchLabels["gpu"]) &&
+    isMeant(node, deployment) &&
     opset <= (node.capabilities?.maxOpset ?? 0) &&
     bytes / (node.load?.pushBytesPerMs ?? Infinity) <= 3_600_000 &&
     hasFailed !== true

@@ -66,7 +66,7 @@ export class CandidateTable {
       if (candidates[place] !== before[place]) this.replace(place);
   }
 
-  /** Zones in which nodes hold replicas of the request's deployment. */
+  /** Zones in which replicas of the request's deployment are, as `replicasByZone` counts them. */
   zonesWith(need: PlacementRequest): ReadonlySet<string> {
     return new Set(replicasByZone(this.#holding(need), need).keys());
   }

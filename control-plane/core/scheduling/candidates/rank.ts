@@ -2,10 +2,10 @@ import { versionKey } from "../../../../shared/base/version-key.ts";
 import type { ExplainRecord } from "../../../../shared/api/v1/deployments/explain.ts";
 import { messageOf } from "../../../../shared/base/errors.ts";
 import { stableHash } from "../../hash.ts";
-import { ownPlacements, type Candidate, type PlacementRequest } from "./candidate.ts";
+import { isStalled, ownPlacements, type Candidate, type PlacementRequest } from "./candidate.ts";
 import type { Filter, Refusal } from "../filters/filter.ts";
 import { zoneSpread } from "../filters/zone-spread.ts";
-import type { Profile } from "../profile.ts";
+import { STATIC_FILTERS, type Profile } from "../profile.ts";
 import { needOn } from "../needs/variant-need.ts";
 import { scoredBy, UNKNOWN_POINTS, type ScoreContext } from "../scores/score.ts";
 
@@ -160,17 +160,32 @@ function weightedSum(
   return sum;
 }
 
-/** How many replicas of the request's deployment each zone has; zones without one are not in it. */
-export function replicasByZone(
-  candidates: Iterable<Candidate>,
-  { deployment }: PlacementRequest,
-): ReadonlyMap<string, number> {
+/**
+ * How many replicas of the request's deployment each zone has; zones without one are not in it. Those that others are to take the
+ * place of do not count: they would make a zone look taken in which nothing answers. They have failed, make no progress, or are
+ * on a node that is lost, drains or no longer matches.
+ */
+export function replicasByZone(candidates: Iterable<Candidate>, need: PlacementRequest): ReadonlyMap<string, number> {
+  const { deployment, now } = need;
   const byZone = new Map<string, number>();
-  for (const { node, placements } of candidates) {
-    const here = placements.filter((placement) => placement.deployment === deployment.name).length;
-    if (here > 0) byZone.set(node.zone, (byZone.get(node.zone) ?? 0) + here);
+  for (const candidate of candidates) {
+    const { zone } = candidate.node;
+    const here = candidate.placements.filter(
+      (placement) =>
+        placement.deployment === deployment.name &&
+        placement.state !== "failed" &&
+        !isStalled(candidate, placement, now),
+    ).length;
+    if (here > 0 && mayKeep(candidate, need)) byZone.set(zone, (byZone.get(zone) ?? 0) + here);
   }
   return byZone;
+}
+
+/** Nothing is to replace what is there because of the node. */
+function mayKeep(candidate: Candidate, need: PlacementRequest): boolean {
+  const { node, state } = candidate;
+  if (node.draining || state === "lost" || state === "revoked") return false;
+  return STATIC_FILTERS.every((filter) => !refusalOf(filter, candidate, { need, own: [] }));
 }
 
 /** Of equal totals the higher value goes first, by rendezvous hash (Thaler, Ravishankar 1998): different versions spread over equal nodes. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
+import { nodeState } from "../../../../../control-plane/core/fleet/node-status.ts";
 import { isWanted, placementsOfDeployment, versionOf } from "../../../../../control-plane/core/fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetNode } from "../../../../../control-plane/core/fleet/types.ts";
 import { targetVersion } from "../../../../../control-plane/core/fleet/versions/versions.ts";
@@ -18,9 +19,10 @@ import {
   haveAllRoomBeside,
   mayHost,
   needOfDeployment,
+  isMeant,
   roomOf,
 } from "../../../../support/fleet/exact-placement.ts";
-import { NOW } from "../../../../support/fleet/fleet-builder.ts";
+import { NOW, TIMINGS } from "../../../../support/fleet/fleet-builder.ts";
 
 const creates = (steps: readonly Step[]): readonly Step<"placement.create">[] =>
   steps.filter((step) => step.kind === "placement.create");
@@ -37,6 +39,13 @@ const nodesWith = (fleet: Fleet, { name }: FleetDeployment, kind: NodeKind): rea
     .filter(isWanted)
     .map(({ nodeId }) => find(fleet.nodes, nodeId))
     .filter((node) => node.kind === kind);
+
+/** Nodes that hold a replica which nothing is to replace. */
+const livingOn = (fleet: Fleet, deployment: FleetDeployment): readonly FleetNode[] =>
+  placementsOfDeployment(fleet, deployment.name)
+    .filter((placement) => isWanted(placement) && placement.state !== "failed")
+    .map(({ nodeId }) => find(fleet.nodes, nodeId))
+    .filter((node) => !node.draining && nodeState(node, NOW, TIMINGS) !== "lost" && isMeant(node, deployment));
 
 /** The first deployment that has fewer replicas of a kind than its minimum; undefined: all have theirs. */
 const withoutMinimum = (fleet: Fleet): string | undefined =>
@@ -166,6 +175,49 @@ describe("whatever the nodes, the deployments and what is placed are", () => {
       { numRuns: 500 },
     );
     expect(spread).toBeGreaterThan(20);
+  });
+
+  it("replicas that live on come to more than one zone, whatever is placed, lost, draining or failed already", () => {
+    const several = anyWorld({ nodes: [5, 12], deployments: [1, 1], maxPlaced: 8, hasFailures: true });
+    const counts = { apart: 0, together: 0 };
+    fc.assert(
+      fc.property(several, ({ fleet }) => {
+        const { steps } = planFleet(fleet, context);
+        const after = withSteps(fleet, steps, NOW);
+        for (const deployment of fleet.deployments.values()) {
+          if (deployment.spec.placement.spread === "none") continue;
+          const before = livingOn(fleet, deployment);
+          const living = new Set(livingOn(after, deployment).map(({ id }) => id));
+          // One more than are wanted leaves in this plan, and counts while it is there.
+          if (before.some(({ id }) => !living.has(id))) continue;
+          const zones = new Set([...living].map((id) => find(after.nodes, id).zone));
+          const created = creates(steps).map(({ nodeId }) => find(after.nodes, nodeId).kind);
+          const need = needOfDeployment(fleet, deployment);
+          let earlier = before.length;
+          for (const kind of nodeKind.options) {
+            const ofKind = created.filter((each) => each === kind).length;
+            earlier += ofKind;
+            // The first one may go anywhere.
+            if (ofKind === 0 || earlier < 2) continue;
+            counts[zones.size > 1 ? "apart" : "together"] += 1;
+            if (zones.size > 1) continue;
+            const free = [...fleet.nodes.values()].filter(
+              (node) =>
+                node.kind === kind &&
+                !zones.has(node.zone) &&
+                mayHost(fleet, node, deployment) &&
+                !nodesWith(fleet, deployment, kind).includes(node) &&
+                roomOf(node).memMiB >= need.memMiB &&
+                roomOf(node).diskMiB >= need.diskMiB,
+            );
+            expect(free).toEqual([]);
+          }
+        }
+      }),
+      { numRuns: 2_000 },
+    );
+    expect(counts.apart).toBeGreaterThan(40);
+    expect(counts.together).toBeGreaterThan(2);
   });
 
   it("the same fleet gives the same plan with the same records, in whatever order its rows come", () => {

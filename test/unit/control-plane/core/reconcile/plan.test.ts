@@ -88,6 +88,23 @@ describe("planFleet", () => {
     ]);
   });
 
+  const near = ["edge-a1", "edge-a2"].map((name) => aNode(name, { zone: "a" }));
+  const [first, second] = near as [FleetNode, FleetNode];
+  /** Fits, and is far away: by its score it would not be chosen. */
+  const far = aNode("edge-c", { load: a.load && { ...a.load, rttMs: 240, cpuPct: 60 } });
+
+  it.each<[string, FleetNode, Partial<FleetPlacement>]>([
+    ["is on a lost node", aSilentNode("edge-b", 61_000), {}],
+    ["is on a node that drains", { ...b, draining: true, cordoned: true }, {}],
+    ["has failed", b, { state: "failed", stateSince: NOW }],
+    ["makes no progress", b, { state: "loading", stateSince: NOW - 3_600_000, decidedAt: NOW - 3_600_000 }],
+  ])("keeps its replicas in two zones when the one in the other zone %s", (_what, node, over) => {
+    const placements = [aPlacement(first), aPlacement(node, over)];
+    expect(plan(aFleet({ nodes: [first, second, node, far], deployments: [two], versions, placements }))).toEqual([
+      "place digits:1 on edge-c",
+    ]);
+  });
+
   it("moves nothing while more than 55 % of a fleet of five is gone", () => {
     const lost = ["edge-a", "edge-b", "edge-c"].map((name) => aSilentNode(name, 61_000));
     const rest = [aNode("edge-d"), aNode("edge-e")];
