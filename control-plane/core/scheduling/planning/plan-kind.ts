@@ -15,6 +15,7 @@ import { placeReplicas } from "./place-replicas.ts";
 import { makeRoom } from "./preemption/preempt.ts";
 import { evictedBefore, withThrashing } from "./preemption/thrashing.ts";
 import { minimumOf, type Decided } from "./preemption/victims.ts";
+import { surplusOf } from "./surplus.ts";
 
 interface KindInput {
   readonly fleet: Fleet;
@@ -35,9 +36,9 @@ export function planKind(kind: NodeKind, input: KindInput) {
   const { fleet, need, context, fewer = 0 } = input;
   const asked = wantedReplicas(kind, input.candidates, { need, context });
   const at = ({ nodeId }: FleetPlacement): Candidate | undefined => candidateOf(input.candidates, nodeId);
-  const mine = input.placements.filter(
-    (placement) => isOfNeed(placement, need) && fleet.nodes.get(placement.nodeId)?.kind === kind,
-  );
+  const isOfKind = ({ nodeId }: FleetPlacement): boolean => fleet.nodes.get(nodeId)?.kind === kind;
+  const ofVersion = input.placements.filter((placement) => isOfNeed(placement, need));
+  const mine = ofVersion.filter(isOfKind);
   const brake = brakeOf(fleet, context);
   const all = mine.filter((placement) => isStanding(placement, at(placement), { need, brake }));
   const { counting: standing, replaced } = movesAmong(all, at);
@@ -75,7 +76,9 @@ export function planKind(kind: NodeKind, input: KindInput) {
     const candidate = at(placement);
     return candidate !== undefined && mustLeave(candidate.node, context.now);
   };
-  const surplus = isCovered ? standing.toSorted(leastUsefulFirst).slice(0, standing.length - wanted) : [];
+  const isSpread = need.deployment.spec.placement.spread === "zone";
+  const others = ofVersion.filter((placement) => !isOfKind(placement));
+  const surplus = isCovered ? surplusOf(standing.length - wanted, { standing, others, at, isSpread }) : [];
   const waits = [
     ...rest.filter(({ state }) => state === "failed").map((placement) => retryAt(placement, context.now)),
     ...all.map((placement) => at(placement)?.stallTimes.get(placement.id) ?? Infinity),
@@ -184,7 +187,3 @@ function removalReason(placement: FleetPlacement, candidate: Candidate | undefin
     return `it makes no progress there and enough replicas are ready elsewhere`;
   return `${candidate.node.name} no longer matches the deployment`;
 }
-
-/** Those that do not serve yet go first, then the youngest; of equals the first by id, so that the order of rows does not matter. */
-const leastUsefulFirst = (a: FleetPlacement, b: FleetPlacement): number =>
-  Number(a.state === "ready") - Number(b.state === "ready") || b.decidedAt - a.decidedAt || (a.id < b.id ? -1 : 1);

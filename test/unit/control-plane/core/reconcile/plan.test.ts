@@ -105,6 +105,18 @@ describe("planFleet", () => {
     ]);
   });
 
+  it("takes a replica from the zone with the most when there are too many, and keeps two zones", () => {
+    const placements = [aPlacement(first), aPlacement(second), aPlacement(b, { decidedAt: NOW })];
+    const nodes = [...near, b];
+    expect(plan(aFleet({ nodes, deployments: [two], versions, placements }))).toEqual([
+      "remove digits:1 from edge-a1: more replicas than wanted (2)",
+    ]);
+    const anywhere = aDeployment({ ...two.spec, placement: { edge: { min: 2 }, spread: "none" } });
+    expect(plan(aFleet({ nodes, deployments: [anywhere], versions, placements }))).toEqual([
+      "remove digits:1 from edge-b: more replicas than wanted (2)",
+    ]);
+  });
+
   it("moves nothing while more than 55 % of a fleet of five is gone", () => {
     const lost = ["edge-a", "edge-b", "edge-c"].map((name) => aSilentNode(name, 61_000));
     const rest = [aNode("edge-d"), aNode("edge-e")];
