@@ -103,20 +103,22 @@ describe("whatever the nodes, the deployments and what is placed are", () => {
     );
   });
 
-  // Of 16,153 such fleets with an assignment the planner missed 16: the same worlds each time, or this would fail now and then.
-  it("every deployment has its minimums where some assignment of all of them exists", () => {
-    const counts = { feasible: 0, impossible: 0 };
+  // It places one deployment after the other and goes back on nothing: of 16,153 such fleets with an assignment it missed 16.
+  it("all deployments have their minimums where some assignment of all of them exists, but for 1 of 100 such fleets", () => {
+    const counts = { met: 0, missed: 0, impossible: 0 };
     fc.assert(
       fc.property(tight, ({ fleet }) => {
-        const isFeasible = haveAllRoom(fleet);
-        counts[isFeasible ? "feasible" : "impossible"] += 1;
-        const after = withSteps(fleet, planFleet(fleet, context).steps, NOW);
-        if (isFeasible) expect(withoutMinimum(after)).toBeUndefined();
-        else expect(withoutMinimum(after)).toBeDefined();
+        const isMissing = withoutMinimum(withSteps(fleet, planFleet(fleet, context).steps, NOW)) !== undefined;
+        if (haveAllRoom(fleet)) counts[isMissing ? "missed" : "met"] += 1;
+        else {
+          counts.impossible += 1;
+          expect(isMissing).toBe(true);
+        }
       }),
-      { numRuns: 1_500, seed: 14 },
+      { numRuns: 2_000 },
     );
-    expect(Math.min(counts.feasible, counts.impossible)).toBeGreaterThan(100);
+    expect(counts.missed / (counts.met + counts.missed)).toBeLessThan(0.01);
+    expect(Math.min(counts.met, counts.impossible)).toBeGreaterThan(200);
   });
 
   it("every deployment has its minimums in the end where they have room when others have no more than theirs", () => {
