@@ -96,13 +96,14 @@ const definedOf = ({
 function changedLoad(node: FleetNode | undefined, given: LoadedNode, now: number): FleetNode["load"] {
   const before = node?.load;
   return {
+    rif: 0,
+    placements: [],
+    ...before,
     at: now,
     cpuPct: given.cpuPct ?? before?.cpuPct ?? 0,
     memFreeMiB: before?.memFreeMiB ?? node?.capabilities?.memMiB ?? 0,
     diskFreeMiB: given.diskFreeMiB ?? before?.diskFreeMiB ?? node?.capabilities?.diskMiB ?? 0,
     rttMs: given.rttMs ?? before?.rttMs ?? 0,
-    rif: before?.rif ?? 0,
-    placements: before?.placements ?? [],
   };
 }
 

@@ -1,12 +1,14 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { planFleet } from "../../../../../control-plane/core/reconcile/plan.ts";
+import type { FleetNode } from "../../../../../control-plane/core/fleet/types.ts";
 import type { PlanContext } from "../../../../../control-plane/core/scheduling/context.ts";
 import { changedFleet } from "../../../../../control-plane/core/what-if/fleet-changes.ts";
 import { whatIf } from "../../../../../control-plane/core/what-if/what-if.ts";
 import { planRequest } from "../../../../../shared/api/v1/deployments/plan.ts";
 import { anyChange, ChangingWorld } from "../../../../support/fleet/changing-world.ts";
-import { NOW, TIMINGS } from "../../../../support/fleet/fleet-builder.ts";
+import { aFleet, aNode, NOW, TIMINGS } from "../../../../support/fleet/fleet-builder.ts";
+import { aLoad } from "../../../../support/fleet/scheduling-fixture.ts";
 
 const context: PlanContext = { now: NOW, timings: TIMINGS, trigger: "what-if" };
 
@@ -45,5 +47,32 @@ describe("what if nothing is changed", () => {
       }),
     );
     expect(moved).toBeGreaterThan(5);
+  });
+});
+
+describe("what if the load of a node is another one", () => {
+  const changed = (node: FleetNode, load: object) =>
+    changedFleet(
+      aFleet({ nodes: [node] }),
+      planRequest.parse({ nodes: { load: [{ node: node.name, ...load }] } }),
+      NOW,
+    ).nodes.get(node.id)?.load;
+
+  it("keeps everything else that the node reported", () => {
+    const reported = aLoad({
+      at: NOW - 900,
+      rif: 3,
+      pushBytesPerMs: 100,
+      pushMeasuredAt: NOW - 5_000,
+      errors: [{ model: "digits", version: 1, requests: 100, errors: 20, at: NOW - 900, erredAt: NOW - 900 }],
+      streams: [],
+    });
+    expect(changed(aNode("edge-a", { load: reported }), { cpuPct: 90 })).toEqual({ ...reported, at: NOW, cpuPct: 90 });
+  });
+
+  it("takes a node that reported nothing to be idle", () => {
+    expect(changed(aNode("edge-a", { load: undefined }), { rttMs: 40 })).toEqual(
+      aLoad({ cpuPct: 0, memFreeMiB: 8_192, diskFreeMiB: 100_000, rttMs: 40 }),
+    );
   });
 });
