@@ -194,8 +194,8 @@ export const ERRORS = {
   RESIDENCY_UNSATISFIABLE: {
     status: 503,
     retryable: true,
-    message: "Residency leaves no node that may answer.",
-    fix: "Wait for such a node, or loosen the deployment's residency.",
+    message: "Residency leaves no node that may answer: the edge nodes with the model are away.",
+    fix: "Wait for such a node, or loosen the residency of the request, or of the deployment where that is edge-only.",
   },
   QUEUE_FULL: {
     status: 429,

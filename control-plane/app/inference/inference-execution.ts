@@ -242,6 +242,10 @@ export const isForbidden = (
   { residency }: { readonly residency: InferenceRequest["residency"] },
 ): boolean => residency === "edge-only" && ready.length > 0 && ready.every(({ kind }) => kind !== "edge");
 
+/** Of replicas that were ready and that nobody can be asked of: their deployments let no request leave the edge. */
+const isEdgeAway = (ready: readonly ReadyPlacement[]): boolean =>
+  ready.length > 0 && ready.every(({ isEdgeOnly }) => isEdgeOnly);
+
 function refused(
   { reason, considered }: Refused,
   { request, version, ready }: ResolvedRequest,
@@ -253,6 +257,10 @@ function refused(
     return refusal("QUEUE_FULL", `no placement of ${name} would answer within the time left`, route);
   if (isForCloud || isForbidden(ready, request)) {
     const detail = `${name} is ready on cloud nodes only, and the request is edge-only`;
+    return refusal("RESIDENCY_UNSATISFIABLE", detail, route);
+  }
+  if (isEdgeAway(ready) && !isPinned(request)) {
+    const detail = `the edge nodes that hold ${name} are away, and its deployment is edge-only: no cloud node may answer`;
     return refusal("RESIDENCY_UNSATISFIABLE", detail, route);
   }
   const where = request.prefer?.kind === "node" ? ` on ${request.prefer.name}` : "";

@@ -99,7 +99,7 @@ describe("sem-edge-only: what is for the edge alone, with its edge nodes gone", 
     // The cloud node serves all that may be served there.
     expect((await cluster.infer("first", BODY)).headers.get("skerry-node")).toBe("cloud-a");
     const answer = await cluster.infer("second", BODY);
-    expect([answer.status, answer.headers.get("skerry-error")]).toEqual([503, "MODEL_NOT_READY"]);
+    expect([answer.status, answer.headers.get("skerry-error")]).toEqual([503, "RESIDENCY_UNSATISFIABLE"]);
 
     await until(
       "the deployment says what is in its way",

@@ -263,6 +263,26 @@ describe("InferenceService, residency", () => {
     expect(named("cloud-a").frames).toEqual([]);
   });
 
+  it("refuses every request of an edge-only deployment for that while its edge nodes are away", async () => {
+    const spec = {
+      name: "digits",
+      model: "digits",
+      version: 1,
+      placement: { residency: "edge-only", edge: { min: 1 } },
+    } as const;
+    const { service, registry, named } = await aService({ fleetNodes: [a], deployment: aDeployment(spec) });
+    registry.remove(named("edge-a").session);
+    expect(await service.infer(request())).toMatchObject({ status: 503, code: "RESIDENCY_UNSATISFIABLE" });
+    const pinned = request({ prefer: { kind: "node", name: "edge-a" } });
+    expect(await service.infer(pinned)).toMatchObject({ status: 503, code: "MODEL_NOT_READY" });
+  });
+
+  it("says that a model is not ready while the edge nodes of a deployment of any residency are away", async () => {
+    const { service, registry, named } = await aService({ fleetNodes: [a] });
+    registry.remove(named("edge-a").session);
+    expect(await service.infer(request())).toMatchObject({ status: 503, code: "MODEL_NOT_READY" });
+  });
+
   it("learns from the usage of an answer how quick its placement is", async () => {
     const { service, asked, clock, telemetry } = await aService({ fleetNodes: [a] });
     const pending = service.infer(request());
