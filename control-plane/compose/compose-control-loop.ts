@@ -12,7 +12,7 @@ import type { EvidenceMeter } from "../app/rollouts/evidence-meter.ts";
 import { EvidenceReports } from "../app/rollouts/evidence-reports.ts";
 import { SampleRequests } from "../app/rollouts/sample-requests.ts";
 import { samplesOf } from "../app/rollouts/version-samples.ts";
-import { gateVerdict } from "../app/rollouts/gate-verdicts.ts";
+import { GateVerdicts } from "../app/rollouts/gate-verdicts.ts";
 import type { Config } from "../config.ts";
 import type { ArtifactStore } from "../ports/catalog/artifacts.ts";
 import type { NodeTimings } from "../core/fleet/node-status.ts";
@@ -92,13 +92,14 @@ export function composeControlLoop({ scaleDownMs }: Pick<Config, "scaleDownMs">,
     clock,
     logger,
   });
+  const verdicts = new GateVerdicts({ reports, samples, clock });
   const loop = new ControlLoop({
     fleet,
     leadership,
     execute: createEffects({ plans: postgres.plans, random, now: () => clock.now(), onRollout }),
     demands: () => demand.all(),
     pools,
-    gate: (seen, of) => gateVerdict({ reports, samples }, seen, of),
+    gate: (seen, of) => verdicts.of(seen, of),
     scaleDownMs,
     timings,
     clock,

@@ -12,7 +12,7 @@ import { planFleet, type FleetPlan } from "../../core/reconcile/plan.ts";
 import { Moves } from "../../core/reconcile/moves.ts";
 import { basisOf, holds, type PlanBasis } from "../../core/reconcile/plan-basis.ts";
 import { describePlan, inTransactions, keysOf, type Step } from "../../core/reconcile/steps.ts";
-import type { Verdict } from "../../core/rollout/advance.ts";
+import type { Verdict } from "../../core/rollout/judged.ts";
 import { isTurn, rolloutSteps } from "../../core/rollout/rollout-steps.ts";
 import { stateFor, type PlanContext } from "../../core/scheduling/context.ts";
 import type { Pool } from "../../core/scaling/pool.ts";

@@ -1,3 +1,4 @@
+import type { RolloutRecord } from "../../../shared/api/v1/rollouts/rollouts.ts";
 import { placementsOfDeployment } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetPlacement } from "../fleet/types.ts";
 import { runningRollout } from "../fleet/versions/versions.ts";
@@ -11,15 +12,27 @@ import {
 } from "./gate/evidence.ts";
 import type { MeasuredRollout } from "./gate/measured.ts";
 
-/** The rollout of a deployment while its present wave is measured: the new version answers, and has time to prove itself. */
+/**
+ * The rollout of a deployment while it is measured: the new version answers, or gets copies, and is given time to prove itself.
+ * What it answers while the next wave gets ready is counted on for the wave that passed, which gave it its share.
+ */
 export function measuredRollout(deployment: FleetDeployment): MeasuredRollout | undefined {
   const rollout = runningRollout(deployment);
   if (!rollout) return undefined;
   const { number, record } = rollout;
-  const { phase, resumes, wave, from, to, bakeSeconds, strategy } = record;
-  const isBaking = phase === "baking" || (phase === "paused" && resumes === "baking");
-  if (!isBaking || bakeSeconds === 0) return undefined;
+  const { from, to, bakeSeconds, strategy } = record;
+  const wave = answeringWave(record);
+  if (wave === undefined || bakeSeconds === 0) return undefined;
   return { deployment: deployment.name, rollout: number, wave, old: from, new: to, copies: strategy === "shadow" };
+}
+
+/** The wave whose share of the requests the new version answers; undefined before the first one bakes. */
+function answeringWave({ phase, resumes, wave, share, passed }: RolloutRecord): number | undefined {
+  const present = phase === "paused" ? resumes : phase;
+  if (present === "baking") return wave;
+  // The only wave of `recreate` has its share while it loads, when nothing else is there to be compared with.
+  const isNextOnItsWay = (present === "staging" || present === "switching") && wave > 1 && share > 0;
+  return isNextOnItsWay ? (passed.at(-1)?.wave ?? wave - 1) : undefined;
 }
 
 /** What the requests say and what the replicas need, for each version. */

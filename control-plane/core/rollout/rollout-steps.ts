@@ -1,15 +1,17 @@
 import type { Fleet, FleetDeployment } from "../fleet/types.ts";
 import type { Step } from "../reconcile/steps.ts";
 import type { PlanContext } from "../scheduling/context.ts";
-import { advance, type Verdict } from "./advance.ts";
+import { advance } from "./advance.ts";
 import type { RolloutChange } from "./change.ts";
+import type { Verdict } from "./judged.ts";
+import { measuredRollout } from "./measured-rollout.ts";
 import { declared } from "./start.ts";
 import { viewOf } from "./view.ts";
 
 export interface RolloutContext extends PlanContext {
   /** Now, RFC 3339. */
   readonly at: string;
-  /** What the gate says of the running rollout of a deployment that bakes; undefined: no measure is asked for. */
+  /** What the gate says of a rollout that is measured; undefined: no measure is asked for. */
   readonly verdictOf: (deployment: FleetDeployment, phaseMs: number) => Verdict | undefined;
 }
 
@@ -33,7 +35,7 @@ function advanced(fleet: Fleet, deployment: FleetDeployment, context: RolloutCon
   if (!rollout?.record.current) return undefined;
   const { record, phaseSince } = rollout;
   const phaseMs = Math.max(0, context.now - phaseSince);
-  const verdict = record.phase === "baking" ? context.verdictOf(deployment, phaseMs) : undefined;
+  const verdict = measuredRollout(deployment) && context.verdictOf(deployment, phaseMs);
   const leadingMs = context.leaderSince === undefined ? Infinity : context.now - context.leaderSince;
   const view = viewOf(fleet, deployment, { record, context });
   return advance(record, view, { phaseMs, leadingMs, verdict, at: context.at });

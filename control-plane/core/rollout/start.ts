@@ -69,6 +69,7 @@ export function firstRecord(
     by,
     findings: [],
     foundAt: null,
+    passed: [],
     notes: [],
     current: true,
   };

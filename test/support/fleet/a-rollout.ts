@@ -28,6 +28,7 @@ export function aRollout(over: Partial<RolloutRecord> = {}): FleetRollout {
     by: "ana",
     findings: [],
     foundAt: null,
+    passed: [],
     notes: [],
     current: true,
     ...over,

@@ -17,7 +17,7 @@ import { sharesOf } from "../../../control-plane/core/fleet/versions/versions.ts
 import { planFleet } from "../../../control-plane/core/reconcile/plan.ts";
 import type { Step } from "../../../control-plane/core/reconcile/steps.ts";
 import { act } from "../../../control-plane/core/rollout/act.ts";
-import type { Verdict } from "../../../control-plane/core/rollout/advance.ts";
+import type { Verdict } from "../../../control-plane/core/rollout/judged.ts";
 import { isTurn, rolloutSteps } from "../../../control-plane/core/rollout/rollout-steps.ts";
 import { diskHeldOn, heldOn } from "../../../control-plane/core/scheduling/planning/held.ts";
 import { aDeployment, aFleet, aFleetSession, aNode, aPlacement, aVersion, NOW, TIMINGS } from "./fleet-builder.ts";

@@ -85,6 +85,42 @@ export function addEvidence(a: RequestEvidence, b: RequestEvidence): RequestEvid
   };
 }
 
+/**
+ * What callers asked between two looks at the counts of one wave, without samples and crashes. Undefined where a count has
+ * become less: then the looks are not of the same control planes.
+ */
+export function callersSince(now: CountedEvidence, then: CountedEvidence): CountedEvidence | undefined {
+  const [old, fresh] = [requestsSince(now.old, then.old), requestsSince(now.new, then.new)];
+  return old && fresh && { ...NOTHING_COUNTED, old, new: fresh };
+}
+
+function requestsSince(now: RequestEvidence, then: RequestEvidence): RequestEvidence | undefined {
+  const minus = (a: LatencyHistogram, b: LatencyHistogram) =>
+    addHistograms(
+      a,
+      b.map((count) => -count),
+    );
+  const codes = [...new Set([...Object.keys(now.errors), ...Object.keys(then.errors)])];
+  const errors = codes.map((code) => [code, (now.errors[code] ?? 0) - (then.errors[code] ?? 0)] as const);
+  const since: RequestEvidence = {
+    requests: now.requests - then.requests,
+    errors: Object.fromEntries(errors.filter(([, count]) => count !== 0)),
+    latency: {
+      edge: minus(now.latency.edge, then.latency.edge),
+      cloud: minus(now.latency.cloud, then.latency.cloud),
+    },
+    crashes: 0,
+    shadow: {
+      compared: now.shadow.compared - then.shadow.compared,
+      agreed: now.shadow.agreed - then.shadow.agreed,
+      largestDifference: now.shadow.largestDifference,
+    },
+  };
+  const { requests, latency, shadow } = since;
+  const counts = [requests, shadow.compared, shadow.agreed, ...latency.edge, ...latency.cloud];
+  return [...counts, ...errors.map(([, count]) => count)].every((count) => count >= 0) ? since : undefined;
+}
+
 export const addCounted = (a: CountedEvidence, b: CountedEvidence): CountedEvidence => ({
   old: addEvidence(a.old, b.old),
   new: addEvidence(a.new, b.new),

@@ -30,7 +30,8 @@ const WORSE_ABOVE = log((1 - MISS) / (FALSE_ALARM / 3.3));
 const NO_WORSE_BELOW = log(MISS / 2.2 / (1 - FALSE_ALARM));
 
 export type TestResult =
-  | { readonly kind: "worse" }
+  /** `beyond`: by how much the logarithm of the likelihood ratio is above the bound; undefined of what is no test. */
+  | { readonly kind: "worse"; readonly beyond?: number }
   | { readonly kind: "no-worse" }
   /** Not certain yet; `leans` is the likelier of the two. */
   | { readonly kind: "open"; readonly leans: "worse" | "no-worse" };
@@ -48,7 +49,7 @@ export function compareWithLimit({ count, of }: Share, atMost: number, margin: n
 }
 
 function resultOf(ratio: number): TestResult {
-  if (ratio >= WORSE_ABOVE) return { kind: "worse" };
+  if (ratio >= WORSE_ABOVE) return { kind: "worse", beyond: ratio - WORSE_ABOVE };
   if (ratio <= NO_WORSE_BELOW) return { kind: "no-worse" };
   return { kind: "open", leans: ratio > 0 ? "worse" : "no-worse" };
 }

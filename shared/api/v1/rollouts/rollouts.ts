@@ -57,6 +57,12 @@ const rolloutWait = z.object({
   sentence: z.string(),
 });
 
+const passedWave = z.object({
+  wave: z.number().int(),
+  at: instant,
+  findings: z.array(gateFinding).describe("What the gate found when the wave passed; empty where it measured nothing."),
+});
+
 /** A rollout as it is recorded: what it does, where it is and why. */
 export const rolloutRecord = z.object({
   model: objectName,
@@ -67,7 +73,7 @@ export const rolloutRecord = z.object({
   waves: z.array(wave),
   bakeSeconds: z.number().int(),
   gate: gateSpec,
-  // Records of an earlier release have none of these four.
+  // Records of an earlier release have none of these four, nor `passed`.
   freeze: z.array(freezeWindow).default([]).describe("Times in which no wave begins."),
   approval: z.array(approvalStage).default([]).describe("The stages that wait for an approval."),
   approvals: z.array(rolloutApproval).default([]).describe("The approvals that were given."),
@@ -93,7 +99,11 @@ export const rolloutRecord = z.object({
   foundAt: instant
     .nullable()
     .default(null)
-    .describe("When the findings were written: some seconds ago at most while a wave bakes."),
+    .describe("When the findings were written: some seconds ago at most while the new version answers requests."),
+  passed: z
+    .array(passedWave)
+    .default([])
+    .describe("The waves that baked and passed, in their order, with the evidence of each."),
   notes: z.array(rolloutNote).describe("What happened to it, oldest first."),
 });
 export type RolloutRecord = z.infer<typeof rolloutRecord>;

@@ -88,11 +88,16 @@ describe("requests of a rollout", () => {
     expect(counted()).toEqual({});
   });
 
-  it("are counted while a wave bakes, and not where no time is given to prove anything", async () => {
+  it("are counted while the new version answers any, and not where no time is given to prove anything", async () => {
     for (const over of [{ phase: "staging" as const }, { bakeSeconds: 0 }]) {
       const { ask, counted } = await aRolloutService({ share: 100, ...over });
       await ask({ node: "edge-b", takesMs: 1 });
       expect(counted()).toEqual({});
+    }
+    for (const phase of ["staging", "switching"] as const) {
+      const { ask, counted } = await aRolloutService({ share: 100, phase, wave: 2 });
+      await ask({ node: "edge-b", takesMs: 1 });
+      expect(counted()).toMatchObject({ new: { requests: 1 } });
     }
     const paused = await aRolloutService({ share: 100, phase: "paused", resumes: "baking" });
     await paused.ask({ node: "edge-b", takesMs: 1 });

@@ -4,7 +4,7 @@ import type {
   InferenceResponse,
 } from "../../../../../control-plane/app/inference/inference-request.ts";
 import { EvidenceMeter } from "../../../../../control-plane/app/rollouts/evidence-meter.ts";
-import { gateVerdict } from "../../../../../control-plane/app/rollouts/gate-verdicts.ts";
+import { GateVerdicts } from "../../../../../control-plane/app/rollouts/gate-verdicts.ts";
 import { NOTHING_COUNTED } from "../../../../../control-plane/core/rollout/gate/evidence.ts";
 import { SampleRequests } from "../../../../../control-plane/app/rollouts/sample-requests.ts";
 import type { RolloutRecord } from "../../../../../shared/api/v1/rollouts/rollouts.ts";
@@ -79,7 +79,10 @@ function aQuietWave({
   });
   running.start();
   const verdict = () =>
-    gateVerdict({ reports, samples: running ?? { whyNone: () => undefined } }, fleet, { deployment, phaseMs: BAKE_MS });
+    new GateVerdicts({ reports, samples: running ?? { whyNone: () => undefined }, clock }).of(fleet, {
+      deployment,
+      phaseMs: BAKE_MS,
+    });
   return {
     clock,
     asked,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import type { Verdict } from "../../../../../control-plane/core/rollout/advance.ts";
+import type { Verdict } from "../../../../../control-plane/core/rollout/judged.ts";
 import { RolloutWorld } from "../../../../support/fleet/rollout-world.ts";
 
 function updating(...args: ConstructorParameters<typeof RolloutWorld>): RolloutWorld {

@@ -168,6 +168,22 @@ describe("a rollout in a frozen window", () => {
     expect(world.rollout).toMatchObject({ phase: "baking", waitsFor: null });
   });
 
+  it("returns if it gets worse while the next wave has its bytes and waits", () => {
+    const world = under({ freeze: [{ from: "12:01", to: "18:00" }], waves: [{ percent: 10 }], bakeSeconds: 59 });
+    world.now += 59_000;
+    for (let turn = 0; turn < 20 && world.rollout?.phase !== "staging"; turn += 1)
+      for (const step of world.steps()) world.execute(step);
+    world.wait(1);
+    expect(world.rollout).toMatchObject({ phase: "staging", wave: 2, waitsFor: { what: "freeze-end" } });
+    expect(world.rollout?.share).toBeGreaterThan(0);
+    world.verdict = {
+      verdict: "fail",
+      findings: [{ check: "errors", result: "fail", sentence: "5 % of its requests fail" }],
+    };
+    world.wait(1);
+    expect(world.rollout).toMatchObject({ phase: "rolled-back", share: 0, waitsFor: null });
+  });
+
   it("is promoted by an operator, and returns by one", () => {
     const promoted = under({ freeze: afternoon });
     expect(promoted.act("promote")).toBeUndefined();

@@ -238,6 +238,65 @@ describe("a rollout", () => {
     });
   });
 
+  it.each(["staging", "switching"] as const)(
+    "returns at once when it gets worse while the next wave gets ready: %s",
+    (phase) => {
+      const world = atVersion1({ strategy: "canary", waves: [{ percent: 10 }, { percent: 50 }] });
+      world.declare({ version: 2 });
+      world.standStill();
+      world.now += 10_000;
+      for (let turn = 0; turn < 50 && !(world.rollout?.phase === phase && world.rollout.wave === 2); turn += 1) {
+        for (const step of world.steps()) world.execute(step);
+        if (world.rollout?.phase !== phase) world.work(1);
+      }
+      expect(world.rollout).toMatchObject({ phase, wave: 2, share: 10 });
+      const finding = { check: "errors" as const, result: "fail" as const, sentence: "5 % of its requests fail" };
+      world.verdict = { verdict: "fail", findings: [finding] };
+      for (const step of world.steps()) world.execute(step);
+      expect(world.rollout).toMatchObject({
+        phase: "rolling-back",
+        share: 0,
+        reason: "digits:2 returns to 1: 5 % of its requests fail",
+        findings: [finding],
+      });
+      expect(world.facts.at(-1)).toMatchObject({ returns: "errors" });
+      expect(world.shares()).toEqual({ 1: 100 });
+    },
+  );
+
+  it("passes no wave for a good verdict before it bakes, and asks for none before the first one does", () => {
+    const world = atVersion1({ strategy: "canary", waves: [{ percent: 10 }, { percent: 50 }] });
+    const bad = [{ check: "errors" as const, result: "fail" as const, sentence: "of a rollout before" }];
+    world.declare({ version: 2 });
+    world.verdict = { verdict: "fail", findings: bad };
+    for (let turn = 0; turn < 50 && world.rollout?.phase !== "baking"; turn += 1) {
+      for (const step of world.steps()) world.execute(step);
+      world.work();
+    }
+    expect(world.rollout).toMatchObject({ phase: "baking", wave: 1, share: 10 });
+    world.verdict = { verdict: "pass", findings: [] };
+    world.wait(10);
+    expect(world.rollout).toMatchObject({ phase: "baking", wave: 2, share: 50 });
+    expect(world.events.filter((event) => event.startsWith("WavePromoted"))).toHaveLength(1);
+  });
+
+  it("keeps what the gate found of each wave that has passed", () => {
+    const world = atVersion1({ strategy: "canary", waves: [{ percent: 10 }, { zone: "nowhere" }, { percent: 50 }] });
+    world.declare({ version: 2 });
+    const found = (wave: number) => [{ check: "requests", result: "pass", sentence: `in wave ${wave}` }] as const;
+    for (const wave of [1, 3, 4]) {
+      world.standStill();
+      expect(world.rollout).toMatchObject({ phase: "baking", wave });
+      world.verdict = { verdict: "pass", findings: [...found(wave)] };
+      world.now += 10_000;
+    }
+    world.standStill();
+    expect(world.rollout?.phase).toBe("promoted");
+    expect(world.rollout?.passed.map(({ wave, findings }) => ({ wave, findings }))).toEqual(
+      [1, 3, 4].map((wave) => ({ wave, findings: found(wave) })),
+    );
+  });
+
   it("shows figures of the gate that are some seconds old at most, and is not written for each of them", () => {
     const world = atVersion1({ bakeSeconds: 3_600 });
     world.declare({ version: 2 });

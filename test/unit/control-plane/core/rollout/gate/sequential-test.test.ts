@@ -91,14 +91,14 @@ describe("compareShares", () => {
 
 describe("compareWithLimit", () => {
   it("decides at the first case where none is allowed", () => {
-    expect(compareWithLimit({ count: 1, of: 5 }, 0, 0.01)).toEqual({ kind: "worse" });
+    expect(compareWithLimit({ count: 1, of: 5 }, 0, 0.01)).toMatchObject({ kind: "worse" });
     expect(compareWithLimit({ count: 0, of: 5 }, 0, 0.01)).toEqual({ kind: "open", leans: "no-worse" });
     expect(compareWithLimit({ count: 0, of: 380 }, 0, 0.01)).toEqual({ kind: "no-worse" });
   });
 
   it("passes what is well below the limit and refuses what is well above", () => {
     expect(compareWithLimit({ count: 2, of: 200 }, 0.05, 0.05)).toEqual({ kind: "no-worse" });
-    expect(compareWithLimit({ count: 40, of: 200 }, 0.05, 0.05)).toEqual({ kind: "worse" });
+    expect(compareWithLimit({ count: 40, of: 200 }, 0.05, 0.05)).toMatchObject({ kind: "worse" });
     expect(compareWithLimit({ count: 15, of: 200 }, 0.05, 0.05).kind).toBe("open");
   });
 });
