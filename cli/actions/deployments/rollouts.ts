@@ -71,6 +71,15 @@ function gateText({ findings, foundAt }: Rollout): string {
   return [`${first}${age}`, ...others].join("\n");
 }
 
+/** Of each wave that has passed, what the gate found then. */
+const passedText = ({ passed }: Rollout): string =>
+  passed
+    .map(({ wave, at, findings }) => {
+      const found = findings.map(({ sentence }) => sentence).join("; ");
+      return `wave ${wave}, ${formatSince(at, Date.now())} ago${found === "" ? "" : `: ${found}`}`;
+    })
+    .join("\n");
+
 const waitText = ({ sentence, since }: NonNullable<Rollout["waitsFor"]>): string =>
   `${sentence}, for ${formatSince(since, Date.now())}`;
 
@@ -106,6 +115,7 @@ async function describe(run: CommandContext, of: Rollout): Promise<string> {
       ["Requests", `${of.share} % to ${of.to}`],
       ["Begun", `${formatSince(of.beganAt, Date.now())} ago by ${of.by}`],
       ["Gate", gateText(of)],
+      ["Passed", passedText(of)],
     ],
     paint,
   );

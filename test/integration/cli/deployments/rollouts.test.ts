@@ -44,6 +44,7 @@ const aRollout = (over: Partial<Rollout> = {}): Rollout => ({
   by: "skerry",
   findings: [],
   foundAt: null,
+  passed: [],
   notes: [{ at: AT, who: "skerry", what: "wave 1 of 2 begins (10 %)" }],
   beganAt: AT,
   phaseAt: AT,
@@ -142,6 +143,18 @@ describe("skerry rollout", () => {
     const { stdout } = await cli("status", "digits");
     expect(stdout).toMatch(/Waits +digits:2 waits for approval before it takes over, for \d/);
     expect(stdout).toMatch(/Approved +start by ana: tested/);
+  });
+
+  it("shows what the gate found of each wave that has passed", async () => {
+    const sentence = "0 of 400 requests of the new version failed";
+    const findings = [{ check: "errors", result: "pass", sentence } as const];
+    const passed = [
+      { wave: 1, at: AT, findings },
+      { wave: 2, at: AT, findings: [] },
+    ];
+    api.on(`GET ${PATH}`, aRollout({ passed }));
+    const { stdout } = await cli("status", "digits");
+    expect(stdout).toMatch(new RegExp(`Passed +wave 1, \\d+\\S* ago: ${sentence}\n +wave 2, \\d+\\S* ago\n`));
   });
 
   it("sends why an action is done", async () => {
