@@ -15,3 +15,10 @@ export function quickstartOf(seen: {
     ),
   };
 }
+
+/** Whether the steps are shown: while nothing is deployed, and from there until somebody hides them or leaves them all ticked. */
+export const showsQuickstart = (deployments: number, mark: QuickstartMark): boolean =>
+  deployments === 0 || mark === "shown";
+
+/** What this tab remembers: it has shown the steps, or they were done with; null: neither. */
+export type QuickstartMark = "shown" | "done" | null;

@@ -1,15 +1,17 @@
 import { Link } from "@tanstack/react-router";
 import { useIsAdmin } from "../../app/session-context.ts";
 import { healthOf, type Need } from "../../core/fleet/health.ts";
+import { showsQuickstart } from "../../core/fleet/quickstart.ts";
 import { useDeployments, useNodes } from "../../live/lists.ts";
 import { Section } from "../../ui/page.tsx";
 import { LiveState } from "../../ui/query-state.tsx";
 import { Status } from "../../ui/status.tsx";
-import { Quickstart } from "./quickstart.tsx";
+import { FirstSteps, Quickstart } from "./quickstart.tsx";
+import { useQuickstartMark } from "./quickstart-mark.ts";
 import { RecentEvents } from "./recent-events.tsx";
 import { DeploymentCards } from "./deployment-cards.tsx";
 
-/** The fleet in one sentence, and what needs somebody. While nothing serves yet: how to get there. */
+/** The fleet in one sentence, and what needs somebody. Until the first model answers: how to get there. */
 export function HomePage() {
   const nodes = useNodes();
   const deployments = useDeployments();
@@ -34,6 +36,7 @@ type Lists = Parameters<typeof healthOf>;
 function Overview({ nodes, deployments }: { readonly nodes: Lists[0]; readonly deployments: Lists[1] }) {
   const isAdmin = useIsAdmin();
   const { tone, sentence, needs } = healthOf(nodes, deployments);
+  const [mark, setMark] = useQuickstartMark(deployments.length === 0);
   if (deployments.length === 0) return <Quickstart />;
   return (
     <>
@@ -52,6 +55,7 @@ function Overview({ nodes, deployments }: { readonly nodes: Lists[0]; readonly d
           )}
         </Section>
       )}
+      {showsQuickstart(deployments.length, mark) && <FirstSteps onDone={() => setMark("done")} />}
       <Section title="Deployments">
         <DeploymentCards />
       </Section>
