@@ -9,7 +9,7 @@ const JSON_HEADERS = { "Content-Type": "application/json" } as const;
 export const nodeHeaders = (node: string | undefined): Readonly<Record<string, string>> =>
   node === undefined ? {} : { "Skerry-Prefer": `node=${node}` };
 
-/** Sends a request for a model. Throws `ApiFailure` for an error in either form of the inference APIs. */
+/** Sends a request for a model: a blob as it is, and any other object as JSON. Throws `ApiFailure` for an error in either form of the inference APIs. */
 export async function ask(
   path: string,
   {
@@ -23,7 +23,7 @@ export async function ask(
     new Request(path, {
       method: "POST",
       headers: { ...JSON_HEADERS, ...headers },
-      body: JSON.stringify(body),
+      body: body instanceof Blob ? body : JSON.stringify(body),
       signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
     }),
   );

@@ -1,23 +1,27 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
-import { useId, useState } from "react";
+import { useState } from "react";
 import { api, bodyOf } from "../../api/client.ts";
 import type { ModelVersion } from "../../api/types.ts";
-import { type ExplainedBody, type Influences, influencesOf } from "../../core/playground/explanation.ts";
-import { elementsText, figureText, type OutputTensor, scoresOf } from "../../core/playground/output-rows.ts";
-import { formOf, type InputForm, type InputSpec, parseNumbers } from "../../core/playground/playground-inputs.ts";
-import { shapeText } from "../../core/playground/tensor-text.ts";
+import { type Influences, influencesOf } from "../../core/playground/explanation.ts";
+import { decodeAnswer, encodeBody, inferBody } from "../../core/playground/binary-body.ts";
+import { type Decided, decidedOf } from "../../core/playground/decision.ts";
+import { emptyOf, type GivenInput, givenInput, type InputValue } from "../../core/playground/given-inputs.ts";
+import type { OutputTensor } from "../../core/playground/output-rows.ts";
+import { formOf, type InputSpec } from "../../core/playground/playground-inputs.ts";
 import { Section } from "../../ui/page.tsx";
 import { Complaint } from "../../ui/states.tsx";
-import { Meter } from "../../ui/status.tsx";
 import { type AnswerFacts, Facts, factsOf } from "./answer-facts.tsx";
 import { ask, nodeHeaders } from "./ask.ts";
 import { Code, here } from "./code.tsx";
 import { Explained, type ExplainedInput } from "./explained.tsx";
-import { ImageInput } from "./image-input.tsx";
+import { InputField } from "./input-field.tsx";
+import { Decision, Output } from "./output.tsx";
 
 interface Answer {
   readonly outputs: readonly OutputTensor[];
   readonly facts: AnswerFacts;
+  /** Of a pipeline. */
+  readonly decided: Decided | undefined;
   /** Of an answer that was asked to explain itself. */
   readonly why: { readonly of: Influences; readonly input: ExplainedInput | undefined } | undefined;
 }
@@ -34,31 +38,39 @@ export function Tensors({
   readonly deployment: string;
 }) {
   const inputs = version.inputs.filter(({ parameters }) => parameters?.optional !== true);
-  const [values, setValues] = useState<Readonly<Record<string, InputValue>>>(() =>
-    Object.fromEntries(inputs.map((spec) => [spec.name, emptyOf(spec)])),
-  );
+  const isRaw = version.pipeline !== null;
+  const [values, setValues] = useState<Values>(() => emptyValues(inputs, isRaw));
   const url = `/v2/models/${encodeURIComponent(version.model)}`;
   const path = `${url}/infer`;
-  const canExplain = useExplainers(version.model);
+  // Parts of a picture or a table have no influence of their own: of a pipeline its graphs can be explained, by a program.
+  const canExplain = useExplainers(version.model) && !isRaw;
   const [asked, setAsked] = useState(0);
   const send = useMutation({
     mutationFn: async ({ explain }: { readonly explain: boolean }): Promise<Answer> => {
-      const body = requestOf(inputs, values);
+      const given = givenOf(inputs, values);
+      const { body, headers } = encodeBody(inferBody(given, version.outputs));
       const startedAt = performance.now();
-      const response = await ask(explain ? `${url}:explain` : path, { body, headers: nodeHeaders(node) });
-      const answer: ExplainedBody = await response.json();
+      const response = await ask(explain ? `${url}:explain` : path, {
+        body,
+        headers: { ...headers, ...nodeHeaders(node) },
+      });
+      const bytes = new Uint8Array(await response.arrayBuffer());
+      const answer = decodeAnswer(bytes, response.headers.get("Inference-Header-Content-Length"));
       const facts = factsOf(response.headers, performance.now() - startedAt);
       const of = influencesOf(answer);
-      const why = of && { of, input: explainedInput(body.inputs, { name: of.input, specs: inputs }) };
-      const outputs = (answer.outputs ?? []).filter(({ name }) => why === undefined || !isExplanation(name));
-      return { outputs, facts, why };
+      const why = of && { of, input: explainedInput(given, { name: of.input, specs: inputs }) };
+      const decided = decidedOf(answer);
+      const outputs = (answer.outputs ?? []).filter(
+        ({ name }) => (why === undefined || !isExplanation(name)) && decided?.names.includes(name) !== true,
+      );
+      return { outputs, facts, decided, why };
     },
   });
   const askNow = (explain: boolean): void => {
     setAsked((before) => before + 1);
     send.mutate({ explain });
   };
-  const written = tryRequest(inputs, values);
+  const written = tryRequest(inputs, { values, outputs: version.outputs });
   return (
     <form
       className="playground columns"
@@ -72,7 +84,7 @@ export function Tensors({
           <InputField
             key={spec.name}
             spec={spec}
-            value={values[spec.name] ?? emptyOf(spec)}
+            value={values[spec.name] ?? emptyOf(spec, isRaw)}
             onChange={(value) => setValues((before) => ({ ...before, [spec.name]: value }))}
             asked={asked}
             onDone={() => send.mutate({ explain: false })}
@@ -93,6 +105,7 @@ export function Tensors({
         {send.data ? (
           <>
             <Facts facts={send.data.facts} />
+            {send.data.decided !== undefined && <Decision of={send.data.decided} />}
             {send.data.why !== undefined && (
               <Explained
                 {...send.data.why}
@@ -112,7 +125,11 @@ export function Tensors({
         ) : (
           !send.isError && <p className="faint">Nothing was asked yet.</p>
         )}
-        {written !== undefined && <Code request={{ url: here(path), headers: nodeHeaders(node), body: written }} />}
+        {written !== undefined ? (
+          <Code request={{ url: here(path), headers: nodeHeaders(node), body: written.json, infer: written }} />
+        ) : (
+          <p className="faint">As a program: once every input is there.</p>
+        )}
       </Section>
     </form>
   );
@@ -145,156 +162,22 @@ function explainedInput(
   return { form: formOf(spec), values: input.data.slice(0, input.data.length / rows).map(Number) };
 }
 
-/** Numbers and texts as they are typed; of an image the numbers that its pixels are. */
-interface InputValue {
-  readonly form: InputForm;
-  readonly text: string;
-  readonly pixels: readonly number[] | undefined;
-}
+type Values = Readonly<Record<string, InputValue>>;
 
-function emptyOf(spec: InputSpec): InputValue {
-  const form = formOf(spec);
-  if (form.kind === "text") return { form, text: "Hello", pixels: undefined };
-  const elements = form.shape.reduce((product, size) => product * size, 1);
-  // A long row of zeros says nothing that its length does not.
-  const text = elements <= 64 ? Array.from({ length: elements }, () => 0).join(", ") : "";
-  return { form, text, pixels: form.kind === "image" ? Array.from({ length: elements }, () => 0) : undefined };
-}
-
-interface GivenInput {
-  readonly name: string;
-  readonly datatype: string;
-  readonly shape: readonly number[];
-  readonly data: readonly (string | number | boolean)[];
-}
+const emptyValues = (inputs: readonly InputSpec[], isRaw: boolean): Values =>
+  Object.fromEntries(inputs.map((spec) => [spec.name, emptyOf(spec, isRaw)]));
 
 /** Throws what is wrong with an input, with its name. */
-function requestOf(
-  inputs: readonly InputSpec[],
-  values: Readonly<Record<string, InputValue>>,
-): { readonly inputs: readonly GivenInput[] } {
-  return {
-    inputs: inputs.map((spec) => {
-      const { name, datatype, shape } = spec;
-      const { form, text, pixels } = values[name] ?? emptyOf(spec);
-      if (form.kind === "text")
-        return { name, datatype, shape: shape.map((size) => (size === -1 ? 1 : size)), data: [text] };
-      const elements = form.shape.reduce((product, size) => product * size, 1);
-      if (pixels !== undefined) return { name, datatype, shape: form.shape, data: pixels };
-      try {
-        const data = text.trim() === "" ? Array.from({ length: elements }, () => 0) : parseNumbers(text, elements);
-        const rows = data.length / elements;
-        if (rows > 1 && shape[0] !== -1) throw new Error(`${data.length} numbers are there, and it takes ${elements}`);
-        const bools = datatype === "BOOL";
-        return {
-          name,
-          datatype,
-          shape: rows > 1 ? [rows, ...form.shape.slice(1)] : form.shape,
-          data: bools ? data.map((value) => value !== 0) : data,
-        };
-      } catch (error) {
-        throw new Error(`${name}: ${error instanceof Error ? error.message : String(error)}`);
-      }
-    }),
-  };
-}
+const givenOf = (inputs: readonly InputSpec[], values: Values): readonly GivenInput[] =>
+  inputs.map((spec) => givenInput(spec, values[spec.name] ?? emptyOf(spec, false)));
 
-function tryRequest(inputs: readonly InputSpec[], values: Readonly<Record<string, InputValue>>): object | undefined {
+function tryRequest(
+  inputs: readonly InputSpec[],
+  { values, outputs }: { readonly values: Values; readonly outputs: ModelVersion["outputs"] },
+): ReturnType<typeof inferBody> | undefined {
   try {
-    return requestOf(inputs, values);
+    return inferBody(givenOf(inputs, values), outputs);
   } catch {
     return undefined;
   }
-}
-
-function InputField({
-  spec,
-  value,
-  asked,
-  onChange,
-  onDone,
-}: {
-  readonly spec: InputSpec;
-  readonly value: InputValue;
-  readonly asked: number;
-  readonly onChange: (value: InputValue) => void;
-  readonly onDone: () => void;
-}) {
-  const id = useId();
-  const { form, text } = value;
-  const [isTyped, setTyped] = useState(false);
-  const title = `${spec.name}, ${spec.datatype} ${shapeText(spec.shape)}`;
-  if (form.kind === "image" && !isTyped)
-    return (
-      <fieldset className="field">
-        <legend>{title}</legend>
-        <ImageInput
-          form={form}
-          datatype={spec.datatype}
-          asked={asked}
-          onPixels={(pixels) => onChange({ ...value, pixels })}
-          onDone={onDone}
-        />
-        <button
-          type="button"
-          className="quiet"
-          onClick={() => {
-            setTyped(true);
-            onChange({ ...value, pixels: undefined });
-          }}
-        >
-          Type numbers instead
-        </button>
-      </fieldset>
-    );
-  return (
-    <label className="field" htmlFor={id}>
-      <span>{title}</span>
-      <textarea
-        id={id}
-        rows={form.kind === "text" ? 3 : 4}
-        value={text}
-        placeholder={form.kind === "text" ? "" : "numbers, separated by commas, or a JSON array; empty: zeros"}
-        onChange={(event) => onChange({ ...value, text: event.target.value })}
-      />
-    </label>
-  );
-}
-
-function Output({
-  output,
-  classes,
-}: {
-  readonly output: OutputTensor;
-  readonly classes: readonly (string | number)[] | undefined;
-}) {
-  const scores = scoresOf(output, classes ?? output.parameters?.classes);
-  return (
-    <div className="output">
-      <h3>
-        <code>{output.name}</code>{" "}
-        <span className="faint">
-          {output.datatype} {shapeText(output.shape)}
-        </span>
-      </h3>
-      {scores === undefined ? (
-        <p>
-          <code>{elementsText(output.data)}</code>
-        </p>
-      ) : (
-        <table className="scores" aria-label={`Scores of ${output.name}`}>
-          <tbody>
-            {scores.map(({ label, value, percent, isBest }) => (
-              <tr key={label} className={isBest ? "best" : undefined}>
-                <th scope="row">{label}</th>
-                <td>
-                  <Meter value={percent} label={figureText(value)} tone={isBest ? "good" : "busy"} />
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      )}
-    </div>
-  );
 }
