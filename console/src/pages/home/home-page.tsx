@@ -36,7 +36,7 @@ type Lists = Parameters<typeof healthOf>;
 function Overview({ nodes, deployments }: { readonly nodes: Lists[0]; readonly deployments: Lists[1] }) {
   const isAdmin = useIsAdmin();
   const { tone, sentence, needs } = healthOf(nodes, deployments);
-  const [mark, setMark] = useQuickstartMark(deployments.length === 0);
+  const [mark, finish] = useQuickstartMark(deployments.length === 0);
   if (deployments.length === 0) return <Quickstart />;
   return (
     <>
@@ -55,7 +55,7 @@ function Overview({ nodes, deployments }: { readonly nodes: Lists[0]; readonly d
           )}
         </Section>
       )}
-      {showsQuickstart(deployments.length, mark) && <FirstSteps onDone={() => setMark("done")} />}
+      {showsQuickstart(deployments.length, mark) && <FirstSteps onDone={finish} />}
       <Section title="Deployments">
         <DeploymentCards />
       </Section>
