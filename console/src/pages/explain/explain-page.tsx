@@ -1,7 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
+import { Fragment } from "react";
 import { api, bodyOf } from "../../api/client.ts";
 import type { Deployment, Explanation, Node } from "../../api/types.ts";
+import { cascadeRows } from "../../core/deployments/cascade-rows.ts";
 import { explainRows, type Verdict } from "../../core/deployments/explain-rows.ts";
 import { matchesWords } from "../../core/text/text-filter.ts";
 import { countOf } from "../../core/text/units.ts";
@@ -9,6 +11,7 @@ import { useNodes } from "../../live/lists.ts";
 import { PageHead, Section } from "../../ui/page.tsx";
 import { LiveState, QueryState } from "../../ui/query-state.tsx";
 import { Search } from "../../ui/search.tsx";
+import { Status } from "../../ui/status.tsx";
 import { LiveDeployment } from "../deployments/live-deployment.tsx";
 import { NodeTable } from "./node-table.tsx";
 import { VerdictFilter } from "./verdict-filter.tsx";
@@ -65,9 +68,12 @@ function Explained({ deployment }: { readonly deployment: Deployment }) {
       <PageHead
         title={`Explain ${deployment.name}`}
         sentence={
-          <Link to="/deployments/$deployment" params={{ deployment: deployment.name }}>
-            The deployment
-          </Link>
+          <>
+            <Link to="/deployments/$deployment" params={{ deployment: deployment.name }}>
+              The deployment
+            </Link>
+            {`; asked for every ${(isAll ? ALL_EVERY_MS : EVERY_MS) / 1_000} s`}
+          </>
         }
       >
         <Search label="Search nodes" value={view.q ?? ""} onChange={(q) => show({ q })} />
@@ -107,6 +113,21 @@ const searchOf = ({ q, node, verdict, all }: View) => ({
   ...(all === true && { all }),
 });
 
+const CascadeFacts = ({ of }: { readonly of: NonNullable<Explanation["cascade"]> }) => (
+  <>
+    <h3>Cascade</h3>
+    <p>{of.sentence}</p>
+    <dl className="facts">
+      {cascadeRows(of).map(({ title, text, tone }) => (
+        <Fragment key={title}>
+          <dt>{title}</dt>
+          <dd>{tone === undefined ? text : <Status tone={tone}>{text}</Status>}</dd>
+        </Fragment>
+      ))}
+    </dl>
+  </>
+);
+
 const Decisions = ({ explained }: { readonly explained: Explanation }) => (
   <Section title="What would be decided now">
     <ul className="findings">
@@ -116,8 +137,8 @@ const Decisions = ({ explained }: { readonly explained: Explanation }) => (
         </li>
       ))}
       {explained.now.length === 0 && <li className="faint">Nothing: no further replica is asked for.</li>}
-      {explained.cascade && <li>{explained.cascade.sentence}</li>}
     </ul>
+    {explained.cascade && <CascadeFacts of={explained.cascade} />}
   </Section>
 );
 
