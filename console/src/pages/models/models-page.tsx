@@ -30,7 +30,7 @@ export function ModelsPage() {
   const mayOperate = useMayOperate();
   return (
     <>
-      <PageHead title="Models" sentence={models.data && countOf(models.data.length, "model")}>
+      <PageHead title="Models" sentence={models.data && `${countOf(models.data.length, "model")}; asked for every 5 s`}>
         <Search
           label="Search models"
           value={q}

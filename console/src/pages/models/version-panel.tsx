@@ -8,6 +8,8 @@ import { Section } from "../../ui/page.tsx";
 import { PlacementTable } from "../../ui/placement-table.tsx";
 import { QueryState } from "../../ui/query-state.tsx";
 import { Status } from "../../ui/status.tsx";
+import { PipelineFacts } from "./pipeline-facts.tsx";
+import { Signature } from "./signature.tsx";
 import { Variants } from "./variants.tsx";
 
 /** One version: what it takes and gives, what differs from another, where it runs. */
@@ -27,7 +29,11 @@ export function VersionPanel({
   return (
     <>
       <Section title={`Signature of ${name}`}>
-        <Signature version={version} />
+        {version.inputs.length + version.outputs.length === 0 ? (
+          <p className="faint">{NO_TENSORS[version.state]}</p>
+        ) : (
+          <Signature of={version} />
+        )}
         {others.length > 0 && version.state === "ready" && (
           <label className="field inline" htmlFor={id}>
             <span>Compare with version</span>
@@ -47,6 +53,11 @@ export function VersionPanel({
         )}
         {against !== undefined && <Difference model={version.model} from={against} to={version.version} />}
       </Section>
+      {version.pipeline !== null && (
+        <Section title={`Pipeline of ${name}`}>
+          <PipelineFacts of={version.pipeline} />
+        </Section>
+      )}
       {version.variants.length > 0 && (
         <Section title={`Variants of ${name}`}>
           <Variants variants={version.variants} />
@@ -103,41 +114,6 @@ const NO_TENSORS: Readonly<Record<ModelVersion["state"], string>> = {
   uploading: "Known after the check.",
   checking: "Known after the check.",
 };
-
-function Signature({ version: { inputs, outputs, state } }: { readonly version: ModelVersion }) {
-  const tensors = [
-    ...inputs.map((tensor) => ({ side: "input", tensor })),
-    ...outputs.map((tensor) => ({ side: "output", tensor })),
-  ];
-  if (tensors.length === 0) return <p className="faint">{NO_TENSORS[state]}</p>;
-  return (
-    <div className="table">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Side</th>
-            <th scope="col">Name</th>
-            <th scope="col">Datatype</th>
-            <th scope="col">Shape</th>
-          </tr>
-        </thead>
-        <tbody>
-          {tensors.map(({ side, tensor: { name, datatype, shape, parameters } }) => (
-            <tr key={`${side} ${name}`}>
-              <td>{side}</td>
-              <th scope="row">
-                <code>{name}</code>
-                {parameters?.optional === true && <span className="tag">may be left out</span>}
-              </th>
-              <td>{datatype}</td>
-              <td>{shapeText(shape)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
-  );
-}
 
 function Difference({ model, from, to }: { readonly model: string; readonly from: number; readonly to: number }) {
   const query = useQuery({
