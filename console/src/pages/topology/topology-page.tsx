@@ -6,14 +6,14 @@ import { layoutTopology, nodeAt } from "../../core/fleet/topology-layout.ts";
 import { stateOfNode, toneOfNode } from "../../core/fleet/tone.ts";
 import { countOf } from "../../core/text/units.ts";
 import { useDeployments, useNodes } from "../../live/lists.ts";
-import { useLoads } from "../../live/loads.ts";
+import { useAllCpu, useLoads } from "../../live/loads.ts";
 import { PageHead } from "../../ui/page.tsx";
 import { LiveState } from "../../ui/query-state.tsx";
 import { NoNodes } from "../../ui/nothing-yet.tsx";
 import { Status } from "../../ui/status.tsx";
 import { drawTopology } from "./draw-topology.ts";
 
-/** Loads of larger fleets are asked for one node at a time, under the pointer: all of them would be a MiB every few seconds. */
+/** Of larger fleets the CPU alone is asked for, of all nodes in one answer: their whole loads would be a MiB every few seconds. */
 const MAX_LOADS = 100;
 
 /** The fleet as a live map: sites, their nodes, and what each holds. */
@@ -68,8 +68,9 @@ function FleetMap({ nodes, deployment }: { readonly nodes: readonly Node[]; read
   const [width, setWidth] = useState(0);
   const [hover, setHover] = useState<{ readonly name: string; readonly x: number; readonly y: number }>();
   const topology = useMemo(() => layoutTopology(nodes, Math.max(200, width)), [nodes, width]);
-  const asked = nodes.length <= MAX_LOADS ? nodes.map(({ name }) => name) : hover ? [hover.name] : [];
-  const loads = useLoads(asked);
+  const isSmall = nodes.length <= MAX_LOADS;
+  const loads = useLoads(isSmall ? nodes.map(({ name }) => name) : []);
+  const cpu = useAllCpu(!isSmall);
   useEffect(() => {
     if (!box.current) return undefined;
     const observer = new ResizeObserver(([entry]) => setWidth(Math.floor(entry?.contentRect.width ?? 0)));
@@ -83,7 +84,10 @@ function FleetMap({ nodes, deployment }: { readonly nodes: readonly Node[]; read
         topology,
         deployment,
         hovered: hover?.name,
-        factsOf: (name) => ({ cpuPct: loads.get(name)?.load?.cpuPct, rttMs: loads.get(name)?.load?.rttMs }),
+        factsOf: (name) => ({
+          cpuPct: loads.get(name)?.load?.cpuPct ?? cpu.get(name),
+          rttMs: loads.get(name)?.load?.rttMs,
+        }),
       });
     };
     const frame = requestAnimationFrame(draw);
@@ -96,7 +100,8 @@ function FleetMap({ nodes, deployment }: { readonly nodes: readonly Node[]; read
       scheme.removeEventListener("change", draw);
       themes.disconnect();
     };
-  }, [topology, width, deployment, hover, loads]);
+  }, [topology, width, deployment, hover, loads, cpu]);
+  const hoveredCpu = hover && (loads.get(hover.name)?.load?.cpuPct ?? cpu.get(hover.name));
   const hovered = hover && nodes.find(({ name }) => name === hover.name);
   return (
     <>
@@ -126,7 +131,7 @@ function FleetMap({ nodes, deployment }: { readonly nodes: readonly Node[]; read
                 ? "holds nothing"
                 : hovered.placements.map(({ model, version, state }) => `${model}:${version} ${state}`).join(", ")}
             </p>
-            {loads.get(hovered.name)?.load && <p>CPU {Math.round(loads.get(hovered.name)?.load?.cpuPct ?? 0)} %</p>}
+            {hoveredCpu !== undefined && <p>CPU {Math.round(hoveredCpu)} %</p>}
           </div>
         )}
       </div>
