@@ -44,17 +44,25 @@ export class Connection {
     this.#onMessages = parts.onMessages;
     this.#onState = parts.onState;
     this.#before = parts.before ?? (() => Promise.resolve());
-    document.addEventListener("visibilitychange", () => this.#update());
   }
 
   /** Opens the stream unless it is open; returns what ends this reader's interest. */
   open(): () => void {
+    if (this.#readers === 0) document.addEventListener("visibilitychange", this.#look);
     this.#readers += 1;
     this.#update();
     return () => {
       this.#readers -= 1;
+      // Many are for one page each: what is not read must not be kept by the document.
+      if (this.#readers === 0) document.removeEventListener("visibilitychange", this.#look);
       this.#update();
     };
+  }
+
+  /** Ends it at once. */
+  close(): void {
+    clearTimeout(this.#stopTimer);
+    this.#stop();
   }
 
   /** Begins anew after a refusal: somebody has signed in. */
@@ -62,6 +70,8 @@ export class Connection {
     this.#stop();
     this.#update();
   }
+
+  readonly #look = (): void => this.#update();
 
   #update(): void {
     clearTimeout(this.#stopTimer);

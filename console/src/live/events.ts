@@ -1,4 +1,4 @@
-import { useSyncExternalStore } from "react";
+import { useMemo, useSyncExternalStore } from "react";
 import type { EventSourceMessage } from "eventsource-parser";
 import { api, bodyOf } from "../api/client.ts";
 import type { SkerryEvent } from "../api/types.ts";
@@ -21,9 +21,13 @@ class EventTail {
   #snapshot: Snapshot = { events: [], isWhole: false, link: { kind: "connecting" } };
   #newest: string | undefined;
 
-  constructor() {
+  readonly #object: string | undefined;
+
+  /** `object`: `node/edge-a`; undefined: of all. */
+  constructor(object?: string) {
+    this.#object = object;
     this.#connection = new Connection({
-      url: "/api/v1/events",
+      url: `/api/v1/events${object === undefined ? "" : `?object=${encodeURIComponent(object)}`}`,
       lastId: () => this.#newest,
       onMessages: (messages) => this.#take(messages),
       onState: (link) => this.#set({ ...this.#snapshot, link }),
@@ -35,9 +39,11 @@ class EventTail {
 
   readonly subscribe = (listener: () => void): (() => void) => {
     this.#listeners.add(listener);
+    tails.add(this);
     const close = this.#connection.open();
     return () => {
       this.#listeners.delete(listener);
+      if (this.#listeners.size === 0 && this.#object !== undefined) tails.delete(this);
       close();
     };
   };
@@ -51,7 +57,7 @@ class EventTail {
   /** The stream begins after the newest event that is known: none is missed between the two. */
   async #readFirst(): Promise<void> {
     if (this.#snapshot.isWhole) return;
-    const { items } = await newestEvents();
+    const { items } = await newestEvents(this.#object);
     this.#newest = items.at(-1)?.id;
     this.#set({ ...this.#snapshot, events: items.toReversed(), isWhole: true });
   }
@@ -68,12 +74,25 @@ class EventTail {
   }
 }
 
-async function newestEvents(): Promise<{ items: readonly SkerryEvent[] }> {
-  return bodyOf(api.GET("/api/v1/events", { params: { query: { limit: 200 } } }));
+async function newestEvents(object: string | undefined): Promise<{ items: readonly SkerryEvent[] }> {
+  return bodyOf(
+    api.GET("/api/v1/events", { params: { query: { limit: 200, ...(object !== undefined && { object }) } } }),
+  );
 }
 
+const tails = new Set<EventTail>();
 const tail = new EventTail();
 
 /** The newest events, live while something shows them. */
 export const useEvents = (): Snapshot => useSyncExternalStore(tail.subscribe, tail.snapshot);
-export const restartEvents = (): void => tail.restart();
+
+/** The same of one object. */
+export function useEventsOf(object: string): Snapshot {
+  const own = useMemo(() => new EventTail(object), [object]);
+  return useSyncExternalStore(own.subscribe, own.snapshot);
+}
+
+/** After a change of the session: nobody sees what another one was shown. */
+export function restartEvents(): void {
+  for (const each of tails) each.restart();
+}

@@ -2,6 +2,7 @@ import { useSyncExternalStore } from "react";
 import type { Deployment, Node } from "../api/types.ts";
 import { restartEvents } from "./events.ts";
 import { LiveList, type LiveSnapshot } from "./live-list.ts";
+import { restartStreams } from "./use-stream.ts";
 
 const nodes = new LiveList<Node>("/api/v1/nodes?watch=true");
 const deployments = new LiveList<Deployment>("/api/v1/deployments?watch=true");
@@ -18,4 +19,5 @@ export function restartLists(): void {
   nodes.restart();
   deployments.restart();
   restartEvents();
+  restartStreams();
 }

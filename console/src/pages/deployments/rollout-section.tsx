@@ -1,26 +1,33 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useEffect } from "react";
 import { ApiFailure } from "../../api/failure.ts";
 import { api, bodyOf } from "../../api/client.ts";
 import type { Deployment, Rollout } from "../../api/types.ts";
 import { useMayOperate } from "../../app/session-context.ts";
 import { actionsOf, type RolloutAction } from "../../core/deployments/rollout-actions.ts";
 import { toneOfPhase } from "../../core/fleet/tone.ts";
+import { useStream } from "../../live/use-stream.ts";
 import { AgeOf } from "../../ui/age.tsx";
 import { ConfirmButton } from "../../ui/dialog.tsx";
 import { QueryState } from "../../ui/query-state.tsx";
 import { Meter, Status } from "../../ui/status.tsx";
 import { RolloutTimeline } from "./rollout-timeline.tsx";
 
-const RUNNING_MS = 1_000;
-const ENDED_MS = 10_000;
+/** Where no stream says it: whether there is a first one, and what a broken link kept back. */
+const EVERY_MS = 10_000;
 
 /** The newest rollout with its evidence, what can be done about it, and those of before. */
-export function RolloutSection({ deployment: { name } }: { readonly deployment: Deployment }) {
-  const query = useQuery({
-    queryKey: ["rollout", name],
-    queryFn: () => newestRollout(name),
-    refetchInterval: ({ state }) => (state.data && state.data.endedAt === null ? RUNNING_MS : ENDED_MS),
-  });
+export function RolloutSection({ deployment: { name, generation, status } }: { readonly deployment: Deployment }) {
+  const client = useQueryClient();
+  const queryKey = ["rollout", name] as const;
+  const query = useQuery({ queryKey, queryFn: () => newestRollout(name), refetchInterval: EVERY_MS });
+  // The watch is refused while there is none; it follows also to a newer one.
+  const url = query.data ? `/api/v1/deployments/${encodeURIComponent(name)}/rollout?watch=true` : undefined;
+  useStream<Rollout>(url, (changed) => client.setQueryData(queryKey, changed.at(-1)));
+  const isNone = query.data === null;
+  useEffect(() => {
+    if (isNone) void client.invalidateQueries({ queryKey: ["rollout", name] });
+  }, [client, name, isNone, generation, status.targetVersion]);
   return (
     <QueryState query={query}>
       {(rollout) =>

@@ -1,11 +1,8 @@
-import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { api, bodyOf } from "../../api/client.ts";
 import { matchesWords } from "../../core/text/text-filter.ts";
-import { useEvents } from "../../live/events.ts";
+import { useEvents, useEventsOf } from "../../live/events.ts";
 import { useIsAdmin } from "../../app/session-context.ts";
 import { PageHead } from "../../ui/page.tsx";
-import { QueryState } from "../../ui/query-state.tsx";
 import { Search } from "../../ui/search.tsx";
 import { Failure, Loading } from "../../ui/states.tsx";
 import { AuditLog } from "./audit-log.tsx";
@@ -23,7 +20,9 @@ export function EventsPage() {
     <>
       <PageHead
         title={view === "audit" ? "Audit log" : "Events"}
-        sentence={view === "audit" ? "Who changed what, newest first." : "What happened, newest first."}
+        sentence={
+          view === "audit" ? "Who changed what, newest first; asked for every 10 s." : "What happened, newest first."
+        }
       >
         <Search
           label={view === "audit" ? "Search the audit log" : "Search events"}
@@ -68,26 +67,24 @@ export function EventsPage() {
   );
 }
 
-function AllEvents({ filter }: { readonly filter: string }) {
-  const { events, isWhole, link } = useEvents();
+const AllEvents = ({ filter }: { readonly filter: string }) => <Events of={useEvents()} filter={filter} />;
+
+function Events({
+  of: { events, isWhole, link },
+  filter,
+}: {
+  readonly of: ReturnType<typeof useEvents>;
+  readonly filter: string;
+}) {
   if (link.kind === "refused") return <Failure error={link.failure} />;
   if (!isWhole) return link.kind === "broken" ? <Failure error={new Error(link.why)} /> : <Loading />;
   return <EventList events={filtered(events, filter)} />;
 }
 
-const EVERY_MS = 5_000;
+const EventsOf = ({ object, filter }: { readonly object: string; readonly filter: string }) => (
+  <Events of={useEventsOf(object)} filter={filter} />
+);
 
-function EventsOf({ object, filter }: { readonly object: string; readonly filter: string }) {
-  const query = useQuery({
-    queryKey: ["events", object],
-    queryFn: () => bodyOf(api.GET("/api/v1/events", { params: { query: { object, limit: 200 } } })),
-    refetchInterval: EVERY_MS,
-  });
-  return (
-    <QueryState query={query}>{({ items }) => <EventList events={filtered(items.toReversed(), filter)} />}</QueryState>
-  );
-}
-
-type Events = ReturnType<typeof useEvents>["events"];
-const filtered = (events: Events, filter: string): Events =>
+type Rows = ReturnType<typeof useEvents>["events"];
+const filtered = (events: Rows, filter: string): Rows =>
   events.filter(({ object, reason, message, type }) => matchesWords(filter, [object, reason, message, type]));

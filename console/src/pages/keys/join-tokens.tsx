@@ -7,7 +7,7 @@ import { ConfirmButton } from "../../ui/dialog.tsx";
 import { QueryState } from "../../ui/query-state.tsx";
 
 /** Tokens with which nodes join, without their secrets. */
-export function JoinTokens() {
+export function JoinTokens({ everyMs }: { readonly everyMs: number }) {
   const mayOperate = useMayOperate();
   const { rows } = useNodes();
   const nameOf = (id: string): string => rows.find(({ item }) => item.id === id)?.item.name ?? id;
@@ -15,6 +15,7 @@ export function JoinTokens() {
   const query = useQuery({
     queryKey: ["join-tokens"],
     queryFn: () => bodyOf(api.GET("/api/v1/join-tokens", { params: { query: { limit: 500 } } })),
+    refetchInterval: everyMs,
   });
   return (
     <QueryState query={query}>

@@ -11,13 +11,19 @@ import { Status } from "../../ui/status.tsx";
 import { JoinTokens } from "./join-tokens.tsx";
 import { NewKeyDialog } from "./new-key-dialog.tsx";
 
+/** How often both lists are asked for: nothing watches them. */
+const EVERY_MS = 15_000;
+
 /** API keys, for admins, and join tokens. */
 export function KeysPage() {
   const isAdmin = useIsAdmin();
   const [isMaking, setMaking] = useState(false);
   return (
     <>
-      <PageHead title="Keys and tokens" sentence="API keys are for people and programs, join tokens for nodes.">
+      <PageHead
+        title="Keys and tokens"
+        sentence="API keys are for people and programs, join tokens for nodes. Both lists are asked for every 15 s."
+      >
         {isAdmin && (
           <button type="button" className="primary" onClick={() => setMaking(true)}>
             Make a key
@@ -28,7 +34,7 @@ export function KeysPage() {
         {isAdmin ? <Keys /> : <p className="note">Only admins see and make API keys.</p>}
       </Section>
       <Section title="Join tokens">
-        <JoinTokens />
+        <JoinTokens everyMs={EVERY_MS} />
       </Section>
       {isMaking && <NewKeyDialog onClose={() => setMaking(false)} />}
     </>
@@ -39,6 +45,7 @@ function Keys() {
   const query = useQuery({
     queryKey: ["keys"],
     queryFn: () => bodyOf(api.GET("/api/v1/api-keys", { params: { query: { limit: 500 } } })),
+    refetchInterval: EVERY_MS,
   });
   return (
     <QueryState query={query}>

@@ -45,7 +45,10 @@ export function TrafficPage() {
     });
   return (
     <>
-      <PageHead title="Traffic" sentence="Requests that came to this replica of the control plane in the last minute.">
+      <PageHead
+        title="Traffic"
+        sentence="Requests that came to this replica of the control plane in the last minute; asked for every 2 s."
+      >
         <Search label="Search traffic" value={q} onChange={(value) => go({ q: value, view })} />
       </PageHead>
       <QueryState query={traffic}>
