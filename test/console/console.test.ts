@@ -134,10 +134,19 @@ inBrowser("from the first start to a rollback", () => {
     await cluster.addNode("edge-b", { site: "island" });
     await admin.open("/");
     await admin.shows("Join a node: done");
+    // A way inside the page: both have a list of models, and of one another's they can make nothing.
+    await admin.page.getByRole("link", { name: "Drop a file" }).click();
+    await admin.shows("There are no models yet");
+    await admin.page.getByRole("link", { name: "Home" }).click();
     await cluster.publish("echo", identityModel("FP32", ["n", 2]));
     await admin.shows("Publish a model: done");
     await cluster.deploy(spec(1));
+    await admin.shows("Declare a deployment: done");
     await admin.shows("All is well: 1 of 1 deployment serves as declared, 2 of 2 nodes connected.");
+    await admin.shows("It answers: done");
+    expect(await admin.seriousFindings()).toEqual([]);
+    await admin.page.getByRole("button", { name: "Hide these steps" }).click();
+    await admin.page.getByText("It answers: done").waitFor({ state: "detached" });
   }, 180_000);
 
   it("cordons a node and shows it, also when somebody else lets it go", async () => {

@@ -92,6 +92,40 @@ inBrowser("a model in the console", () => {
     await rm(folder, { recursive: true });
   }, 180_000);
 
+  it("goes on in another window with what one that was closed had begun", async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), "skerry-folder-"));
+    for (const [name, bytes] of Object.entries(largeBundle(1, 3))) {
+      await mkdir(path.dirname(path.join(folder, "net", name)), { recursive: true });
+      await writeFile(path.join(folder, "net", name), bytes);
+    }
+    const putsOf = async (isClosed: (put: number) => boolean): Promise<readonly string[]> => {
+      const window = await openConsolePage(browser, cluster.url);
+      await window.signIn(cluster.adminKey);
+      await window.open("/models");
+      const puts: string[] = [];
+      const held = new Promise<void>((resolve) => {
+        void window.page.route("**/api/v1/uploads/**", async (route) => {
+          if (route.request().method() !== "PUT") return route.continue();
+          puts.push(route.request().url());
+          if (isClosed(puts.length)) return resolve();
+          return route.continue();
+        });
+      });
+      await window.page.getByLabel("Folder of a model").setInputFiles(path.join(folder, "net"));
+      await window.page.getByLabel("Model that it is a version of").fill("begun");
+      await window.page.getByRole("button", { name: "Publish" }).click();
+      await Promise.race([held, window.shows("is ready.")]);
+      await window.page.context().close();
+      return puts;
+    };
+    const [first] = await putsOf((put) => put === 2);
+    const puts = await putsOf(() => false);
+    expect(puts.length).toBeGreaterThan(0);
+    expect(puts).not.toContain(first);
+    expect((await cluster.get<{ items: readonly unknown[] }>("/models/begun/versions")).items).toHaveLength(1);
+    await rm(folder, { recursive: true });
+  }, 180_000);
+
   it("is chosen among the graphs of a folder, and what is no model says what it is", async () => {
     const folder = await mkdtemp(path.join(tmpdir(), "skerry-folder-"));
     const graphs = path.join(folder, "two");
