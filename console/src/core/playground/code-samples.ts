@@ -46,7 +46,7 @@ const node = ({ url, headers, body }: SampleRequest): string =>
     "  },",
     `  body: JSON.stringify(${JSON.stringify(body)}),`,
     "});",
-    'console.log(response.headers.get("skerry-node"), await response.json());',
+    'console.log(response.headers.get("skerry-node"), JSON.stringify(await response.json()));',
   ].join("\n");
 
 const python = ({ url, headers, body }: SampleRequest): string =>
@@ -115,7 +115,7 @@ const binaryNode = ({ url, headers }: SampleRequest, infer: InferBody): string =
     "const answer = Buffer.from(await response.arrayBuffer());",
     ...(infer.json.parameters ? ["// The numbers of the outputs follow the JSON."] : []),
     'const end = response.headers.get("inference-header-content-length") ?? answer.length;',
-    'console.log(response.headers.get("skerry-node"), JSON.parse(answer.subarray(0, Number(end))));',
+    'console.log(response.headers.get("skerry-node"), answer.toString("utf8", 0, Number(end)));',
   ].join("\n");
 
 const binaryPython = ({ url, headers }: SampleRequest, infer: InferBody): string =>

@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { useRef, useState } from "react";
 import type { GivenFile } from "../../core/playground/given-inputs.ts";
 import { bytesText } from "../../core/text/units.ts";
 import { Complaint } from "../../ui/states.tsx";
@@ -19,6 +19,7 @@ export function FileInput({
   readonly onFiles: (files: readonly GivenFile[]) => void;
 }) {
   const [isOver, setOver] = useState(false);
+  const input = useRef<HTMLInputElement>(null);
   const [error, setError] = useState<unknown>();
   const take = (chosen: FileList | null): void => {
     setError(undefined);
@@ -35,12 +36,15 @@ export function FileInput({
       onDrop={(event) => {
         event.preventDefault();
         setOver(false);
+        // What was chosen before is not what is asked now, and must be a change when it is chosen again.
+        if (input.current) input.current.value = "";
         take(event.dataTransfer.files);
       }}
     >
       <label className="field">
         <span>{takesSeveral ? "Drop files here, or choose them" : "Drop a file here, or choose it"}</span>
         <input
+          ref={input}
           type="file"
           multiple={takesSeveral}
           aria-label={`${takesSeveral ? "Files" : "File"} of ${label}`}
