@@ -101,6 +101,9 @@ inBrowser("keys in the console", () => {
     await token.getByRole("button", { name: "Delete" }).click();
     await confirm("Delete");
     await token.waitFor({ state: "detached" });
+    expect((await cluster.get<{ items: { site: string }[] }>("/join-tokens")).items).not.toContainEqual(
+      expect.objectContaining({ site: "lighthouse" }),
+    );
   }, 120_000);
 });
 
@@ -130,6 +133,7 @@ inBrowser("a rollout in the console", () => {
     await admin.shows("echo: version 2 → 1");
     await page.getByText("Earlier rollouts (1)").click();
     await admin.shows(/^1 → 2/);
+    expect(await cluster.get<Rollout>("/deployments/echo/rollout")).toMatchObject({ from: 2, to: 1 });
   }, 120_000);
 
   it("is followed by a stream after a reload, too", async () => {
