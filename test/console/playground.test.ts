@@ -114,10 +114,9 @@ inBrowser("a pipeline in the playground", () => {
     await admin.page.getByRole("button", { name: "Type a text instead" }).click();
     await admin.page.getByLabel(/^photo, BYTES/).fill("no picture");
     await admin.page.getByRole("button", { name: "Ask" }).click();
-    await admin.page
-      .getByRole("alert")
-      .getByText(/decode-image/)
-      .waitFor();
+    const refused = admin.page.getByRole("alert");
+    await refused.waitFor();
+    expect(await refused.innerText()).toContain("decode-image");
   }, 120_000);
 
   it("shows its stages and both signatures on the page of its version", async () => {
