@@ -98,7 +98,7 @@ function halfBytes(values: readonly number[]): Uint8Array<ArrayBuffer> {
   return new Uint8Array(view.buffer);
 }
 
-/** An output as it stands in an answer with bytes: its numbers are in the JSON, or behind it. */
+/** An output as it is in an answer with bytes: its numbers are in the JSON, or behind it. */
 interface BinaryOutput extends Omit<OutputTensor, "data" | "parameters"> {
   readonly data?: readonly unknown[];
   readonly parameters?: OutputTensor["parameters"] & { readonly binary_data_size?: number };

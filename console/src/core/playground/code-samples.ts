@@ -6,7 +6,7 @@ export interface SampleRequest {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: object;
-  /** Of a request for tensors: what stands behind its JSON. `body` is that JSON. */
+  /** Of a request for tensors: what is behind its JSON. `body` is that JSON. */
   readonly infer?: InferBody;
 }
 
