@@ -33,7 +33,7 @@ export function useLoads(names: readonly string[]): ReadonlyMap<string, NodeLoad
   return data ?? NONE;
 }
 
-/** How often the CPU of a large fleet is asked for, in ms: some 60 KiB for 1,000 nodes. */
+/** How often the CPU of a large fleet is asked for, in ms: its answer is larger than those for a few. */
 const ALL_EVERY_MS = 10_000;
 
 /** CPU of every node, in percent, in one answer: for the map of a fleet that has too many to ask for each. */
