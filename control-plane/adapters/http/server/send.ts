@@ -1,14 +1,11 @@
 import type { ServerResponse } from "node:http";
-import { promisify } from "node:util";
-import { constants, gzip as gzipCallback } from "node:zlib";
 import type { Clock } from "../../../../shared/base/clock.ts";
+import { own } from "../../../../shared/bytes/owned-bytes.ts";
+import { acceptsGzip, isWorthGzip, sendGzipped } from "../../../../shared/inference/http/compression.ts";
 import type { ErrorResponse } from "../../../../shared/inference/http/error-response.ts";
 import { compressed, takesGzip } from "./compressed-stream.ts";
 import type { RouteResponse, Route } from "./route.ts";
 
-const gzip = promisify(gzipCallback);
-/** A smaller answer is one packet either way. */
-const COMPRESSED_FROM = 1_024;
 const JSON_TYPE = { "Content-Type": "application/json", "Cache-Control": "no-store" };
 
 /** Writes a reply. Resolves when its last byte was handed to the system, or the reader is gone. */
@@ -39,7 +36,7 @@ export async function sendResponse(
     }
   } else {
     const headers = { ...JSON_TYPE, ...reply.headers };
-    if (reply.isCompressible === true) await sendCompressible(response, status, { body: reply.body, headers });
+    if (reply.isCompressible === true) await sendCompressible(response, status, { body: reply.body, headers, clock });
     else sendJson(response, status, { body: reply.body, headers });
   }
 }
@@ -60,20 +57,12 @@ function sendJson(
 async function sendCompressible(
   response: ServerResponse,
   status: number,
-  { body, headers }: { body: unknown; headers: Readonly<Record<string, string>> },
+  { body, headers, clock }: { body: unknown; headers: Readonly<Record<string, string>>; clock: Clock },
 ): Promise<void> {
-  const bytes = Buffer.from(JSON.stringify(body));
-  const isCompressed =
-    bytes.length >= COMPRESSED_FROM && takesGzip(response.req.headers["accept-encoding"]?.toString());
-  const sent = isCompressed ? await gzip(bytes, { level: constants.Z_BEST_SPEED }) : bytes;
-  response
-    .writeHead(status, {
-      ...headers,
-      Vary: "Accept-Encoding",
-      ...(isCompressed && { "Content-Encoding": "gzip" }),
-      "Content-Length": sent.length,
-    })
-    .end(sent);
+  const bytes = own(Buffer.from(JSON.stringify(body)));
+  if (acceptsGzip(response.req.headers) && isWorthGzip(bytes.length))
+    await sendGzipped(response, { status, headers: Object.entries(headers).flat(), body: bytes }, clock);
+  else response.writeHead(status, { ...headers, Vary: "Accept-Encoding", "Content-Length": bytes.length }).end(bytes);
 }
 
 /** Piece by piece, waiting for the reader. A reader that takes nothing for `stallMs` is cut off: it would hold memory without end. */
