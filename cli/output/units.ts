@@ -42,6 +42,10 @@ export function parseDuration(text: string): number | null {
   return match === null || unitMs === undefined ? null : Math.round(Number(match[1]) * unitMs);
 }
 
+/** `43 % of 1.2 GiB`: how far bytes have come. */
+export const formatProgress = ({ done, total }: { readonly done: number; readonly total: number }): string =>
+  `${Math.floor((100 * done) / total)} % of ${formatBytes(total)}`;
+
 /** `1 node`, `2 nodes`. */
 export function count(number: number, noun: string, plural = `${noun}s`): string {
   return `${number} ${number === 1 ? noun : plural}`;

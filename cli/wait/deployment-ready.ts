@@ -6,7 +6,7 @@ import { EXIT } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
 import { LiveLines } from "../output/live-lines.ts";
 import type { Style } from "../output/paint.ts";
-import { formatBytes } from "../output/units.ts";
+import { formatProgress } from "../output/units.ts";
 import type { CommandContext } from "../run.ts";
 import { waitUntil } from "./wait-until.ts";
 
@@ -33,7 +33,7 @@ function replicaLine(of: Placement, paint: Style): string {
 
 function stateWords(state: string, progress: Placement["progress"]): string {
   if (progress === null || progress.total === 0 || state !== "downloading") return state;
-  return `downloading ${Math.floor((100 * progress.done) / progress.total)} % of ${formatBytes(progress.total)}`;
+  return `downloading ${formatProgress(progress)}`;
 }
 
 /**

@@ -1,19 +1,15 @@
 import type { NodePlacement } from "../../../shared/api/v1/nodes/node-status.ts";
 import { printList, type View } from "../../output/format.ts";
 import type { Style } from "../../output/paint.ts";
-import { formatAge, formatBytes } from "../../output/units.ts";
+import { formatAge, formatProgress } from "../../output/units.ts";
 import type { CommandContext } from "../../run.ts";
 import { type NodeAddress, nodeApi, readStatus } from "./node-address.ts";
 
 function stateText({ state, progress }: NodePlacement, paint: Style): string {
   if (state === "ready") return paint.good(state);
   if (state === "failed") return paint.bad(state);
-  return paint.warn(progress === null || progress.total === 0 ? state : `${state} ${progressText(progress)}`);
+  return paint.warn(progress === null || progress.total === 0 ? state : `${state} ${formatProgress(progress)}`);
 }
-
-/** `43 % of 1.2 GiB`. */
-export const progressText = ({ done, total }: { readonly done: number; readonly total: number }): string =>
-  `${Math.floor((100 * done) / total)} % of ${formatBytes(total)}`;
 
 const whyText = ({ detail, serves }: NodePlacement): string =>
   [detail ?? "", serves ? "" : "kept here, not asked to serve"].filter((text) => text !== "").join("; ");

@@ -3,13 +3,12 @@ import { EXIT } from "../../exit-codes.ts";
 import { CliFailure } from "../../failure.ts";
 import { LiveLines } from "../../output/live-lines.ts";
 import { isMachineFormat, printRaw } from "../../output/format.ts";
-import { count } from "../../output/units.ts";
+import { count, formatProgress } from "../../output/units.ts";
 import type { CommandContext } from "../../run.ts";
 import { waitUntil } from "../../wait/wait-until.ts";
-import { progressText } from "./models.ts";
 import { linkSentence, type NodeAddress, nodeApi, readStatus } from "./node-address.ts";
 
-/** Looks in a row that find nothing left to do: a node that has just connected is told what it should have a moment later. */
+/** So many looks in a row have to find nothing left to do: a node learns what it should have a moment after it has connected. */
 const LOOKS = 2;
 
 const serving = ({ placements }: NodeStatus): readonly NodePlacement[] => placements.filter(({ serves }) => serves);
@@ -21,7 +20,7 @@ function leftOf(status: NodeStatus): readonly string[] {
   return [
     ...(link.state === "connected" ? [] : [linkSentence(link)]),
     ...models.map(({ model, version, state, progress, detail }) => {
-      const how = progress === null || progress.total === 0 ? "" : ` ${progressText(progress)}`;
+      const how = progress === null || progress.total === 0 ? "" : ` ${formatProgress(progress)}`;
       return `${model}:${version} is ${state}${how}${detail === null ? "" : `: ${detail}`}`;
     }),
   ];
