@@ -1,20 +1,18 @@
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
+import { secretIn } from "../secret-of.ts";
 
 /** Keys, join tokens and codes are told once, by these fields of an answer. */
 const answer = z.looseObject({ key: z.string().optional(), token: z.string().optional(), code: z.string().optional() });
-/** What a secret of Skerry looks like: a log must not even have the part of it that proves something. */
-const SECRET = /^(?:(?:sk|ss|sc)_[0-9a-f]{12}_|skj1\.[\w-]+\.[\w-]+\.[\w-]{16}\.)([\w-]{43})$/;
-
-/** The secrets that a test made, so that its programs' logs can be searched for them. */
+/** The secrets that a test made, so that its programs' logs can be searched for the part of each that proves something. */
 export class MadeSecrets {
   /** The secret → what it is, without itself. */
   readonly #made = new Map<string, string>();
 
   /** `credential`: an API key, cookie, code or join token. Anything else is passed over. */
   add(credential: string, what: string): void {
-    const [, secret] = SECRET.exec(credential) ?? [];
+    const secret = secretIn(credential);
     if (secret !== undefined) this.#made.set(secret, what);
   }
 
