@@ -2,7 +2,7 @@ import type { ExplainedBody } from "./explanation.ts";
 import type { GivenFile, GivenInput } from "./given-inputs.ts";
 import type { OutputTensor } from "./output-rows.ts";
 
-/** Bytes that stand behind the JSON of a request. An element of BYTES follows its length, 4 bytes. */
+/** Bytes behind the JSON of a request. An element of BYTES follows its length, 4 bytes. */
 export type Piece =
   | { readonly kind: "bytes"; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: "element"; readonly of: GivenFile | string };
@@ -91,11 +91,14 @@ export function encodeBody(body: InferBody): {
 }
 
 function halfBytes(values: readonly number[]): Uint8Array<ArrayBuffer> {
-  const view = new DataView(new ArrayBuffer(values.length * 2));
-  if (typeof view.setFloat16 !== "function")
-    throw new Error("this browser has no FP16 numbers; a newer one has, and programs do");
+  const view = withHalves(new DataView(new ArrayBuffer(values.length * 2)));
   for (const [at, value] of values.entries()) view.setFloat16(2 * at, value, true);
   return new Uint8Array(view.buffer);
+}
+
+function withHalves(view: DataView<ArrayBuffer>): DataView<ArrayBuffer> {
+  if (typeof view.setFloat16 === "function") return view;
+  throw new Error("this browser has no FP16 numbers; a newer one has, and programs do");
 }
 
 /** An output as it is in an answer with bytes: its numbers are in the JSON, or behind it. */
@@ -145,7 +148,8 @@ const FORMS: Readonly<Record<string, NumberForm>> = {
 };
 
 function elementsOf(datatype: string, bytes: Uint8Array<ArrayBuffer>): readonly unknown[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const bare = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const view = datatype === "FP16" ? withHalves(bare) : bare;
   const form = FORMS[datatype];
   if (form !== undefined)
     return Array.from({ length: bytes.byteLength / form.size }, (_, at) => form.read(view, at * form.size));
