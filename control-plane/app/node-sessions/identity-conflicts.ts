@@ -42,7 +42,7 @@ export class IdentityConflicts {
   readonly #parts: Parts;
   /** Nodes whose conflict is recorded. */
   readonly #recorded = new OnceInAWhile(REPEAT_MS);
-  /** Nodes whose process here is told that it has a clone. */
+  /** Nodes with a session here that have been warned of a clone. */
   readonly #told = new OnceInAWhile(REPEAT_MS);
 
   constructor(parts: Parts) {

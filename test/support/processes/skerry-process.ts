@@ -90,8 +90,8 @@ export class SkerryProcess {
 }
 
 /**
- * Below the ports that Linux gives to whoever asks for any (32768 and above): until a program that was told one of these listens
- * there, which takes seconds on a busy machine, nobody else is given it.
+ * Below the ports that Linux gives to programs that ask for any port (32768 and above). A program takes seconds on a busy machine
+ * to listen on the port that a test chose for it; meanwhile Linux gives that port to nobody else.
  */
 const PORTS = { first: 15_000, count: 15_000 };
 const given = new Set<number>();

@@ -84,6 +84,6 @@ function waveClass({ wave, phase }: Rollout, number: number): string {
   return number === wave ? "wave present" : "wave future";
 }
 
-/** Some of what happened is told with who did it, as in the events. */
+/** Some sentences of the history name who did it, as those of events do. */
 const withoutWho = (what: string, who: string): string =>
   what.startsWith(`${who} `) ? what.slice(who.length + 1) : what;

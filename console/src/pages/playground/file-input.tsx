@@ -3,7 +3,7 @@ import type { GivenFile } from "../../core/playground/given-inputs.ts";
 import { bytesText } from "../../core/text/units.ts";
 import { Complaint } from "../../ui/states.tsx";
 
-/** The bound that a control plane has for a body unless it is told otherwise: what is over it is refused there, too. */
+/** The default bound of a control plane for a body, which refuses what is larger, too. */
 const MOST_BYTES = 64 * 1_048_576;
 
 /** Files that are dropped or chosen, an element of the input each. */
